@@ -1,0 +1,2 @@
+//! Derive macros of the Tamarack object store.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Tamarack: a typed, embedded object store in one file.
