@@ -1,0 +1,293 @@
+//! Byte strings in extents: overflow values, spilled write sets, the root directory, the free map.
+//!
+//! A blob is a list of checksummed chunks of at most `max_chunk` bytes. One chunk is named by the reference itself; more of them by index chunks, which hold child
+//! entries, level by level, as inner nodes do. Every chunk has a page header, so that all that is said in I32 holds for blobs too.
+//!
+//! Reference, 48 bytes:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0..8 | length of the byte string |
+//! | 8 | height: 0 if the chunk holds the bytes, else levels of index chunks |
+//! | 9..16 | zero |
+//! | 16..48 | child entry of the top chunk; all zero if the length is 0 |
+
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::format::{
+    CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, Untrusted, page_checksum, verify_page,
+};
+use crate::space::Extent;
+use crate::vfs::Storage;
+
+/// Bytes of an encoded reference.
+pub(crate) const BLOB_REF_LEN: usize = 48;
+/// Levels of index chunks are at most this many: enough for any length at any chunk size.
+const MAX_HEIGHT: u8 = 16;
+
+/// Names a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlobRef {
+    /// Length in bytes.
+    pub(crate) length: u64,
+    height: u8,
+    top: ChildEntry,
+}
+
+/// What blobs of one kind have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlobCtx {
+    pub(crate) file_id: [u8; 16],
+    pub(crate) block_size: u32,
+    pub(crate) kind: PageKind,
+    pub(crate) generation: u64,
+    /// Bytes of a chunk, header included.
+    pub(crate) max_chunk: u32,
+}
+
+impl BlobRef {
+    /// The reference's bytes.
+    pub(crate) fn encode(&self) -> [u8; BLOB_REF_LEN] {
+        let mut out = [0; BLOB_REF_LEN];
+        if let Some((head, entry)) = out.split_first_chunk_mut::<16>() {
+            *head = (u128::from(self.length) | (u128::from(self.height) << 64)).to_le_bytes();
+            entry.copy_from_slice(&self.top.encode());
+        }
+        out
+    }
+
+    /// Reads a reference.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let bad = || Error::corrupt("a blob reference is impossible");
+        let bytes: &[u8; BLOB_REF_LEN] = bytes.try_into().map_err(|_| bad())?;
+        let (head, entry) = bytes.split_first_chunk::<16>().ok_or_else(bad)?;
+        let head = u128::from_le_bytes(*head);
+        let entry = entry.try_into().map_err(|_| bad())?;
+        let top = ChildEntry::decode(entry).map_err(|_| bad())?;
+        let (length, height) = (head as u64, (head >> 64) as u64);
+        if height > u64::from(MAX_HEIGHT) || (length == 0) != (top.address == 0) || length > 1 << 40 {
+            return Err(bad());
+        }
+        Ok(Self { length, height: height as u8, top })
+    }
+}
+
+impl BlobCtx {
+    fn payload(&self) -> usize {
+        self.max_chunk as usize - PAGE_HEADER_LEN
+    }
+}
+
+/// Writes a blob to the extents that `allocate` gives (it is asked for blocks). Nothing is synced. On failure the caller frees what was allocated.
+pub(crate) fn write(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    allocate: &mut dyn FnMut(u64) -> Result<Extent>,
+    bytes: &[u8],
+) -> Result<BlobRef> {
+    let mut writer = BlobWriter::new(storage, *ctx, allocate);
+    writer.push(bytes)?;
+    writer.finish()
+}
+
+/// Writes a blob piece by piece.
+pub(crate) struct BlobWriter<'a> {
+    storage: &'a dyn Storage,
+    ctx: BlobCtx,
+    allocate: &'a mut dyn FnMut(u64) -> Result<Extent>,
+    pending: Vec<u8>,
+    entries: Vec<ChildEntry>,
+    length: u64,
+}
+
+impl<'a> BlobWriter<'a> {
+    /// A writer for one blob.
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        ctx: BlobCtx,
+        allocate: &'a mut dyn FnMut(u64) -> Result<Extent>,
+    ) -> Self {
+        Self { storage, ctx, allocate, pending: Vec::new(), entries: Vec::new(), length: 0 }
+    }
+
+    /// Appends bytes.
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.length += bytes.len() as u64;
+        while self.pending.len() + bytes.len() > self.ctx.payload() {
+            let (now, later) = bytes.split_at(self.ctx.payload() - self.pending.len());
+            self.pending.extend_from_slice(now);
+            bytes = later;
+            self.end_chunk()?;
+        }
+        self.pending.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn end_chunk(&mut self) -> Result<()> {
+        let payload = std::mem::take(&mut self.pending);
+        let entry = self.chunk(0, &payload)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn chunk(&mut self, level: u8, payload: &[u8]) -> Result<ChildEntry> {
+        let length = PAGE_HEADER_LEN + payload.len();
+        let block = u64::from(self.ctx.block_size);
+        let extent = (self.allocate)((length as u64).div_ceil(block))?;
+        let header = PageHeader {
+            kind: self.ctx.kind,
+            level,
+            tree: 0,
+            address: extent.start,
+            generation: self.ctx.generation,
+            length: payload.len() as u32,
+            timestamp: 0,
+        };
+        let mut page = Vec::with_capacity(length);
+        page.extend_from_slice(&header.encode());
+        page.extend_from_slice(payload);
+        self.storage.write_at(&page, extent.start * block).map_err(|error| Error::io("writing a value", error))?;
+        let checksum = page_checksum(&self.ctx.file_id, extent.start, &page);
+        Ok(ChildEntry { address: extent.start, length: length as u32, generation: self.ctx.generation, checksum })
+    }
+
+    /// Ends the blob.
+    pub(crate) fn finish(mut self) -> Result<BlobRef> {
+        if !self.pending.is_empty() {
+            self.end_chunk()?;
+        }
+        let mut entries = std::mem::take(&mut self.entries);
+        let mut height = 0;
+        let fan_out = (self.ctx.payload() / CHILD_ENTRY_LEN).max(2);
+        while entries.len() > 1 {
+            height += 1;
+            let mut above = Vec::with_capacity(entries.len().div_ceil(fan_out));
+            for group in entries.chunks(fan_out) {
+                let payload: Vec<u8> = group.iter().flat_map(ChildEntry::encode).collect();
+                above.push(self.chunk(height, &payload)?);
+            }
+            entries = above;
+        }
+        Ok(BlobRef { length: self.length, height, top: entries.first().copied().unwrap_or_default() })
+    }
+}
+
+/// Calls `chunk` with the payload of every data chunk, in order. Memory: one chunk and the index above it.
+pub(crate) fn for_each_chunk(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    blob: &BlobRef,
+    chunk: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut left = blob.length;
+    walk(storage, ctx, blob, &mut |visit| {
+        if let Visit::Data(payload) = visit {
+            left = left.checked_sub(payload.len() as u64).ok_or_else(|| Error::corrupt("a blob is too long"))?;
+            chunk(payload)?;
+        }
+        Ok(())
+    })?;
+    if left == 0 { Ok(()) } else { Err(Error::corrupt("a blob is too short")) }
+}
+
+/// Reads a whole blob.
+pub(crate) fn read(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // I36: never more than the file could hold.
+    let file = storage.len().map_err(|error| Error::io("reading a value", error))?;
+    let length = Untrusted::new(blob.length).at_most(file).map_err(|error| Error::corrupt(error.to_string()))?;
+    bytes.try_reserve_exact(length as usize).map_err(|_| Error::corrupt("a blob does not fit memory"))?;
+    for_each_chunk(storage, ctx, blob, &mut |payload| {
+        bytes.extend_from_slice(payload);
+        Ok(())
+    })?;
+    Ok(bytes)
+}
+
+/// Every extent of a blob. Reads its index chunks only.
+pub(crate) fn extents(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Result<Vec<Extent>> {
+    let mut extents = Vec::new();
+    let mut index_only = |visit: Visit<'_>| {
+        if let Visit::Entry(entry) = visit {
+            let len = u64::from(entry.length).div_ceil(u64::from(ctx.block_size));
+            extents.push(Extent { start: entry.address, len });
+        }
+        Ok(())
+    };
+    descend(storage, ctx, blob, false, &mut index_only)?;
+    Ok(extents)
+}
+
+enum Visit<'a> {
+    /// Any chunk, before it is read.
+    Entry(ChildEntry),
+    /// The bytes of a data chunk.
+    Data(&'a [u8]),
+}
+
+fn walk(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    blob: &BlobRef,
+    visit: &mut dyn FnMut(Visit<'_>) -> Result<()>,
+) -> Result<()> {
+    descend(storage, ctx, blob, true, visit)
+}
+
+fn descend(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    blob: &BlobRef,
+    data: bool,
+    visit: &mut dyn FnMut(Visit<'_>) -> Result<()>,
+) -> Result<()> {
+    if blob.length == 0 {
+        return Ok(());
+    }
+    // More chunks than this cannot be: each holds at least a byte of the value or two entries.
+    let mut budget = blob.length.saturating_mul(2).saturating_add(64);
+    let mut todo = vec![(blob.height, blob.top)];
+    while let Some((level, entry)) = todo.pop() {
+        budget = budget.checked_sub(1).ok_or_else(|| Error::corrupt("a blob has too many chunks"))?;
+        visit(Visit::Entry(entry))?;
+        if level == 0 && !data {
+            continue;
+        }
+        let page = read_chunk(storage, ctx, level, &entry)?;
+        let payload = page.get(PAGE_HEADER_LEN..).unwrap_or_default();
+        if level == 0 {
+            visit(Visit::Data(payload))?;
+            continue;
+        }
+        let (entries, rest) = payload.as_chunks::<CHILD_ENTRY_LEN>();
+        if entries.is_empty() || !rest.is_empty() {
+            return Err(Error::corrupt("a blob's index is damaged"));
+        }
+        for bytes in entries.iter().rev() {
+            let entry = ChildEntry::decode(bytes).map_err(|fault| Error::corrupt(fault.to_string()))?;
+            todo.push((level - 1, entry));
+        }
+    }
+    Ok(())
+}
+
+fn read_chunk(storage: &dyn Storage, ctx: &BlobCtx, level: u8, entry: &ChildEntry) -> Result<Vec<u8>> {
+    let damaged = |what: &dyn std::fmt::Display| Error::corrupt(format!("the chunk at block {}: {what}", entry.address));
+    let length = Untrusted::new(entry.length).at_most(ctx.max_chunk).map_err(|error| damaged(&error))?;
+    let mut page = vec![0; length as usize];
+    let offset = entry.address.checked_mul(u64::from(ctx.block_size)).ok_or_else(|| damaged(&"beyond any file"))?;
+    storage.read_at(&mut page, offset).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            damaged(&"it lies beyond the end of the file")
+        } else {
+            Error::io("reading a value", error)
+        }
+    })?;
+    let header = verify_page(entry, &ctx.file_id, &page).map_err(|fault| damaged(&fault))?;
+    if header.kind != ctx.kind || header.level != level {
+        return Err(damaged(&"it is of another kind"));
+    }
+    Ok(page)
+}

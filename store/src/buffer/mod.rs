@@ -1,0 +1,24 @@
+//! Resident nodes: frames in size classes, the swips that own them, epochs that delay their reuse, and optimistic latches.
+//!
+//! This folder is the only place with `unsafe` code, and only `pool.rs` and `frame.rs` use it. Its safe face rests on one rule:
+//! a [`FrameId`] is followed only under an epoch [`Guard`], after it was read from a swip, a `prev` link or a
+//! list of superseded versions, and a frame is unlinked from all of these before it is retired (I6). The id carries the frame's birth number,
+//! so that a stale one is noticed instead of read.
+//!
+//! Keeps I1 (one owner), I4 (bodies never change after publication), I5 (shared mutable state is in atomics of one size),
+//! I6 (reuse after every pinned thread has left and the pin count is zero), I12 (latch versions never decrease).
+
+mod epoch;
+mod frame;
+mod latch;
+mod pool;
+mod swip;
+
+pub(crate) use epoch::{Guard, pin};
+pub(crate) use frame::{Building, Child, Frame, PinnedFrame, RootSlot};
+pub(crate) use latch::{Locked, OptimisticLatch, Restart};
+pub(crate) use pool::{Pool, PoolOptions};
+pub(crate) use swip::{FrameId, Swip};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! What commit, checkpoint and recovery share: the trees, the space, the log's window, the durable superblock.
+
+use crate::blob::{BlobCtx, BlobRef};
+use crate::buffer::FrameId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{ChildEntry, PageKind, Superblock};
+use crate::space::{Extent, Space};
+use crate::tree::{Forest, Pager, Registry, Underfull, Versions};
+use crate::wal::{Ring, RingWindow};
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+
+/// A place in the log, with the chain value that its next record continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogPosition {
+    pub(crate) position: u64,
+    pub(crate) chain: u64,
+}
+
+/// The state of one open file below transactions.
+pub(crate) struct Base {
+    pub(crate) pager: Pager,
+    pub(crate) forest: Forest,
+    pub(crate) registry: Registry,
+    pub(crate) apply: Mutex<ApplyState>,
+    /// The superblock in both slots. Held through every switch.
+    pub(crate) superblock: Mutex<Superblock>,
+    pub(crate) window: RingWindow,
+    pub(crate) ring: Ring,
+    pub(crate) poison: Poison,
+    /// The superblock that the file was opened with: its free map is read when space is first needed.
+    opened: Superblock,
+    space: Mutex<Option<Space>>,
+}
+
+/// What the one applier owns. Its lock is the applier's turn: publication and captures fall between batches.
+pub(crate) struct ApplyState {
+    pub(crate) versions: Versions,
+    pub(crate) underfull: VecDeque<Underfull>,
+    /// Unlinked frames that wait to be retired together.
+    pub(crate) limbo: Vec<FrameId>,
+    /// Images that merges left without an owner since the last capture.
+    pub(crate) freed: Vec<ChildEntry>,
+    /// Overflow values that were replaced or deleted, with the timestamp of that.
+    pub(crate) dropped: Vec<(Vec<u8>, u64)>,
+    /// Extents of spilled write sets that are applied, with their commit's timestamp.
+    pub(crate) spent: Vec<(Extent, u64)>,
+    /// Trees dropped by commits, whose pages are still to be given back.
+    pub(crate) dropped_trees: Vec<u32>,
+    /// Trees whose extents were given back and whose nodes are still in memory.
+    pub(crate) purges: Vec<u32>,
+    /// Whether a capture is being written.
+    pub(crate) captured: bool,
+    /// The log behind the last commit applied.
+    pub(crate) applied: LogPosition,
+}
+
+impl ApplyState {
+    pub(crate) fn new(applied: LogPosition) -> Self {
+        Self {
+            versions: Versions::default(),
+            underfull: VecDeque::new(),
+            limbo: Vec::new(),
+            freed: Vec::new(),
+            dropped: Vec::new(),
+            spent: Vec::new(),
+            dropped_trees: Vec::new(),
+            purges: Vec::new(),
+            captured: false,
+            applied,
+        }
+    }
+}
+
+impl Base {
+    pub(crate) fn new(pager: Pager, superblock: Superblock, ring: Ring, window: RingWindow, applied: LogPosition) -> Self {
+        Self {
+            pager,
+            forest: Forest::new(),
+            registry: Registry::new(superblock.commit_timestamp),
+            apply: Mutex::new(ApplyState::new(applied)),
+            opened: superblock.clone(),
+            superblock: Mutex::new(superblock),
+            window,
+            ring,
+            poison: Poison::default(),
+            space: Mutex::new(None),
+        }
+    }
+
+    /// The file's space; its map is read when it is first needed.
+    pub(crate) fn space(&self) -> Result<parking_lot::MappedMutexGuard<'_, Space>> {
+        let mut space = self.space.lock();
+        if space.is_none() {
+            *space = Some(super::freemap::load(self, &self.opened)?);
+        }
+        MutexGuard::try_map(space, Option::as_mut)
+            .map_err(|_| Error::new(ErrorKind::Io, "the free map was not loaded"))
+    }
+
+    /// Allocates blocks, growing the file if need be.
+    pub(crate) fn allocate(&self, blocks: u64) -> Result<Extent> {
+        self.space()?.allocate(blocks).map_err(|error| Error::new(ErrorKind::StorageFull, error.to_string()))
+    }
+
+    /// How blobs of a kind are written.
+    pub(crate) fn blob_ctx(&self, kind: PageKind, tree: u32, generation: u64) -> BlobCtx {
+        BlobCtx {
+            file_id: self.pager.file_id,
+            block_size: self.pager.block_size,
+            kind,
+            tree,
+            generation,
+            max_chunk: MAX_CHUNK,
+        }
+    }
+
+    /// The bytes of a stored reference to an overflow value, read and verified.
+    pub(crate) fn read_overflow(&self, tree: u32, reference: &[u8]) -> Result<Vec<u8>> {
+        let ctx = self.blob_ctx(PageKind::Overflow, tree, 0);
+        BlobRef::decode(reference)
+            .and_then(|blob| crate::blob::read(&*self.pager.storage, &ctx, &blob))
+            .map_err(|error| Error::corrupt(format!("tree {tree}: an overflow value is damaged: {error}")))
+    }
+}
+
+/// Chunks of overflow values and other blobs are at most this long.
+const MAX_CHUNK: u32 = 512 << 10;
+
+/// The first failure of a log or superblock write or sync ends all writing (I30): after it nobody knows what the device holds.
+#[derive(Default)]
+pub(crate) struct Poison(OnceLock<Error>);
+
+impl Poison {
+    /// Remembers the first failure.
+    pub(crate) fn set(&self, error: &Error) {
+        let _ = self.0.set(Error::new(
+            ErrorKind::Poisoned,
+            format!("an earlier failure stopped all writing, open the database again to recover: {error}"),
+        ));
+    }
+
+    /// Fails if there was one.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.0.get().map_or(Ok(()), |error| Err(error.duplicate()))
+    }
+}
+
+/// There is no room for more blocks.
+pub(super) fn no_space(error: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::StorageFull, format!("the file cannot grow: {error}"))
+}
+
+/// The free map contradicts what the trees hold (I29).
+pub(super) fn accounting(error: impl std::fmt::Display) -> Error {
+    Error::corrupt(format!("the free map and the pages disagree: {error}"))
+}

@@ -1,0 +1,179 @@
+//! Checkpoints: a consistent tree at one commit, written to fresh extents and switched to by both superblocks.
+//!
+//! The steps, in order: capture between two batches (the only time the applier waits); write dirty pages, the root directory and the free map to
+//! space that nothing uses; sync; superblock in slot A; sync; the same in slot B; sync. Only then are old extents and the log's head given
+//! back. With both slots equal, either may rot. A failure before the first superblock abandons the checkpoint and
+//! changes nothing (I31); a failed sync or superblock write poisons the database (I30).
+//!
+//! Keeps I2, I8, I25, I26, I29, I30, I31, I33 and, with `wal/reset.rs`, I23 and I38. Scheme: `docs/checkpoint.md`.
+
+mod base;
+mod capture;
+mod directory;
+mod freemap;
+mod output;
+mod publish;
+mod reclaim;
+mod superblocks;
+mod tidy;
+mod write;
+
+pub(crate) use base::{ApplyState, Base, LogPosition, Poison};
+pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
+pub(crate) use reclaim::tree_extents;
+pub(crate) use superblocks::{SLOTS, open_log, write_both};
+
+use crate::blob::BlobRef;
+use crate::error::{Error, Result};
+use crate::format::{PageKind, Superblock};
+use crate::space::Extent;
+use capture::Capture;
+use write::{Writer, Written};
+
+/// What a checkpoint did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Report {
+    /// Pages written.
+    pub(crate) pages: u64,
+    /// Bytes of these pages.
+    pub(crate) bytes: u64,
+}
+
+/// Everything that was written and what it replaces.
+struct Prepared<'a> {
+    writer: Writer<'a>,
+    superblock: Superblock,
+    /// Blobs of this generation.
+    blobs: Vec<Extent>,
+    /// Extents that only the generation before needs.
+    replaced: Vec<Extent>,
+    /// Extents that snapshots before the timestamp may still read.
+    expired: Vec<(Extent, u64)>,
+}
+
+/// Writes everything up to the newest commit into the trees on disk. Does nothing if there is nothing new.
+pub(crate) fn run(base: &Base) -> Result<Report> {
+    base.poison.check()?;
+    let mut superblock = base.superblock.lock();
+    let mut capture = {
+        let mut state = base.apply.lock();
+        tidy::tidy(base, &mut state)?;
+        if unchanged(base, &state, &superblock) {
+            return Ok(Report::default());
+        }
+        Capture::take(base, &mut state)?
+    };
+    let prepared = match prepare(base, &capture, &superblock) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            capture.abandon();
+            return Err(error.context("a checkpoint was given up, the one before it stays valid"));
+        }
+    };
+    if let Err(error) = superblocks::sync_data(base, &prepared.superblock) {
+        capture.abandon();
+        return Err(error);
+    }
+    base.window.begin_release(capture.log.position);
+    write_both(base, &prepared.superblock)?;
+    *superblock = prepared.superblock.clone();
+    let report = Report { pages: prepared.writer.written.len() as u64, bytes: prepared.writer.output.bytes };
+    settle(base, capture, prepared)?;
+    Ok(report)
+}
+
+fn unchanged(base: &Base, state: &ApplyState, superblock: &Superblock) -> bool {
+    base.registry.published() == superblock.commit_timestamp
+        && state.applied.position == superblock.log_start
+        && state.freed.is_empty()
+        && state.dropped.is_empty()
+        && state.spent.is_empty()
+        && state.dropped_trees.is_empty()
+        && superblock.directory.is_some()
+}
+
+/// Writes the pages and blobs of a capture. On failure everything it allocated is free again.
+fn prepare<'a>(base: &'a Base, capture: &Capture<'_>, old: &Superblock) -> Result<Prepared<'a>> {
+    let mut writer = Writer::new(base, old.generation + 1);
+    let mut blobs = Vec::new();
+    match fill(base, capture, old, &mut writer, &mut blobs) {
+        Ok((superblock, replaced, expired)) => Ok(Prepared { writer, superblock, blobs, replaced, expired }),
+        Err(error) => {
+            writer.output.abandon()?;
+            let mut space = base.space()?;
+            for extent in blobs {
+                space.free(extent).map_err(base::accounting)?;
+            }
+            Err(error)
+        }
+    }
+}
+
+type Filled = (Superblock, Vec<Extent>, Vec<(Extent, u64)>);
+
+fn fill(
+    base: &Base,
+    capture: &Capture<'_>,
+    old: &Superblock,
+    writer: &mut Writer<'_>,
+    blobs: &mut Vec<Extent>,
+) -> Result<Filled> {
+    let mut directory = Vec::new();
+    for tree in &capture.trees {
+        let root = writer.tree(tree)?;
+        let has_overflow = base.forest.get(tree.id).is_some_and(|tree| tree.has_overflow());
+        directory.push(DirectoryEntry { tree: tree.id, has_overflow, root });
+    }
+    writer.output.finish()?;
+    let mut superblock = old.clone();
+    superblock.generation = writer.output.generation;
+    superblock.commit_timestamp = capture.timestamp();
+    superblock.log_start = capture.log.position;
+    superblock.chain = capture.log.chain;
+    superblocks::prune_salts(&mut superblock);
+    superblock.directory = Some(write_blob(base, superblock.generation, &directory::encode(&directory), blobs)?);
+    let replaced = reclaim::replaced(base, capture, old, &writer.written)?;
+    let expired = reclaim::expired(base, capture)?;
+    let (map, tail) = freemap::write(base, capture.timestamp(), superblock.generation, &replaced, &expired, blobs)?;
+    superblock.free_map = Some(map);
+    superblock.tail = tail;
+    Ok((superblock, replaced, expired))
+}
+
+/// Writes a blob and notes its extents.
+fn write_blob(base: &Base, generation: u64, bytes: &[u8], extents: &mut Vec<Extent>) -> Result<BlobRef> {
+    let ctx = base.blob_ctx(PageKind::Blob, 0, generation);
+    let storage = &*base.pager.storage;
+    crate::blob::write(
+        storage,
+        &ctx,
+        &mut |blocks| {
+            let extent = base.allocate(blocks)?;
+            extents.push(extent);
+            Ok(extent)
+        },
+        bytes,
+    )
+    .map_err(|error| Error::io_or("writing a checkpoint", error))
+}
+
+/// After both superblocks are durable: the new generation's images go into the live trees, the old one's space is given back.
+fn settle(base: &Base, capture: Capture<'_>, prepared: Prepared<'_>) -> Result<()> {
+    publish::publish(base, &prepared.writer.written)?;
+    let (timestamp, dropped_trees) = (capture.timestamp(), capture.dropped_trees.clone());
+    drop(capture);
+    {
+        let mut space = base.space()?;
+        for extent in prepared.replaced {
+            space.free(extent).map_err(base::accounting)?;
+        }
+        for (extent, since) in prepared.expired {
+            space.retire(extent, since).map_err(base::accounting)?;
+        }
+        space.settle(timestamp);
+        space.release(timestamp, base.registry.watermark()).map_err(base::accounting)?;
+    }
+    base.apply.lock().purges.extend(dropped_trees);
+    base.window.finish_release();
+    superblocks::truncate(base, &prepared.superblock)
+}

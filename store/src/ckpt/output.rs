@@ -1,0 +1,100 @@
+//! Writes pages to fresh extents, in long sequential runs (I25: nothing that is in use is overwritten).
+
+use super::base::{Base, no_space};
+use crate::error::{Error, Result};
+use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, page_checksum};
+use crate::space::Extent;
+
+/// Space is asked for, and written, this many bytes at a time.
+const RUN_BYTES: u64 = 1 << 20;
+
+/// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
+pub(super) struct Output<'a> {
+    base: &'a Base,
+    pub(super) generation: u64,
+    /// Blocks allocated and not used yet.
+    run: Option<Extent>,
+    /// Bytes that belong at block `start`.
+    pending: Vec<u8>,
+    start: u64,
+    used: Vec<Extent>,
+    /// Bytes handed to the storage.
+    pub(super) bytes: u64,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(base: &'a Base, generation: u64) -> Self {
+        Self { base, generation, run: None, pending: Vec::new(), start: 0, used: Vec::new(), bytes: 0 }
+    }
+
+    /// Places one page. The header's address, generation and lengths are filled in.
+    pub(super) fn page(&mut self, mut header: PageHeader, payload: &[u8]) -> Result<ChildEntry> {
+        let block = u64::from(self.base.pager.block_size);
+        let length = PAGE_HEADER_LEN + payload.len();
+        let blocks = (length as u64).div_ceil(block);
+        let address = self.take(blocks)?;
+        header.address = address;
+        header.generation = self.generation;
+        header.raw_length = payload.len() as u32;
+        header.stored_length = payload.len() as u32;
+        let at = self.pending.len();
+        self.pending.extend_from_slice(&header.encode());
+        self.pending.extend_from_slice(payload);
+        let bytes = self.pending.get(at..).unwrap_or_default();
+        let checksum = page_checksum(&self.base.pager.file_id, address, bytes);
+        self.pending.resize(at + (blocks * block) as usize, 0);
+        Ok(ChildEntry { address, length: length as u32, generation: self.generation, checksum })
+    }
+
+    fn take(&mut self, blocks: u64) -> Result<u64> {
+        if self.run.is_none_or(|run| run.len < blocks) {
+            self.flush()?;
+            self.give_back_run()?;
+            let most = (RUN_BYTES / u64::from(self.base.pager.block_size)).max(blocks);
+            let run = self.base.space()?.allocate_run(blocks, most).map_err(no_space)?;
+            self.start = run.start;
+            self.run = Some(run);
+        }
+        let Some(run) = &mut self.run else { return Err(no_space("no run of blocks")) };
+        let address = run.start;
+        run.start += blocks;
+        run.len -= blocks;
+        self.used.push(Extent { start: address, len: blocks });
+        Ok(address)
+    }
+
+    /// Hands what is pending to the storage.
+    fn flush(&mut self) -> Result<()> {
+        if !self.pending.is_empty() {
+            let block = u64::from(self.base.pager.block_size);
+            let written = self.base.pager.storage.write_at(&self.pending, self.start * block);
+            written.map_err(|error| Error::io("writing a checkpoint", error))?;
+            self.bytes += self.pending.len() as u64;
+            self.pending.clear();
+        }
+        Ok(())
+    }
+
+    fn give_back_run(&mut self) -> Result<()> {
+        if let Some(run) = self.run.take().filter(|run| run.len > 0) {
+            self.base.space()?.free(run).map_err(super::base::accounting)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest and gives back what was not needed.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.flush()?;
+        self.give_back_run()
+    }
+
+    /// Gives everything back.
+    pub(super) fn abandon(mut self) -> Result<()> {
+        self.give_back_run()?;
+        let mut space = self.base.space()?;
+        for extent in self.used.drain(..) {
+            space.free(extent).map_err(super::base::accounting)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! Tells the live trees where their nodes' new images lie.
+//!
+//! A node is found again by its level and lower fence: splits keep these for the left part, merges wait while a capture is being
+//! written, and a rebuilt parent carries its children's entries along. The node is clean now if it is still the captured one.
+
+use super::base::{Base, accounting};
+use super::write::Written;
+use crate::buffer::{Swip, pin};
+use crate::error::Result;
+use crate::tree::node::Body;
+
+/// Entries that are published before the applier gets a turn.
+const SLICE: usize = 256;
+
+/// Notes every new image in its parent (I8: under the parent's latch).
+pub(super) fn publish(base: &Base, written: &[Written]) -> Result<()> {
+    for slice in written.chunks(SLICE) {
+        let _turn = base.apply.lock();
+        for page in slice {
+            publish_one(base, page)?;
+        }
+    }
+    Ok(())
+}
+
+fn publish_one(base: &Base, page: &Written) -> Result<()> {
+    let Some(tree) = base.forest.get(page.tree) else { return Ok(()) };
+    let guard = pin();
+    // The capture keeps this frame alive.
+    let Some(captured) = base.pager.pool.frame(page.id, &guard) else {
+        return Err(accounting("a captured node is gone"));
+    };
+    let lower = Body::trusted(captured.body()).lower();
+    let Some((owner, latch)) = tree.owner(&base.pager, page.level, lower, &guard) else {
+        return Err(accounting("a captured node has no successor"));
+    };
+    let _locked = latch.lock().map_err(|_| accounting("a latch was not released"))?;
+    debug_assert_eq!(owner.entry(), page.old, "an image changed during a checkpoint");
+    let same = owner.swip() == Swip::Hot(page.id);
+    let clean = same && (0..captured.children()).all(|i| captured.child(i).is_none_or(|child| !child.dirty()));
+    owner.set_entry(&page.entry, !clean);
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Which extents a new generation leaves behind.
+
+use super::base::{Base, accounting};
+use super::capture::Capture;
+use super::write::Written;
+use crate::blob::{BlobRef, extents as blob_extents};
+use crate::buffer::{Child, Swip, pin};
+use crate::error::{Error, Result};
+use crate::format::{ChildEntry, PageKind, Superblock};
+use crate::space::Extent;
+use crate::tree::Tree;
+use crate::tree::node::{Body, Value};
+
+/// Where a page lies.
+pub(super) fn extent_of(base: &Base, entry: &ChildEntry) -> Extent {
+    Extent { start: entry.address, len: u64::from(entry.length).div_ceil(u64::from(base.pager.block_size)) }
+}
+
+/// Extents that only the generation before needs: free as soon as both superblocks have switched.
+pub(super) fn replaced(base: &Base, capture: &Capture<'_>, old: &Superblock, written: &[Written]) -> Result<Vec<Extent>> {
+    let images = written.iter().map(|page| &page.old).chain(&capture.freed);
+    let mut extents: Vec<Extent> =
+        images.filter(|entry| entry.address != 0).map(|entry| extent_of(base, entry)).collect();
+    for blob in [&old.directory, &old.free_map].into_iter().flatten() {
+        extents.extend(blob_parts(base, PageKind::Blob, 0, blob)?);
+    }
+    Ok(extents)
+}
+
+/// Extents that no commit after the timestamp needs, but snapshots before it may.
+pub(super) fn expired(base: &Base, capture: &Capture<'_>) -> Result<Vec<(Extent, u64)>> {
+    let mut expired = capture.spent.clone();
+    for (reference, since) in &capture.dropped {
+        let blob = BlobRef::decode(reference).map_err(accounting)?;
+        let parts = blob_parts(base, PageKind::Overflow, 0, &blob)?;
+        expired.extend(parts.into_iter().map(|extent| (extent, *since)));
+    }
+    for tree in capture.dropped_trees.iter().filter_map(|&id| base.forest.get(id)) {
+        let since = tree.dropped_at().unwrap_or(0);
+        let parts = tree_extents(base, tree)?;
+        expired.extend(parts.into_iter().map(|extent| (extent, since)));
+    }
+    Ok(expired)
+}
+
+fn blob_parts(base: &Base, kind: PageKind, tree: u32, blob: &BlobRef) -> Result<Vec<Extent>> {
+    blob_extents(&*base.pager.storage, &base.blob_ctx(kind, tree, 0), blob).map_err(accounting)
+}
+
+/// Every extent that a tree's pages and overflow values lie in. Reads inner nodes that are not resident, and leaves only if the tree has
+/// overflow values.
+pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
+    let mut extents = Vec::new();
+    let mut todo = vec![State::of(tree.root().child(), None)];
+    while let Some(state) = todo.pop() {
+        if state.entry.address != 0 {
+            extents.push(extent_of(base, &state.entry));
+        }
+        match state.swip {
+            Swip::Hot(id) => {
+                let guard = pin();
+                let frame = base.pager.pool.frame(id, &guard);
+                let frame = frame.ok_or_else(|| Error::corrupt("a dropped tree lost a node; please report this"))?;
+                let level = frame.level().checked_sub(1);
+                todo.extend((0..frame.children()).filter_map(|i| frame.child(i)).map(|c| State::of(c, level)));
+                references(frame.body(), &mut |reference| overflow(base, tree, reference, &mut extents))?;
+            }
+            Swip::Cold { .. } if state.level != Some(0) || tree.has_overflow() => {
+                let page = base.pager.read(tree.id(), state.level, &state.entry)?;
+                let body = Body::trusted(page.body());
+                let level = body.level().checked_sub(1);
+                if level.is_some() {
+                    todo.extend((0..=body.len()).filter_map(|i| page.child(i)).map(|c| State::of(c, level)));
+                }
+                references(page.body(), &mut |reference| overflow(base, tree, reference, &mut extents))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(extents)
+}
+
+struct State {
+    swip: Swip,
+    entry: ChildEntry,
+    level: Option<u8>,
+}
+
+impl State {
+    fn of(child: Child<'_>, level: Option<u8>) -> Self {
+        Self { swip: child.swip(), entry: child.entry(), level }
+    }
+}
+
+/// Calls `with` for each overflow reference of a leaf.
+fn references(body: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let body = Body::trusted(body);
+    if body.level() == 0 && body.has_overflow() {
+        for i in 0..body.len() {
+            if let Value::Overflow(reference) = body.value(i) {
+                with(reference)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn overflow(base: &Base, tree: &Tree, reference: &[u8], extents: &mut Vec<Extent>) -> Result<()> {
+    let blob = BlobRef::decode(reference).map_err(accounting)?;
+    extents.extend(blob_parts(base, PageKind::Overflow, tree.id(), &blob)?);
+    Ok(())
+}

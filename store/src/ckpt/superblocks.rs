@@ -1,0 +1,63 @@
+//! Switches both superblocks, one after the other, and opens the log of a session.
+
+use super::base::Base;
+use crate::error::{Error, Result};
+use crate::format::Superblock;
+
+/// Byte offsets of the two slots, far enough apart that one bad block is unlikely to take both.
+pub(crate) const SLOTS: [u64; 2] = [0, 65_536];
+
+/// Makes everything durable that the superblock will name. The file is at least as long as it says.
+pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
+    let storage = &base.pager.storage;
+    let length = superblock.tail * u64::from(base.pager.block_size);
+    let grown = storage.len().and_then(|now| if now < length { storage.set_len(length) } else { Ok(()) });
+    grown.map_err(|error| Error::io("growing the file", error))?;
+    storage.sync().map_err(|error| {
+        let error = Error::io("making a checkpoint durable", error);
+        base.poison.set(&error);
+        error
+    })
+}
+
+/// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
+/// a reader would find.
+pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
+    let bytes = superblock.encode();
+    for slot in SLOTS {
+        let written = base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());
+        written.map_err(|error| {
+            let error = Error::io("writing a superblock", error);
+            base.poison.set(&error);
+            error
+        })?;
+    }
+    Ok(())
+}
+
+/// Records durably that this session's log records begin at `position` under `salt` (I35). Comes before the first of them is written.
+pub(crate) fn open_log(base: &Base, salt: u64, position: u64) -> Result<()> {
+    let mut superblock = base.superblock.lock();
+    let mut next = superblock.clone();
+    next.generation += 1;
+    next.salts.push((salt, position));
+    write_both(base, &next)?;
+    *superblock = next;
+    Ok(())
+}
+
+/// Forgets salts whose records lie before the log's start.
+pub(super) fn prune_salts(superblock: &mut Superblock) {
+    let start = superblock.log_start;
+    let current = superblock.salts.iter().rposition(|&(_, first)| first <= start).unwrap_or(0);
+    superblock.salts.drain(..current);
+}
+
+/// Cuts the file behind the superblock's tail, unless newer extents lie there.
+pub(super) fn truncate(base: &Base, superblock: &Superblock) -> Result<()> {
+    let tail = base.space()?.tail().max(superblock.tail);
+    let length = tail * u64::from(base.pager.block_size);
+    let storage = &base.pager.storage;
+    let cut = storage.len().and_then(|now| if now > length { storage.set_len(length) } else { Ok(()) });
+    cut.map_err(|error| Error::io("giving back the end of the file", error))
+}

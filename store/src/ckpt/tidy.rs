@@ -1,0 +1,92 @@
+//! What the applier does before each batch: lets go of old versions, merges small nodes, empties dropped trees, retires frames.
+
+use super::base::{ApplyState, Base};
+use crate::buffer::{FrameId, Swip, pin};
+use crate::error::{Error, Result};
+use crate::tree::{Applier, Tree, Underfull};
+
+/// Nodes tried for a merge before one batch.
+const MERGES: usize = 64;
+/// Unlinked frames are retired when this many are together: each retirement costs an epoch's bookkeeping.
+const TOGETHER: usize = 16;
+
+/// See the module. The caller holds the applier's turn.
+pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
+    let snapshots = base.registry.scan();
+    let published = base.registry.published();
+    let watermark = snapshots.first().map_or(published, |&oldest| oldest.min(published));
+    {
+        let guard = pin();
+        state.versions.release(&base.pager.pool, &guard, watermark, &mut state.limbo);
+    }
+    purge(base, state, watermark)?;
+    if !state.captured {
+        merge(base, state, watermark, &snapshots)?;
+    }
+    if state.limbo.len() >= TOGETHER {
+        let guard = pin();
+        base.pager.pool.retire(std::mem::take(&mut state.limbo), &guard);
+    }
+    Ok(())
+}
+
+fn merge(base: &Base, state: &mut ApplyState, watermark: u64, snapshots: &[u64]) -> Result<()> {
+    for _ in 0..state.underfull.len().min(MERGES) {
+        let Some(node) = state.underfull.pop_front() else { break };
+        let Some(tree) = base.forest.get(node.tree).filter(|tree| tree.dropped_at().is_none()) else { continue };
+        let mut applier = Applier {
+            pager: &base.pager,
+            versions: &mut state.versions,
+            underfull: &mut state.underfull,
+            timestamp: watermark,
+            snapshots,
+            retired: Vec::new(),
+            dropped: Vec::new(),
+            freed: Vec::new(),
+        };
+        let done = applier.merge(tree, &node, watermark)?;
+        let (mut retired, mut freed) = (applier.retired, applier.freed);
+        state.limbo.append(&mut retired);
+        state.freed.append(&mut freed);
+        name_tree(state, tree);
+        if !done {
+            state.underfull.push_back(node);
+        }
+    }
+    Ok(())
+}
+
+/// Notes the tree in what the applier has just queued.
+pub(crate) fn name_tree(state: &mut ApplyState, tree: &Tree) {
+    for node in state.underfull.iter_mut().rev().take_while(|node| node.tree == Underfull::UNKNOWN) {
+        node.tree = tree.id();
+    }
+}
+
+/// Takes the nodes of dropped trees out of memory once no snapshot sees them.
+fn purge(base: &Base, state: &mut ApplyState, watermark: u64) -> Result<()> {
+    let (due, later): (Vec<u32>, Vec<u32>) = std::mem::take(&mut state.purges).into_iter().partition(|&id| {
+        base.forest.get(id).and_then(Tree::dropped_at).is_none_or(|dropped| dropped <= watermark)
+    });
+    state.purges = later;
+    for tree in due.into_iter().filter_map(|id| base.forest.get(id)) {
+        state.limbo.extend(unlink_all(base, tree)?);
+    }
+    Ok(())
+}
+
+fn unlink_all(base: &Base, tree: &Tree) -> Result<Vec<FrameId>> {
+    let guard = pin();
+    let mut frames = Vec::new();
+    let mut todo = vec![tree.root().child()];
+    while let Some(child) = todo.pop() {
+        // Freezing keeps a late reader from installing a page below.
+        let Swip::Hot(id) = child.freeze() else { continue };
+        let frame = base.pager.pool.frame(id, &guard);
+        let frame = frame.ok_or_else(|| Error::corrupt("a dropped tree lost a node; please report this"))?;
+        todo.extend((0..frame.children()).filter_map(|i| frame.child(i)));
+        frames.push(id);
+    }
+    tree.root().child().clear();
+    Ok(frames)
+}

@@ -1,0 +1,255 @@
+//! Cursors: a snapshot's entries, with a transaction's own writes laid over them.
+//!
+//! Over a snapshot alone a step is a step in a pinned leaf. Inside a write transaction every layer (the transaction's own writes, the
+//! write sets that are sequenced and not yet applied, the snapshot) offers its next key, the smallest wins, and among equals the
+//! newest layer. Write sets are asked again by key at each step, so that writes between steps are seen and nothing is invalidated.
+
+use super::TreeId;
+use crate::ckpt::Base;
+use crate::error::Result;
+use crate::tree::node::Value as Stored;
+use crate::tree::{At, SnapshotCursor};
+use crate::txn::write_set::Hit;
+use std::ops::Bound;
+
+/// A source of newer writes over a snapshot.
+pub(super) trait Layer {
+    /// The first entry of a tree behind (or, backwards, before) a bound. `with` sees it.
+    fn seek(
+        &self,
+        tree: u32,
+        from: Bound<&[u8]>,
+        forward: bool,
+        with: &mut dyn FnMut(&[u8], Hit<'_>) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Whether the layer says nothing about a tree now.
+    fn is_silent(&self, tree: u32) -> bool;
+}
+
+/// Walks a range from either end. Lends each entry until the next step.
+pub(crate) struct Cursor<'a> {
+    base: &'a Base,
+    tree: TreeId,
+    snapshot: SnapshotCursor<'a>,
+    layers: Option<Merge<'a>>,
+    /// A value that is not in a page: read from overflow extents or copied from a write set.
+    value: Vec<u8>,
+}
+
+/// Newest layer first.
+struct Merge<'a> {
+    layers: Vec<&'a dyn Layer>,
+    lower: Bound<Vec<u8>>,
+    upper: Bound<Vec<u8>>,
+    /// What the snapshot offers next in the direction of the last step.
+    offered: Option<At>,
+    offered_key: Vec<u8>,
+    forward: bool,
+    fresh: bool,
+    key: Vec<u8>,
+}
+
+/// Where the entry of a step is.
+enum Place {
+    Snapshot(At),
+    /// In `Cursor::value`, with its key in `Merge::key`.
+    Copied,
+    /// As `Copied`, but in overflow extents; the reference is in `Cursor::value`.
+    Overflow,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn over_snapshot(base: &'a Base, tree: TreeId, snapshot: SnapshotCursor<'a>) -> Self {
+        Self { base, tree, snapshot, layers: None, value: Vec::new() }
+    }
+
+    pub(super) fn over_layers(
+        base: &'a Base,
+        tree: TreeId,
+        snapshot: SnapshotCursor<'a>,
+        layers: Vec<&'a dyn Layer>,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+    ) -> Self {
+        let merge = Merge {
+            layers,
+            lower: lower.map(<[u8]>::to_vec),
+            upper: upper.map(<[u8]>::to_vec),
+            offered: None,
+            offered_key: Vec::new(),
+            forward: true,
+            fresh: true,
+            key: Vec::new(),
+        };
+        Self { base, tree, snapshot, layers: Some(merge), value: Vec::new() }
+    }
+
+    /// The next entry from the front: key and value.
+    pub(crate) fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        let place = self.step(true)?;
+        self.lend(place)
+    }
+
+    /// The next entry from the back.
+    pub(crate) fn next_back(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        let place = self.step(false)?;
+        self.lend(place)
+    }
+
+    /// The next key from the front; the value is not looked at.
+    pub(crate) fn next_key(&mut self) -> Result<Option<&[u8]>> {
+        let place = self.step(true)?;
+        Ok(place.map(|place| self.key_of(&place)))
+    }
+
+    /// The next key from the back.
+    pub(crate) fn next_key_back(&mut self) -> Result<Option<&[u8]>> {
+        let place = self.step(false)?;
+        Ok(place.map(|place| self.key_of(&place)))
+    }
+
+    fn step(&mut self, forward: bool) -> Result<Option<Place>> {
+        match &mut self.layers {
+            Some(merge) => merge.step(self.tree.0, &mut self.snapshot, &mut self.value, forward),
+            None => Ok(advance(&mut self.snapshot, forward)?.map(Place::Snapshot)),
+        }
+    }
+
+    fn key_of(&self, place: &Place) -> &[u8] {
+        match (place, &self.layers) {
+            (Place::Copied | Place::Overflow, Some(merge)) => &merge.key,
+            (Place::Snapshot(_), Some(merge)) => &merge.key,
+            _ => self.snapshot.key(),
+        }
+    }
+
+    fn lend(&mut self, place: Option<Place>) -> Result<Option<(&[u8], &[u8])>> {
+        let Some(place) = place else { return Ok(None) };
+        let reference = match &place {
+            Place::Copied => None,
+            Place::Overflow => Some(std::mem::take(&mut self.value)),
+            Place::Snapshot(at) => match self.snapshot.value(*at) {
+                Stored::Overflow(reference) => Some(reference.to_vec()),
+                Stored::Inline(_) => None,
+            },
+        };
+        if let Some(reference) = reference {
+            self.value = self.base.read_overflow(self.tree.0, &reference)?;
+            return Ok(Some((self.key_of(&place), &self.value)));
+        }
+        let value = match &place {
+            Place::Snapshot(at) => match self.snapshot.value(*at) {
+                Stored::Inline(bytes) | Stored::Overflow(bytes) => bytes,
+            },
+            _ => &self.value,
+        };
+        Ok(Some((self.key_of(&place), value)))
+    }
+}
+
+fn advance(snapshot: &mut SnapshotCursor<'_>, forward: bool) -> Result<Option<At>> {
+    if forward { snapshot.next() } else { snapshot.next_back() }
+}
+
+impl Merge<'_> {
+    fn step(
+        &mut self,
+        tree: u32,
+        snapshot: &mut SnapshotCursor<'_>,
+        value: &mut Vec<u8>,
+        forward: bool,
+    ) -> Result<Option<Place>> {
+        self.face(snapshot, forward);
+        loop {
+            if self.fresh {
+                self.offered = advance(snapshot, forward)?;
+                self.offered_key.clear();
+                if self.offered.is_some() {
+                    self.offered_key.extend_from_slice(snapshot.key());
+                }
+                self.fresh = false;
+            }
+            let Some(found) = self.nearest(tree, value, forward)? else {
+                let Some(at) = self.offered.take() else { return Ok(None) };
+                self.fresh = true;
+                std::mem::swap(&mut self.key, &mut self.offered_key);
+                self.pass(forward);
+                return Ok(Some(Place::Snapshot(at)));
+            };
+            if self.offered.is_some() && self.offered_key == self.key {
+                self.offered = None;
+                self.fresh = true;
+            }
+            self.pass(forward);
+            if let Some(place) = found {
+                return Ok(Some(place));
+            }
+        }
+    }
+
+    /// The nearest entry of the layers, if it is not behind what the snapshot offers. `Some(None)` is a deletion. Its key is in `self.key`.
+    fn nearest(&mut self, tree: u32, value: &mut Vec<u8>, forward: bool) -> Result<Option<Option<Place>>> {
+        let mut found: Option<Option<Place>> = None;
+        let Self { layers, lower, upper, offered, offered_key, key, .. } = self;
+        let (from, end) = if forward { (&*lower, &*upper) } else { (&*upper, &*lower) };
+        for layer in layers.iter().filter(|layer| !layer.is_silent(tree)) {
+            layer.seek(tree, from.as_ref().map(Vec::as_slice), forward, &mut |at, hit| {
+                let nearer = |than: &[u8]| if forward { at < than } else { at > than };
+                let behind_offer = offered.is_some() && !nearer(offered_key) && at != offered_key.as_slice();
+                if behind_offer || !inside(at, end, forward) || (found.is_some() && !nearer(key)) {
+                    return Ok(());
+                }
+                key.clear();
+                key.extend_from_slice(at);
+                found = Some(match hit {
+                    Hit::Deleted => None,
+                    Hit::Put(bytes) => {
+                        value.clear();
+                        value.extend_from_slice(bytes);
+                        Some(Place::Copied)
+                    }
+                    Hit::Overflow(reference) => {
+                        value.clear();
+                        value.extend_from_slice(reference);
+                        Some(Place::Overflow)
+                    }
+                });
+                Ok(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Turns the snapshot's cursor when the direction changes; what it had offered and nobody took is offered again later by a bound.
+    fn face(&mut self, snapshot: &mut SnapshotCursor<'_>, forward: bool) {
+        if self.forward != forward {
+            if self.offered.take().is_some() {
+                snapshot.put_back();
+            }
+            self.fresh = true;
+            self.forward = forward;
+        }
+    }
+
+    /// What was returned or skipped is out of the range from now on.
+    fn pass(&mut self, forward: bool) {
+        let bound = Bound::Excluded(self.key.clone());
+        if forward {
+            self.lower = bound;
+        } else {
+            self.upper = bound;
+        }
+    }
+}
+
+/// Whether a key lies on the near side of the range's far end.
+fn inside(key: &[u8], end: &Bound<Vec<u8>>, forward: bool) -> bool {
+    match end {
+        Bound::Unbounded => true,
+        Bound::Included(end) if forward => key <= end.as_slice(),
+        Bound::Included(end) => key >= end.as_slice(),
+        Bound::Excluded(end) if forward => key < end.as_slice(),
+        Bound::Excluded(end) => key > end.as_slice(),
+    }
+}

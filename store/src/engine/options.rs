@@ -1,0 +1,44 @@
+//! What an engine is opened with.
+
+/// Where checkpoints and late flushes run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Background {
+    /// On a thread of the database.
+    #[default]
+    Thread,
+    /// Inside the commits that make them due: nothing happens that no caller asked for, which simulations need.
+    Inline,
+}
+
+/// Options of an engine. Sizes count only when the file is created; an existing file keeps its own.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineOptions {
+    /// Bytes of a block, the unit of space in the file.
+    pub(crate) block_size: u32,
+    /// Bytes that a leaf aims at.
+    pub(crate) page_size: u32,
+    /// Bytes of the log ring.
+    pub(crate) log_size: u64,
+    /// Bytes of a transaction's writes in memory before they go to the file.
+    pub(crate) write_buffer: usize,
+    /// Where checkpoints run.
+    pub(crate) background: Background,
+    /// Recover in memory and refuse writes.
+    pub(crate) read_only: bool,
+    /// Seed of file id and salts; `None` asks the system. Simulations set it.
+    pub(crate) seed: Option<u64>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            block_size: 4096,
+            page_size: 16 << 10,
+            log_size: 16 << 20,
+            write_buffer: 256 << 20,
+            background: Background::Thread,
+            read_only: false,
+            seed: None,
+        }
+    }
+}

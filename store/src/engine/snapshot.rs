@@ -1,0 +1,84 @@
+//! Snapshots: what readers read from.
+
+use super::open::Shared;
+use super::{Cursor, TreeId, Value, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::tree::node::Value as Stored;
+use crate::tree::{Registered, SnapshotCursor};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// The commits up to one timestamp, and no others, for as long as it lives (I16). Registered, so that what it sees is kept (I17).
+pub(crate) struct Snapshot {
+    shared: Arc<Shared>,
+    registered: Registered,
+}
+
+impl Snapshot {
+    /// Registers a snapshot of what is visible now.
+    pub(super) fn new(shared: &Arc<Shared>) -> Result<Self> {
+        let registered = shared.base.registry.register().map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("more than {} read transactions are open at once", crate::tree::TooManySnapshots::MOST),
+            )
+        })?;
+        Ok(Self { shared: Arc::clone(shared), registered })
+    }
+
+    /// The newest commit that it sees.
+    pub(crate) fn timestamp(&self) -> u64 {
+        self.registered.snapshot
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn raw_cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> SnapshotCursor<'_> {
+        let base = &self.shared.base;
+        SnapshotCursor::new(&base.pager, base.forest.get(tree.0), self.timestamp(), lower, upper)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        self.shared.base.registry.release(&self.registered);
+    }
+}
+
+impl View for Snapshot {
+    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Value<'_>>> {
+        let base = &self.shared.base;
+        let Some(found) = base.forest.get(tree.0) else { return Ok(None) };
+        let found = found.get(&base.pager, self.timestamp(), key, |value, frame| match value {
+            Stored::Inline(bytes) => Ok(Value::pinned(&base.pager.pool, frame, bytes)),
+            Stored::Overflow(reference) => Err(reference.to_vec()),
+        })?;
+        match found {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value)),
+            Some(Err(reference)) => base.read_overflow(tree.0, &reference).map(|bytes| Some(Value::owned(bytes))),
+        }
+    }
+
+    fn read(&self, tree: TreeId, key: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        let base = &self.shared.base;
+        let Some(found) = base.forest.get(tree.0) else { return Ok(false) };
+        let found = found.get(&base.pager, self.timestamp(), key, |value, _| match value {
+            Stored::Inline(bytes) => with(bytes).map(|()| None),
+            Stored::Overflow(reference) => Ok(Some(reference.to_vec())),
+        })?;
+        match found {
+            None => Ok(false),
+            Some(Ok(None)) => Ok(true),
+            // I7: the epoch has ended before this reads from the file.
+            Some(Ok(Some(reference))) => with(&base.read_overflow(tree.0, &reference)?).map(|()| true),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>> {
+        Ok(Cursor::over_snapshot(&self.shared.base, tree, self.raw_cursor(tree, lower, upper)))
+    }
+}

@@ -1,0 +1,164 @@
+//! The one public error: what went wrong, where, and what to do about it.
+
+use std::{error, fmt, io};
+
+/// The result of every operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong. Match on this; read the message of [`Error`] to a person.
+///
+/// ```
+/// use tamarack::{Error, ErrorKind};
+/// fn retry_later(error: &Error) -> bool {
+///     matches!(error.kind(), ErrorKind::StorageFull)
+/// }
+/// # let _ = retry_later;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused a read, a write or a sync.
+    Io,
+    /// There is no room on the device. The commit was not made; the database goes on once there is room.
+    StorageFull,
+    /// Another process, or another handle in this one, has the file open.
+    Locked,
+    /// The file holds something else. Nothing in it was changed.
+    NotADatabase,
+    /// The file was written by a newer format than this program knows. Nothing in it was changed.
+    TooNew,
+    /// The file is shorter than its superblock says.
+    Truncated,
+    /// A page of the file is damaged.
+    Corrupt,
+    /// The log holds damage below a position that is known to have been durable. Nothing was changed.
+    LogDamaged,
+    /// An earlier failure of the log or of a superblock stopped all writing until the file is opened again.
+    Poisoned,
+    /// The database was opened for reading only.
+    ReadOnly,
+    /// The database was closed.
+    Closed,
+    /// The program's schema and the file's differ.
+    SchemaMismatch,
+    /// A record with this primary key exists.
+    KeyExists,
+    /// No record with this key exists.
+    NotFound,
+    /// Another record holds this value of a unique index.
+    UniqueViolation,
+    /// An encoded key or key part is longer than the limit.
+    KeyTooLong,
+    /// A value is longer than the limit.
+    ValueTooLong,
+    /// There are as many tables as a file can hold.
+    TooManyTables,
+    /// Stored bytes do not decode as the type that the program asked for.
+    Decode,
+    /// A value could not be encoded.
+    Encode,
+    /// A write transaction was begun on a thread that already has one open.
+    NestedTransaction,
+    /// The snapshot is older than what the database still keeps.
+    SnapshotTooOld,
+    /// An argument or option is out of its range.
+    InvalidArgument,
+    /// The transaction's closure gave up, see the source.
+    Aborted,
+}
+
+/// An error of the database: a [kind](ErrorKind), a sentence, and the cause underneath where there is one.
+///
+/// One pointer wide, `Send + Sync + 'static`.
+///
+/// ```
+/// use tamarack::{Error, ErrorKind};
+/// let error = Error::new(ErrorKind::Aborted, "the order has no lines");
+/// assert_eq!(error.kind(), ErrorKind::Aborted);
+/// assert_eq!(error.to_string(), "the order has no lines");
+/// ```
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a kind with a sentence. Transaction closures may use it to roll back.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Repr { kind, message: message.into(), source: None }))
+    }
+
+    /// The same with the error underneath, which [`std::error::Error::source`] then returns.
+    #[must_use]
+    pub fn with_source(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn error::Error + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(Repr { kind, message: message.into(), source: Some(source.into()) }))
+    }
+
+    /// What kind of thing went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Wraps a system error: a full device becomes [`ErrorKind::StorageFull`], all else [`ErrorKind::Io`].
+    pub(crate) fn io(doing: &str, error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::StorageFull
+            }
+            _ => ErrorKind::Io,
+        };
+        let hint = match kind {
+            ErrorKind::StorageFull => "; nothing was committed, free some space and try again",
+            _ => "",
+        };
+        Self::with_source(kind, format!("{doing}: {error}{hint}"), error)
+    }
+
+    /// A damaged page: names the tree and the place.
+    pub(crate) fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    /// Puts a name in front of the message, as in "table `cities`: ...".
+    #[must_use]
+    pub(crate) fn context(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// A copy to hand to several waiters; the source is kept as text only.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self::new(self.0.kind, self.0.message.clone())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn error::Error + 'static))
+    }
+}

@@ -1,0 +1,18 @@
+//! Bytes on disk: superblock, page header, child entry, checksums.
+//!
+//! Everything read from disk is unverified until a checksum vouches for it, and even then no count, length or address reaches an allocation,
+//! an index or a loop without a check (I36): `Untrusted` carries such numbers until then. Keeps I32 together with `tree/pager.rs`.
+
+mod checksum;
+mod child;
+mod page;
+mod superblock;
+mod untrusted;
+
+pub(crate) use checksum::page_checksum;
+pub(crate) use child::{CHILD_ENTRY_LEN, ChildEntry, PageFault, verify_page};
+pub(crate) use page::{PAGE_HEADER_LEN, PageHeader, PageKind};
+pub(crate) use superblock::{
+    Chosen, FormatError, MAX_SALTS, MAX_SEGMENTS, SUPERBLOCK_LEN, Segment, Superblock, choose,
+};
+pub(crate) use untrusted::{OutOfRange, Untrusted};

@@ -1,0 +1,347 @@
+//! The two superblocks, at bytes 0 and 65,536, equal except while one is being switched.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0..16 | magic: `TAMARACK` CR LF 1A LF and four zero bytes |
+//! | 16..20 | format version: 1 |
+//! | 20..24 | bytes of a block: a power of two from 256 to 65,536 |
+//! | 24..28 | bytes that a leaf aims at |
+//! | 28..32 | zero |
+//! | 32..48 | file id |
+//! | 48..56 | generation: one more with each switch |
+//! | 56..64 | timestamp of the newest commit in the trees |
+//! | 64..72 | length of the file in blocks |
+//! | 72..120 | root directory: blob reference; its generation is zero before the first checkpoint |
+//! | 120..168 | free map: blob reference |
+//! | 168..176 | log: position of the first record that is not in the trees |
+//! | 176..184 | log: chain value that this record continues |
+//! | 184..188 | number of ring segments, 1 to 8 |
+//! | 188..192 | number of salts, 0 to 32 |
+//! | 192..384 | ring segments: first position, address in blocks, length in bytes |
+//! | 384..896 | salts: salt, first position |
+//! | 896..4080 | zero |
+//! | 4080..4096 | xxh3-128 of the bytes before |
+//!
+//! All numbers are little-endian.
+
+use crate::blob::{BLOB_REF_LEN, BlobRef};
+use std::fmt;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Bytes of a superblock.
+pub(crate) const SUPERBLOCK_LEN: usize = 4096;
+/// Most ring segments.
+pub(crate) const MAX_SEGMENTS: usize = 8;
+/// Most salts.
+pub(crate) const MAX_SALTS: usize = 32;
+
+const MAGIC: [u8; 16] = *b"TAMARACK\r\n\x1a\n\0\0\0\0";
+const VERSION: u32 = 1;
+const CHECKSUM_AT: usize = SUPERBLOCK_LEN - 16;
+const SEGMENTS_AT: usize = 192;
+const SALTS_AT: usize = 384;
+const END: usize = SALTS_AT + MAX_SALTS * 16;
+
+/// A part of the log ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Position in the log where it begins to be used.
+    pub(crate) first: u64,
+    /// Block that it begins at.
+    pub(crate) address: u64,
+    /// Its length in bytes.
+    pub(crate) length: u64,
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Superblock {
+    pub(crate) block_size: u32,
+    pub(crate) page_size: u32,
+    pub(crate) file_id: [u8; 16],
+    pub(crate) generation: u64,
+    pub(crate) commit_timestamp: u64,
+    pub(crate) tail: u64,
+    pub(crate) directory: Option<BlobRef>,
+    pub(crate) free_map: Option<BlobRef>,
+    pub(crate) log_start: u64,
+    pub(crate) chain: u64,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) salts: Vec<(u64, u64)>,
+}
+
+/// Why a file cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FormatError {
+    /// It holds something else.
+    Foreign,
+    /// It is of a newer format.
+    TooNew { version: u32 },
+    /// Neither superblock is whole.
+    Damaged { what: &'static str },
+    /// It is shorter than its superblock says.
+    Truncated { bytes: u64, expected: u64 },
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("this is not a Tamarack file"),
+            Self::TooNew { version } => write!(
+                f,
+                "this file has format version {version}, and this program knows versions up to {VERSION}; use a newer program"
+            ),
+            Self::Damaged { what } => write!(f, "both superblocks are damaged ({what})"),
+            Self::Truncated { bytes, expected } => {
+                write!(f, "the file is cut short: it has {bytes} bytes, and its superblock speaks of {expected}")
+            }
+        }
+    }
+}
+
+struct Writer<'a>(&'a mut [u8; SUPERBLOCK_LEN]);
+
+impl Writer<'_> {
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(place) = self.0.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
+
+impl Superblock {
+    /// The superblock's bytes.
+    pub(crate) fn encode(&self) -> [u8; SUPERBLOCK_LEN] {
+        let mut bytes = [0; SUPERBLOCK_LEN];
+        let mut out = Writer(&mut bytes);
+        out.put(0, &MAGIC);
+        out.put(16, &VERSION.to_le_bytes());
+        out.put(20, &self.block_size.to_le_bytes());
+        out.put(24, &self.page_size.to_le_bytes());
+        out.put(32, &self.file_id);
+        out.put(48, &self.generation.to_le_bytes());
+        out.put(56, &self.commit_timestamp.to_le_bytes());
+        out.put(64, &self.tail.to_le_bytes());
+        for (at, blob) in [(72, &self.directory), (120, &self.free_map)] {
+            out.put(at, &blob.as_ref().map_or([0; BLOB_REF_LEN], BlobRef::encode));
+        }
+        out.put(168, &self.log_start.to_le_bytes());
+        out.put(176, &self.chain.to_le_bytes());
+        out.put(184, &(self.segments.len() as u32).to_le_bytes());
+        out.put(188, &(self.salts.len() as u32).to_le_bytes());
+        for (i, segment) in self.segments.iter().take(MAX_SEGMENTS).enumerate() {
+            for (j, word) in [segment.first, segment.address, segment.length].into_iter().enumerate() {
+                out.put(SEGMENTS_AT + i * 24 + j * 8, &word.to_le_bytes());
+            }
+        }
+        for (i, (salt, first)) in self.salts.iter().take(MAX_SALTS).enumerate() {
+            out.put(SALTS_AT + i * 16, &salt.to_le_bytes());
+            out.put(SALTS_AT + i * 16 + 8, &first.to_le_bytes());
+        }
+        let (body, _) = bytes.split_at(CHECKSUM_AT);
+        let checksum = xxh3_128(body).to_le_bytes();
+        Writer(&mut bytes).put(CHECKSUM_AT, &checksum);
+        bytes
+    }
+
+    /// Reads a superblock.
+    pub(crate) fn decode(bytes: &[u8; SUPERBLOCK_LEN]) -> Result<Self, FormatError> {
+        let damaged = |what| FormatError::Damaged { what };
+        let word = |at: usize| {
+            bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes)
+        };
+        let half = |at: usize| word(at) as u32;
+        if bytes.first_chunk() != Some(&MAGIC) {
+            return Err(FormatError::Foreign);
+        }
+        if half(16) > VERSION {
+            return Err(FormatError::TooNew { version: half(16) });
+        }
+        let (body, checksum) = bytes.split_at(CHECKSUM_AT);
+        if xxh3_128(body).to_le_bytes() != checksum {
+            return Err(damaged("a checksum does not match"));
+        }
+        if half(16) != VERSION || half(28) != 0 || body.get(END..).is_none_or(|rest| rest.iter().any(|&b| b != 0)) {
+            return Err(damaged("a reserved field is set"));
+        }
+        let (segments, salts) = (half(184) as usize, half(188) as usize);
+        if segments == 0 || segments > MAX_SEGMENTS || salts > MAX_SALTS {
+            return Err(damaged("a count is impossible"));
+        }
+        let blob = |at: usize| -> Result<Option<BlobRef>, FormatError> {
+            let bytes = body.get(at..at + BLOB_REF_LEN).ok_or(damaged("too short"))?;
+            if bytes.iter().all(|&byte| byte == 0) {
+                return Ok(None);
+            }
+            BlobRef::decode(bytes).map(Some).map_err(|_| damaged("a blob reference is impossible"))
+        };
+        let superblock = Self {
+            block_size: half(20),
+            page_size: half(24),
+            file_id: body.get(32..48).and_then(|id| id.try_into().ok()).unwrap_or_default(),
+            generation: word(48),
+            commit_timestamp: word(56),
+            tail: word(64),
+            directory: blob(72)?,
+            free_map: blob(120)?,
+            log_start: word(168),
+            chain: word(176),
+            segments: (0..segments)
+                .map(|i| SEGMENTS_AT + i * 24)
+                .map(|at| Segment { first: word(at), address: word(at + 8), length: word(at + 16) })
+                .collect(),
+            salts: (0..salts).map(|i| SALTS_AT + i * 16).map(|at| (word(at), word(at + 8))).collect(),
+        };
+        superblock.check().map_err(damaged)?;
+        Ok(superblock)
+    }
+
+    /// Numbers that later code relies on (I36).
+    fn check(&self) -> Result<(), &'static str> {
+        let block = u64::from(self.block_size);
+        if !self.block_size.is_power_of_two() || !(256..=65_536).contains(&self.block_size) {
+            return Err("the block size is impossible");
+        }
+        if !(256..=32_768).contains(&self.page_size) {
+            return Err("the page size is impossible");
+        }
+        let Some(bytes) = self.tail.checked_mul(block).filter(|&bytes| bytes < 1 << 60) else {
+            return Err("the file length is impossible");
+        };
+        if self.log_start >= 1 << 62 || self.commit_timestamp >= 1 << 62 || self.generation >= 1 << 62 {
+            return Err("a position is impossible");
+        }
+        for segment in &self.segments {
+            let start = segment.address.checked_mul(block);
+            let end = start.and_then(|start| start.checked_add(segment.length));
+            let whole = segment.length > 0 && segment.length.is_multiple_of(block);
+            if !whole || end.is_none_or(|end| end > bytes) || segment.first >= 1 << 62 {
+                return Err("a log segment lies outside the file");
+            }
+        }
+        let ascending = |firsts: &mut dyn Iterator<Item = u64>| firsts.is_sorted_by(|a, b| a < b);
+        if !ascending(&mut self.segments.iter().map(|segment| segment.first))
+            || !ascending(&mut self.salts.iter().map(|salt| salt.1))
+        {
+            return Err("log positions do not ascend");
+        }
+        Ok(())
+    }
+}
+
+/// What the two slots say together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    /// The newest whole superblock.
+    pub(crate) superblock: Superblock,
+    /// Whether the other slot differs, and must be written before the log is.
+    pub(crate) uneven: bool,
+}
+
+/// Chooses between the slots. `length` is the file's length in bytes.
+pub(crate) fn choose(
+    a: &[u8; SUPERBLOCK_LEN],
+    b: &[u8; SUPERBLOCK_LEN],
+    length: u64,
+) -> Result<Chosen, FormatError> {
+    let chosen = match (Superblock::decode(a), Superblock::decode(b)) {
+        (Ok(a), Ok(b)) if a.file_id != b.file_id => {
+            let _ = (a, b);
+            return Err(FormatError::Damaged { what: "they belong to different files" });
+        }
+        (Ok(a), Ok(b)) => {
+            let uneven = a != b;
+            Chosen { superblock: if a.generation >= b.generation { a } else { b }, uneven }
+        }
+        (Err(FormatError::TooNew { version }), _) | (_, Err(FormatError::TooNew { version })) => {
+            return Err(FormatError::TooNew { version });
+        }
+        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Chosen { superblock: one, uneven: true },
+        (Err(FormatError::Foreign), Err(FormatError::Foreign)) => return Err(FormatError::Foreign),
+        (Err(FormatError::Foreign), Err(error)) | (Err(error), Err(_)) => return Err(error),
+    };
+    let expected = chosen.superblock.tail.saturating_mul(u64::from(chosen.superblock.block_size));
+    if length < expected {
+        return Err(FormatError::Truncated { bytes: length, expected });
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Superblock {
+        Superblock {
+            block_size: 4096,
+            page_size: 16_384,
+            file_id: [3; 16],
+            generation: 5,
+            commit_timestamp: 17,
+            tail: 40,
+            directory: None,
+            free_map: None,
+            log_start: 4096,
+            chain: 99,
+            segments: vec![Segment { first: 0, address: 17, length: 8192 }],
+            salts: vec![(7, 0), (8, 4096)],
+        }
+    }
+
+    #[test]
+    fn round_trip() {
+        assert_eq!(Superblock::decode(&sample().encode()), Ok(sample()));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let bytes = sample().encode();
+        for at in 0..bytes.len() {
+            let mut bad = bytes;
+            bad[at] ^= 0x10;
+            assert!(Superblock::decode(&bad).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn impossible_numbers_are_refused_even_under_a_valid_checksum() {
+        let spoil: [fn(&mut Superblock); 9] = [
+            |s| s.block_size = 100,
+            |s| s.page_size = 1 << 30,
+            |s| s.tail = u64::MAX,
+            |s| s.log_start = u64::MAX,
+            |s| s.segments[0].length = 0,
+            |s| s.segments[0].length = 1 << 50,
+            |s| s.segments[0].address = u64::MAX,
+            |s| s.segments.clear(),
+            |s| s.salts.reverse(),
+        ];
+        for (i, spoil) in spoil.into_iter().enumerate() {
+            let mut bad = sample();
+            spoil(&mut bad);
+            assert!(matches!(Superblock::decode(&bad.encode()), Err(FormatError::Damaged { .. })), "case {i}");
+        }
+    }
+
+    #[test]
+    fn the_newer_whole_one_is_chosen() {
+        let (old, mut new) = (sample(), sample());
+        new.generation += 1;
+        let zeros = [0; SUPERBLOCK_LEN];
+        let long = 1 << 20;
+        let chosen = choose(&old.encode(), &new.encode(), long).unwrap();
+        assert_eq!((chosen.superblock.generation, chosen.uneven), (6, true));
+        let chosen = choose(&new.encode(), &new.encode(), long).unwrap();
+        assert!(!chosen.uneven);
+        assert_eq!(choose(&zeros, &old.encode(), long).unwrap().superblock, old);
+        assert_eq!(choose(&zeros, &zeros, long), Err(FormatError::Foreign));
+        let mut newer = sample().encode();
+        newer[16] = 2;
+        assert_eq!(choose(&newer, &zeros, long), Err(FormatError::TooNew { version: 2 }));
+        let short = choose(&old.encode(), &old.encode(), 4096);
+        assert_eq!(short, Err(FormatError::Truncated { bytes: 4096, expected: 40 * 4096 }));
+        let mut other = sample();
+        other.file_id = [4; 16];
+        assert!(matches!(choose(&old.encode(), &other.encode(), long), Err(FormatError::Damaged { .. })));
+    }
+}

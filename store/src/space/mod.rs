@@ -1,0 +1,158 @@
+//! The blocks of the file: which are free, which are in use, and which wait before they may be used again.
+//!
+//! Keeps I29 (every extent is free, live, tentative or quarantined: exactly one) and its part of I25 (what a readable superblock, a snapshot or an
+//! unreleased log record references is not handed out).
+
+mod alloc;
+mod freemap;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use alloc::{Allocator, SpaceError};
+pub(crate) use freemap::{decode_free_map, encode_free_map};
+
+use std::collections::BTreeMap;
+
+/// Blocks in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Extent {
+    /// First block.
+    pub(crate) start: u64,
+    /// Number of blocks.
+    pub(crate) len: u64,
+}
+
+impl Extent {
+    /// The block behind it.
+    pub(crate) fn end(self) -> u64 {
+        self.start + self.len
+    }
+}
+
+/// Tentative: written for a commit that no checkpoint holds yet. After a crash such an extent is free, unless a log record names it.
+#[derive(Debug, Clone, Copy)]
+struct Tentative {
+    len: u64,
+    /// Timestamp of its commit, once there is one.
+    commit: Option<u64>,
+}
+
+/// See the module.
+pub(crate) struct Space {
+    allocator: Allocator,
+    tentative: BTreeMap<u64, Tentative>,
+    /// Extents that nothing current needs, with the timestamp since which that is so: older snapshots may still read them.
+    quarantine: Vec<(Extent, u64)>,
+}
+
+impl Space {
+    /// Space of `tail` blocks of which these are free.
+    pub(crate) fn new(tail: u64, free: &[Extent]) -> Result<Self, SpaceError> {
+        Ok(Self { allocator: Allocator::new(tail, free)?, tentative: BTreeMap::new(), quarantine: Vec::new() })
+    }
+
+    /// Length of the file in blocks.
+    pub(crate) fn tail(&self) -> u64 {
+        self.allocator.tail()
+    }
+
+    /// Blocks that are free.
+    pub(crate) fn free_blocks(&self) -> u64 {
+        self.allocator.free_blocks()
+    }
+
+    /// Takes blocks in a row, at the end of the file if there is no better place.
+    pub(crate) fn allocate(&mut self, len: u64) -> Result<Extent, SpaceError> {
+        self.allocator.allocate(len)
+    }
+
+    /// Takes `least` to `most` blocks in a row, as many as there are in one place.
+    pub(crate) fn allocate_run(&mut self, least: u64, most: u64) -> Result<Extent, SpaceError> {
+        self.allocator.allocate_run(least, most)
+    }
+
+    /// Takes blocks for a commit that is under way.
+    pub(crate) fn allocate_tentative(&mut self, len: u64) -> Result<Extent, SpaceError> {
+        let extent = self.allocator.allocate(len)?;
+        self.tentative.insert(extent.start, Tentative { len, commit: None });
+        Ok(extent)
+    }
+
+    /// Takes the very extent that a log record names (I25).
+    pub(crate) fn claim(&mut self, extent: Extent, commit: u64) -> Result<(), SpaceError> {
+        self.allocator.claim(extent)?;
+        self.tentative.insert(extent.start, Tentative { len: extent.len, commit: Some(commit) });
+        Ok(())
+    }
+
+    /// The commit that an extent was taken for has this timestamp.
+    pub(crate) fn commit(&mut self, extent: Extent, timestamp: u64) {
+        if let Some(tentative) = self.tentative.get_mut(&extent.start) {
+            tentative.commit = Some(timestamp);
+        }
+    }
+
+    /// A checkpoint at `timestamp` is durable: what was tentative for commits up to it is live now.
+    pub(crate) fn settle(&mut self, timestamp: u64) {
+        self.tentative.retain(|_, tentative| tentative.commit.is_none_or(|commit| commit > timestamp));
+    }
+
+    /// Gives blocks back at once.
+    pub(crate) fn free(&mut self, extent: Extent) -> Result<(), SpaceError> {
+        self.allocator.free(extent)?;
+        self.tentative.remove(&extent.start);
+        Ok(())
+    }
+
+    /// Gives blocks back as soon as no snapshot older than `since` is left. The durable checkpoint no longer names them.
+    pub(crate) fn retire(&mut self, extent: Extent, since: u64) {
+        self.quarantine.push((extent, since));
+    }
+
+    /// Ends the quarantine of what no snapshot at or above `watermark` can read.
+    pub(crate) fn release(&mut self, watermark: u64) -> Result<(), SpaceError> {
+        let (due, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.quarantine).into_iter().partition(|&(_, since)| since <= watermark);
+        self.quarantine = later;
+        due.into_iter().try_for_each(|(extent, _)| self.free(extent))
+    }
+
+    /// What is free once a checkpoint at `timestamp` is the durable one and nothing else is left of this session. Not sorted.
+    pub(crate) fn free_after(&self, timestamp: u64) -> Vec<Extent> {
+        let unsettled = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none_or(|c| c > timestamp));
+        let unsettled = unsettled.map(|(&start, tentative)| Extent { start, len: tentative.len });
+        let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
+        self.allocator.iter().chain(unsettled).chain(quarantined).collect()
+    }
+
+    /// Cuts off free blocks at the end of the file if there are many; returns whether the tail moved.
+    pub(crate) fn shrink(&mut self) -> bool {
+        self.allocator.shrink()
+    }
+
+    /// Checks that `live` and what this structure knows make up the whole file, each block once (I29). `reserved` blocks at the front belong to nobody.
+    pub(crate) fn audit(&self, live: impl IntoIterator<Item = Extent>) -> Result<(), SpaceError> {
+        let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
+        let uncommitted = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none());
+        let uncommitted = uncommitted.map(|(&start, tentative)| Extent { start, len: tentative.len });
+        let mut all: Vec<Extent> =
+            self.allocator.iter().chain(quarantined).chain(uncommitted).chain(live).collect();
+        all.sort_unstable();
+        let mut at = 0;
+        for extent in all {
+            if extent.start != at {
+                return Err(if extent.start < at {
+                    SpaceError::Overlap { block: extent.start }
+                } else {
+                    SpaceError::Leak { block: at, len: extent.start - at }
+                });
+            }
+            at = extent.end();
+        }
+        match self.tail().checked_sub(at) {
+            Some(0) => Ok(()),
+            Some(len) => Err(SpaceError::Leak { block: at, len }),
+            None => Err(SpaceError::Outside { block: at }),
+        }
+    }
+}

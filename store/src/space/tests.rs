@@ -1,0 +1,110 @@
+use super::*;
+
+/// The allocator against one flag per block.
+#[test]
+fn i29_allocator_against_a_bitmap() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut allocator = Allocator::default();
+    let mut used: Vec<bool> = Vec::new();
+    let mut held: Vec<Extent> = Vec::new();
+    for step in 0..120_000 {
+        match random.u32(0..100) {
+            0..=47 => {
+                let len = random.u64(1..20);
+                let extent = if random.bool() {
+                    allocator.allocate(len).unwrap()
+                } else {
+                    let run = allocator.allocate_run(len, len + random.u64(0..30)).unwrap();
+                    assert!(run.len >= len);
+                    run
+                };
+                used.resize(allocator.tail() as usize, false);
+                for block in extent.start..extent.end() {
+                    assert!(!std::mem::replace(&mut used[block as usize], true), "step {step}");
+                }
+                held.push(extent);
+            }
+            48..=95 if !held.is_empty() => {
+                let extent = held.swap_remove(random.usize(0..held.len()));
+                allocator.free(extent).unwrap();
+                used[extent.start as usize..extent.end() as usize].fill(false);
+                assert!(matches!(allocator.free(extent), Err(SpaceError::Overlap { .. })));
+            }
+            96 => {
+                let before = allocator.tail();
+                if allocator.shrink() {
+                    assert!(used[allocator.tail() as usize..before as usize].iter().all(|used| !used));
+                    used.truncate(allocator.tail() as usize);
+                }
+            }
+            _ => {
+                let extent = Extent { start: random.u64(0..used.len() as u64 + 50), len: random.u64(1..5) };
+                let free = (extent.start..extent.end()).all(|block| !used.get(block as usize).is_some_and(|used| *used));
+                assert_eq!(allocator.claim(extent).is_ok(), free);
+                used.resize(allocator.tail() as usize, false);
+                if free {
+                    used[extent.start as usize..extent.end() as usize].fill(true);
+                    held.push(extent);
+                }
+            }
+        }
+        if step % 1000 == 0 {
+            assert_eq!(allocator.free_blocks(), used.iter().filter(|used| !**used).count() as u64);
+            assert!(allocator.iter().zip(allocator.iter().skip(1)).all(|(a, b)| a.end() < b.start));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_in_use_cannot_be_given_back() {
+    let mut allocator = Allocator::new(10, &[Extent { start: 4, len: 2 }]).unwrap();
+    for (start, len) in [(4, 1), (3, 2), (5, 3), (9, 2), (11, 1), (u64::MAX, 2), (2, 0)] {
+        assert!(allocator.free(Extent { start, len }).is_err(), "{start} {len}");
+    }
+    assert_eq!(allocator.free_blocks(), 2);
+}
+
+#[test]
+fn quarantine_waits_for_old_snapshots() {
+    let mut space = Space::new(0, &[]).unwrap();
+    let extent = space.allocate(3).unwrap();
+    space.retire(extent, 7);
+    space.release(6).unwrap();
+    assert_eq!(space.free_blocks(), 0);
+    space.audit([]).unwrap();
+    space.release(7).unwrap();
+    assert_eq!(space.free_blocks(), 3);
+}
+
+#[test]
+fn tentative_extents_are_free_on_disk_until_a_checkpoint_holds_their_commit() {
+    let mut space = Space::new(0, &[]).unwrap();
+    let a = space.allocate_tentative(1).unwrap();
+    let b = space.allocate_tentative(2).unwrap();
+    space.commit(a, 5);
+    space.commit(b, 6);
+    assert_eq!(space.free_after(4), [a, b]);
+    assert_eq!(space.free_after(5), [b]);
+    space.settle(5);
+    assert_eq!(space.free_after(5), [b]);
+    space.audit([a, b]).unwrap();
+    assert!(matches!(space.audit([a]), Err(SpaceError::Leak { .. })));
+    assert!(matches!(space.audit([a, a, b]), Err(SpaceError::Overlap { .. })));
+}
+
+#[test]
+fn free_maps_round_trip_and_lies_are_refused() {
+    let free = [Extent { start: 2, len: 3 }, Extent { start: 5, len: 1 }, Extent { start: 9, len: 1 }];
+    let mut bytes = encode_free_map(&free);
+    bytes.resize(bytes.len() + 40, 0);
+    let read = decode_free_map(&bytes, 10).unwrap();
+    assert_eq!(read, [Extent { start: 2, len: 4 }, Extent { start: 9, len: 1 }]);
+    assert!(decode_free_map(&bytes, 9).is_err());
+    bytes[0] = 200;
+    assert!(decode_free_map(&bytes, 10).is_err());
+    bytes[0..8].fill(0xff);
+    assert!(decode_free_map(&bytes, 10).is_err());
+    assert!(decode_free_map(&[1], 10).is_err());
+    let overlapping = encode_free_map(&[Extent { start: 4, len: 3 }, Extent { start: 5, len: 3 }]);
+    assert!(decode_free_map(&overlapping, 10).is_err());
+}

@@ -1,0 +1,229 @@
+//! From the root to the leaf that covers a key.
+
+use super::node::{Body, Edit};
+use super::pager::Pager;
+use super::{MAX_LEVEL, Tree};
+use crate::buffer::{Child, Frame, Guard, OptimisticLatch, Swip, pin};
+use crate::error::{Error, Result};
+use crate::format::ChildEntry;
+
+/// Where a descent goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'k> {
+    /// The leaf that covers this key.
+    At(&'k [u8]),
+    /// The leaf that covers the keys just below this one.
+    Below(&'k [u8]),
+    /// The last leaf.
+    Last,
+}
+
+impl Target<'_> {
+    /// The child of an inner node to go on with.
+    pub(super) fn child_of(self, body: Body<'_>) -> usize {
+        match self {
+            Target::At(key) => body.child_index(key),
+            Target::Below(key) => {
+                let child = body.child_index(key);
+                // A separator that equals the key begins the child; the keys below it lie one child to the left.
+                if child > 0 && separator_is(body, child - 1, key) { child - 1 } else { child }
+            }
+            Target::Last => body.len(),
+        }
+    }
+}
+
+fn separator_is(body: Body<'_>, i: usize, key: &[u8]) -> bool {
+    key.strip_prefix(body.prefix()).is_some_and(|suffix| suffix == body.suffix(i))
+}
+
+/// What one pass from the root came to.
+pub(super) enum Step<'g> {
+    /// The current leaf. Its version for the snapshot may lie behind it.
+    Leaf(Frame<'g>),
+    /// The tree has no nodes.
+    Empty,
+    /// A node on the way lies on disk.
+    Load(Missing),
+    /// The node was being rebuilt.
+    Restart,
+}
+
+/// A node to read from disk.
+pub(super) struct Missing {
+    entry: ChildEntry,
+    /// `None` for a root, whose level only its page knows.
+    level: Option<u8>,
+}
+
+/// What a node of the path is asked for.
+struct Place<'g> {
+    child: Child<'g>,
+    /// Level of the child.
+    level: Option<u8>,
+    /// Parent node; `None` above the root.
+    parent: Option<(Frame<'g>, usize)>,
+}
+
+impl Tree {
+    /// One pass from the root to the current leaf for `target`.
+    pub(super) fn step<'g>(&'g self, pager: &'g Pager, target: Target<'_>, guard: &'g Guard) -> Step<'g> {
+        match self.walk(pager, target, 0, guard) {
+            Walk::Node(frame) => Step::Leaf(frame),
+            Walk::Empty => Step::Empty,
+            Walk::Missing(place) => {
+                Step::Load(Missing { entry: place.child.entry(), level: place.level })
+            }
+            Walk::Restart => Step::Restart,
+        }
+    }
+
+    fn walk<'g>(&'g self, pager: &'g Pager, target: Target<'_>, stop: u8, guard: &'g Guard) -> Walk<'g> {
+        let mut place = Place { child: self.root().child(), level: None, parent: None };
+        for _ in 0..=MAX_LEVEL {
+            let frame = match place.child.swip() {
+                Swip::Hot(id) => match pager.pool.frame(id, guard) {
+                    Some(frame) => frame,
+                    None => return Walk::Restart,
+                },
+                Swip::Empty => return Walk::Empty,
+                Swip::Cold { frozen: true, .. } => return Walk::Restart,
+                Swip::Cold { .. } => return Walk::Missing(place),
+            };
+            let level = frame.level();
+            if level <= stop {
+                return Walk::Node(frame);
+            }
+            let i = target.child_of(Body::trusted(frame.body()));
+            let Some(child) = frame.child(i) else { return Walk::Restart };
+            place = Place { child, level: level.checked_sub(1), parent: Some((frame, i)) };
+        }
+        Walk::Restart
+    }
+
+    /// The words that own the resident node at `level` with this lower fence, and the latch over them.
+    pub(crate) fn owner<'g>(
+        &'g self,
+        pager: &'g Pager,
+        level: u8,
+        lower: &[u8],
+        guard: &'g Guard,
+    ) -> Option<(Child<'g>, &'g OptimisticLatch)> {
+        let mut owner = (self.root().child(), self.latch());
+        for _ in 0..=MAX_LEVEL {
+            let Swip::Hot(id) = owner.0.swip() else { return None };
+            let frame = pager.pool.frame(id, guard)?;
+            if frame.level() <= level {
+                return (frame.level() == level).then_some(owner);
+            }
+            owner = (frame.child(Body::trusted(frame.body()).child_index(lower))?, frame.latch());
+        }
+        None
+    }
+
+    /// The current leaf for `target`, reading what lies on disk; `with` runs under the epoch. `None` if the tree is empty.
+    pub(crate) fn with_leaf<R>(
+        &self,
+        pager: &Pager,
+        target: Target<'_>,
+        with: impl FnOnce(Frame<'_>, &Guard) -> R,
+    ) -> Result<Option<R>> {
+        let mut restarts = 0u32;
+        loop {
+            let missing = {
+                let guard = pin();
+                match self.step(pager, target, &guard) {
+                    Step::Leaf(frame) => return Ok(Some(with(frame, &guard))),
+                    Step::Empty => return Ok(None),
+                    Step::Load(missing) => Some(missing),
+                    Step::Restart => None,
+                }
+            };
+            match missing {
+                Some(missing) => self.load(pager, target, &missing)?,
+                None => {
+                    restarts += 1;
+                    // A rebuild lasts microseconds; the applier may have lost its core in the middle of one.
+                    if restarts > 16 { std::thread::yield_now() } else { crate::sync::spin() }
+                }
+            }
+        }
+    }
+
+    /// How many of these sorted edits, from the front, find their leaves resident. Looks at inner nodes only.
+    pub(super) fn resident_run(&self, pager: &Pager, edits: &[Edit<'_>]) -> usize {
+        let guard = pin();
+        let mut done = 0;
+        while let Some(edit) = edits.get(done) {
+            let frame = match self.walk(pager, Target::At(edit.key()), 1, &guard) {
+                Walk::Node(frame) if frame.level() == 0 => return edits.len(),
+                Walk::Node(frame) => frame,
+                Walk::Empty => return edits.len(),
+                Walk::Missing(_) | Walk::Restart => return done,
+            };
+            let body = Body::trusted(frame.body());
+            while let Some(edit) = edits.get(done) {
+                if body.upper().is_some_and(|upper| edit.key() >= upper) {
+                    break;
+                }
+                match frame.child(body.child_index(edit.key())).map(|child| child.swip()) {
+                    Some(Swip::Hot(_)) => done += 1,
+                    _ => return done,
+                }
+            }
+        }
+        done
+    }
+
+    /// Reads a missing node and installs it where it belongs by now.
+    pub(super) fn load(&self, pager: &Pager, target: Target<'_>, missing: &Missing) -> Result<()> {
+        let page = pager.read(self.id(), missing.level, &missing.entry);
+        let guard = pin();
+        let place = match self.walk(pager, target, 0, &guard) {
+            Walk::Missing(place) if place.child.entry() == missing.entry => place,
+            // Somebody else installed it, or the tree changed: the caller looks again.
+            _ => return Ok(()),
+        };
+        // An error counts as damage only now: the swip still holds that address (I32).
+        let page = page?;
+        let body = Body::trusted(page.body());
+        if !fences_fit(body, place.parent.map(|(frame, i)| (Body::trusted(frame.body()), i))) {
+            return Err(Error::corrupt(format!(
+                "tree {}: the page at block {} is damaged: its fences are not those that its parent gives it",
+                self.id(),
+                missing.entry.address
+            )));
+        }
+        let id = page.finish();
+        if !place.child.install(missing.entry.address, id) {
+            pager.pool.retire(vec![id], &guard);
+        }
+        Ok(())
+    }
+}
+
+enum Walk<'g> {
+    Node(Frame<'g>),
+    Empty,
+    Missing(Place<'g>),
+    Restart,
+}
+
+/// I9: the child's fences are the separators around it.
+fn fences_fit(child: Body<'_>, parent: Option<(Body<'_>, usize)>) -> bool {
+    let Some((parent, i)) = parent else { return child.lower().is_empty() && child.upper().is_none() };
+    let mut key = Vec::new();
+    let lower_fits = if i == 0 {
+        child.lower() == parent.lower()
+    } else {
+        parent.key_into(i - 1, &mut key);
+        child.lower() == key
+    };
+    let upper_fits = if i == parent.len() {
+        child.upper() == parent.upper()
+    } else {
+        parent.key_into(i, &mut key);
+        child.upper() == Some(key.as_slice())
+    };
+    lower_fits && upper_fits
+}

@@ -1,0 +1,203 @@
+//! Merges nodes that deletes have left small.
+//!
+//! A merge changes structure, not content, and happens only when no snapshot can need the leaves' earlier versions: both are at or below the
+//! watermark and nothing is linked behind them. So it waits in a queue until then; the applier works on the queue before each batch.
+//! While a checkpoint runs nothing is merged: its capture finds nodes again by their lower fences.
+
+use super::apply::{Applier, Outcome, inconsistent};
+use super::inner::Splice;
+use super::node::{Body, KeyList, merge_leaves, plan_inner};
+use super::{Pager, Target, Tree};
+use crate::buffer::{Frame, Guard, Swip, pin};
+use crate::error::Result;
+use crate::format::ChildEntry;
+use std::collections::VecDeque;
+
+/// A node that may be merged with a neighbour.
+#[derive(Debug, Clone)]
+pub(crate) struct Underfull {
+    /// Its tree; filled in by the caller of the applier, which knows the tree.
+    pub(crate) tree: u32,
+    level: u8,
+    lower: Vec<u8>,
+}
+
+impl Underfull {
+    /// At most this many wait; the rest are found again when they are touched.
+    const MOST: usize = 1 << 16;
+    /// Marks entries whose tree is still to be filled in.
+    pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+    pub(super) fn note(queue: &mut VecDeque<Self>, level: u8, lower: &[u8]) {
+        if queue.len() < Self::MOST && !queue.back().is_some_and(|last| last.level == level && last.lower == lower) {
+            queue.push_back(Self { tree: Self::UNKNOWN, level, lower: lower.to_vec() });
+        }
+    }
+}
+
+impl Applier<'_> {
+    /// Tries to merge one node with a neighbour. `false` if a snapshot still needs a version of one of them: try again later.
+    pub(crate) fn merge(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
+        load_neighbours(tree, self.pager, node)?;
+        let guard = pin();
+        let Swip::Hot(id) = tree.root().child().swip() else { return Ok(true) };
+        let frame = self.follow(id, &guard)?;
+        if frame.level() <= node.level {
+            return Ok(true);
+        }
+        let mut waits = false;
+        let outcome = self.merge_below(frame, node, watermark, &guard, &mut waits)?;
+        self.replace_root(tree, outcome, &guard)?;
+        self.shrink_root(tree, &guard)?;
+        Ok(!waits)
+    }
+
+    fn merge_below(
+        &mut self,
+        frame: Frame<'_>,
+        node: &Underfull,
+        watermark: u64,
+        guard: &Guard,
+        waits: &mut bool,
+    ) -> Result<Outcome> {
+        let body = Body::trusted(frame.body());
+        let i = body.child_index(&node.lower);
+        if frame.level() > node.level + 1 {
+            let Some(Swip::Hot(id)) = frame.child(i).map(|child| child.swip()) else { return Ok(Outcome::Nothing) };
+            let child = self.follow(id, guard)?;
+            let outcome = self.merge_below(child, node, watermark, guard, waits)?;
+            let changed = !matches!(outcome, Outcome::Nothing);
+            return Ok(match self.update_child(frame, i, outcome)? {
+                Some(pages) => Outcome::Pages(self.rebuild(frame, vec![Splice { from: i, to: i + 1, pages }])?),
+                None if changed => Outcome::Below,
+                None => Outcome::Nothing,
+            });
+        }
+        for left in [Some(i), i.checked_sub(1)].into_iter().flatten() {
+            let Some((a, b)) = self.pair(frame, left, guard)? else { continue };
+            let page = if node.level == 0 {
+                if [a, b].iter().any(|leaf| leaf.timestamp() > watermark || leaf.prev().is_some()) {
+                    *waits = true;
+                    continue;
+                }
+                self.join_leaves(a, b)?
+            } else {
+                self.join_inner(frame, left, a, b)?
+            };
+            if let Some(page) = page {
+                if node.level == 0 {
+                    self.retired.extend([a.id(), b.id()]);
+                }
+                let splice = Splice { from: left, to: left + 2, pages: vec![page] };
+                let pages = self.rebuild(frame, vec![splice])?;
+                if frame.children() <= self.pager.sizes.target / 128 {
+                    Underfull::note(self.underfull, frame.level(), body.lower());
+                }
+                return Ok(Outcome::Pages(pages));
+            }
+        }
+        Ok(Outcome::Nothing)
+    }
+
+    fn pair<'g>(&self, frame: Frame<'g>, left: usize, guard: &'g Guard) -> Result<Option<(Frame<'g>, Frame<'g>)>>
+    where
+        Self: 'g,
+    {
+        let hot = |i: usize| match frame.child(i).map(|child| child.swip()) {
+            Some(Swip::Hot(id)) => Some(id),
+            _ => None,
+        };
+        match (hot(left), hot(left + 1)) {
+            (Some(a), Some(b)) => Ok(Some((self.follow(a, guard)?, self.follow(b, guard)?))),
+            _ => Ok(None),
+        }
+    }
+
+    fn join_leaves(&mut self, a: Frame<'_>, b: Frame<'_>) -> Result<Option<super::apply::NewPage>> {
+        let (left, right) = (Body::trusted(a.body()), Body::trusted(b.body()));
+        let Some(plan) = merge_leaves(left, right, &self.pager.sizes) else { return Ok(None) };
+        let Some(planned) = plan.pages().first() else { return Ok(None) };
+        let mut building = self.pager.build(0, planned.size, 0)?;
+        plan.write(0, building.body_mut());
+        building.set_version(a.timestamp().max(b.timestamp()), None);
+        Ok(Some(super::apply::NewPage { id: building.finish(), lower: left.lower().to_vec() }))
+    }
+
+    /// Joins two inner nodes when the result fits one page with room to grow. Their children move to a node that takes both places.
+    fn join_inner(
+        &mut self,
+        parent: Frame<'_>,
+        left: usize,
+        a: Frame<'_>,
+        b: Frame<'_>,
+    ) -> Result<Option<super::apply::NewPage>> {
+        let most = self.pager.sizes.target / 32;
+        if a.children() + b.children() > most * 3 / 4 {
+            return Ok(None);
+        }
+        let mut separators = KeyList::default();
+        let mut key = Vec::new();
+        let (left_body, right_body) = (Body::trusted(a.body()), Body::trusted(b.body()));
+        for i in 0..left_body.len() {
+            left_body.key_into(i, &mut key);
+            separators.push(&key);
+        }
+        Body::trusted(parent.body()).key_into(left, &mut key);
+        separators.push(&key);
+        for i in 0..right_body.len() {
+            right_body.key_into(i, &mut key);
+            separators.push(&key);
+        }
+        let (lower, upper) = (left_body.lower(), right_body.upper());
+        let plan = plan_inner(a.level(), lower, upper, &separators, &self.pager.sizes, most.max(4));
+        if plan.pages().len() != 1 {
+            return Ok(None);
+        }
+        self.move_children(&[a, b], &plan).map(Some)
+    }
+
+    /// Takes levels off the top that have one child only.
+    fn shrink_root(&mut self, tree: &Tree, guard: &Guard) -> Result<()> {
+        loop {
+            let root = tree.root().child();
+            let Swip::Hot(id) = root.swip() else { return Ok(()) };
+            let frame = self.follow(id, guard)?;
+            if frame.level() == 0 || frame.children() != 1 {
+                return Ok(());
+            }
+            let Some(child) = frame.child(0) else { return Err(inconsistent("a child is missing")) };
+            let _locked = tree.latch().lock().map_err(|_| inconsistent("a latch was not released"))?;
+            let entry = root.entry();
+            self.free_image(&entry);
+            match child.freeze() {
+                Swip::Hot(only) => {
+                    root.set_entry(&child.entry(), true);
+                    root.set_hot(only);
+                }
+                _ => {
+                    let entry: ChildEntry = child.entry();
+                    root.set_cold(&entry);
+                    // The directory on disk still names the old root.
+                    root.set_dirty();
+                }
+            }
+            self.retired.push(frame.id());
+        }
+    }
+}
+
+/// Reads the node and its neighbours before anything is pinned.
+fn load_neighbours(tree: &Tree, pager: &Pager, node: &Underfull) -> Result<()> {
+    let fences = tree.with_leaf(pager, Target::At(&node.lower), |leaf, _| {
+        let body = Body::trusted(leaf.body());
+        (body.lower().to_vec(), body.upper().map(<[u8]>::to_vec))
+    })?;
+    let Some((lower, upper)) = fences else { return Ok(()) };
+    if let Some(upper) = upper {
+        tree.with_leaf(pager, Target::At(&upper), |_, _| ())?;
+    }
+    if !lower.is_empty() {
+        tree.with_leaf(pager, Target::Below(&lower), |_, _| ())?;
+    }
+    Ok(())
+}

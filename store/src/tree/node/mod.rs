@@ -1,0 +1,245 @@
+//! Node bodies: immutable byte strings, the same in memory and on disk. Pure and safe code.
+//!
+//! All numbers are little-endian. A body is at most 65,472 bytes long.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0 | level: 0 for leaves |
+//! | 1 | flags: bit 0, the upper fence is infinite; bit 1, some values are overflow references |
+//! | 2..4 | length of the prefix that all keys share: the common prefix of the fences, 0 if the upper one is infinite |
+//! | 4..6 | n: number of entries, or of separators |
+//! | 6..8 | length of the lower fence |
+//! | 8..10 | length of the upper fence |
+//! | 10..12 | zero |
+//! | 12..16 | length of the body |
+//! | 16..20 | length of the key heap |
+//! | 20..24 | length of the value heap |
+//! | 24..28 | bytes in both heaps that no slot names any more |
+//! | 28..32 | zero |
+//! | 4 n | heads: the first four bytes of each key behind the prefix, as a big-endian number, zero-padded |
+//! | 8 n | slots: key offset (u16, in the key heap), key length (u16, bit 15: the value is an overflow reference), value offset (u16), value length (u16) |
+//! | … | lower fence, upper fence, key heap (keys without the prefix), value heap |
+//!
+//! Keys are sorted by slot, not by place. Fences: lower inclusive, upper exclusive (I9). An inner node has n separators, without values, and n + 1 children,
+//! whose words are kept elsewhere; child i covers the keys from separator i - 1 to separator i.
+//! Heads apart from keys and values, after the prefix is cut: Graefe, "Modern B-Tree Techniques" (2011), section 3.5; Wang and others,
+//! "B-Trees Are Back" (SIGMOD 2025).
+#![expect(
+    clippy::indexing_slicing,
+    reason = "bodies are validated by `parse` before anything else looks at them, or built here"
+)]
+
+mod encode;
+mod inner;
+mod leaf;
+mod parse;
+mod splice;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use inner::{InnerPlan, KeyList, plan_inner};
+pub(crate) use leaf::{Edit, LeafPlan, Sizes, empty_leaf, merge_leaves, plan_leaf};
+pub(crate) use parse::Malformed;
+
+pub(super) const HEADER: usize = 32;
+const HEAD: usize = 4;
+const SLOT: usize = 8;
+const INFINITE: u8 = 1;
+const HAS_OVERFLOW: u8 = 2;
+const OVERFLOW: u16 = 1 << 15;
+/// Bodies are at most this long, so that heap offsets fit a slot.
+pub(crate) const MAX_BODY: usize = 65_472;
+
+/// What a leaf stores under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    /// The value.
+    Inline(&'a [u8]),
+    /// Where the value is.
+    Overflow(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Inline(bytes) | Self::Overflow(bytes) => bytes,
+        }
+    }
+}
+
+/// A view of a body.
+#[derive(Clone, Copy)]
+pub(crate) struct Body<'a> {
+    bytes: &'a [u8],
+    heads: &'a [[u8; HEAD]],
+    slots: &'a [[u8; SLOT]],
+    /// Fences and heaps.
+    rest: &'a [u8],
+    lower: usize,
+    upper: usize,
+    prefix: usize,
+    keys: usize,
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> usize {
+    usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize
+}
+
+/// The first four bytes of a key behind the prefix.
+fn head_of(suffix: &[u8]) -> u32 {
+    match suffix.first_chunk::<4>() {
+        Some(head) => u32::from_be_bytes(*head),
+        None => {
+            let mut head = [0; 4];
+            head[..suffix.len()].copy_from_slice(suffix);
+            u32::from_be_bytes(head)
+        }
+    }
+}
+
+impl<'a> Body<'a> {
+    /// A view of bytes that `parse` accepted or that were built here.
+    #[inline]
+    pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
+        let header: &[u8; HEADER] = match bytes.first_chunk() {
+            Some(header) => header,
+            None => return Self::none(),
+        };
+        let count = u16_at(header, 4);
+        let Some((tables, rest)) = bytes[HEADER..].split_at_checked(count * (HEAD + SLOT)) else {
+            return Self::none();
+        };
+        let (heads, slots) = tables.split_at(count * HEAD);
+        Self {
+            bytes,
+            heads: heads.as_chunks().0,
+            slots: slots.as_chunks().0,
+            rest,
+            lower: u16_at(header, 6),
+            upper: u16_at(header, 8),
+            prefix: u16_at(header, 2),
+            keys: u32_at(header, 16),
+        }
+    }
+
+    fn none() -> Self {
+        Self { bytes: &[0; HEADER], heads: &[], slots: &[], rest: &[], lower: 0, upper: 0, prefix: 0, keys: 0 }
+    }
+
+    /// 0 for leaves.
+    pub(crate) fn level(&self) -> u8 {
+        self.bytes[0]
+    }
+
+    /// Number of entries, or of separators.
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Length in bytes.
+    pub(crate) fn size(&self) -> usize {
+        u32_at(self.bytes, 12)
+    }
+
+    /// Bytes in the heaps that no slot names.
+    pub(crate) fn garbage(&self) -> usize {
+        u32_at(self.bytes, 24)
+    }
+
+    /// Whether some values are overflow references.
+    pub(crate) fn has_overflow(&self) -> bool {
+        self.bytes[1] & HAS_OVERFLOW != 0
+    }
+
+    /// The lower fence: no key is below it.
+    pub(crate) fn lower(&self) -> &'a [u8] {
+        &self.rest[..self.lower]
+    }
+
+    /// The upper fence: all keys are below it. `None`: no bound.
+    pub(crate) fn upper(&self) -> Option<&'a [u8]> {
+        (self.bytes[1] & INFINITE == 0).then(|| &self.rest[self.lower..self.lower + self.upper])
+    }
+
+    /// What all keys begin with.
+    #[inline]
+    pub(crate) fn prefix(&self) -> &'a [u8] {
+        &self.rest[..self.prefix]
+    }
+
+    fn key_heap(&self) -> &'a [u8] {
+        &self.rest[self.lower + self.upper..][..self.keys]
+    }
+
+    fn value_heap(&self) -> &'a [u8] {
+        &self.rest[self.lower + self.upper + self.keys..]
+    }
+
+    #[inline]
+    fn head(&self, i: usize) -> u32 {
+        u32::from_le_bytes(self.heads[i])
+    }
+
+    /// Key `i` without the prefix.
+    #[inline]
+    pub(crate) fn suffix(&self, i: usize) -> &'a [u8] {
+        let slot = &self.slots[i];
+        let offset = self.lower + self.upper + u16_at(slot, 0);
+        &self.rest[offset..offset + (u16_at(slot, 2) & !usize::from(OVERFLOW))]
+    }
+
+    /// Puts key `i` into `out`, replacing what was there.
+    pub(crate) fn key_into(&self, i: usize, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(self.prefix());
+        out.extend_from_slice(self.suffix(i));
+    }
+
+    /// Value `i`.
+    #[inline]
+    pub(crate) fn value(&self, i: usize) -> Value<'a> {
+        let slot = &self.slots[i];
+        let bytes = &self.value_heap()[u16_at(slot, 4)..][..u16_at(slot, 6)];
+        if u16_at(slot, 2) & usize::from(OVERFLOW) == 0 { Value::Inline(bytes) } else { Value::Overflow(bytes) }
+    }
+
+    /// Where a key is, or where it would be.
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8]) -> Result<usize, usize> {
+        let prefix = self.prefix();
+        let Some(suffix) = key.strip_prefix(prefix) else {
+            return Err(if key < prefix { 0 } else { self.len() });
+        };
+        let head = head_of(suffix);
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let found = self.head(middle);
+            if found < head {
+                low = middle + 1;
+            } else if found > head {
+                high = middle;
+            } else {
+                match self.suffix(middle).cmp(suffix) {
+                    std::cmp::Ordering::Less => low = middle + 1,
+                    std::cmp::Ordering::Greater => high = middle,
+                    std::cmp::Ordering::Equal => return Ok(middle),
+                }
+            }
+        }
+        Err(low)
+    }
+
+    /// Number of separators that are not above the key: the child to go on with.
+    #[inline]
+    pub(crate) fn child_index(&self, key: &[u8]) -> usize {
+        match self.find(key) {
+            Ok(i) => i + 1,
+            Err(i) => i,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Reads pages into frames, verifying them, and renders frames as pages.
+//!
+//! A stored page is the 40-byte page header, then for leaves the body; for inner nodes the body's length and the number of children
+//! (two u32), the body, and one 32-byte child entry per child. Everything is checked once here, so that hot pages need no checks (I32).
+
+use super::MAX_LEVEL;
+use super::node::{Body, Sizes};
+use crate::buffer::{Building, Frame, Pool};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, verify_page};
+use crate::vfs::Storage;
+use std::sync::Arc;
+
+/// What the trees of one file share.
+pub(crate) struct Pager {
+    /// Frames.
+    pub(crate) pool: Arc<Pool>,
+    /// The file.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// Seeds checksums, so that a page of another file is noticed.
+    pub(crate) file_id: [u8; 16],
+    /// Bytes of a block.
+    pub(crate) block_size: u32,
+    /// How large bodies may become.
+    pub(crate) sizes: Sizes,
+}
+
+impl Pager {
+    /// Reads and verifies one page of tree `tree` at `level`.
+    pub(crate) fn read(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<Building<'_>> {
+        let damaged = |what: String| {
+            Error::corrupt(format!("tree {tree}: the page at block {} is damaged: {what}", entry.address))
+        };
+        let limit = self.pool.largest_body() + PAGE_HEADER_LEN + 8;
+        let length = entry.length as usize;
+        if length < PAGE_HEADER_LEN || length > limit {
+            return Err(damaged(format!("its parent gives it {length} bytes, pages have {PAGE_HEADER_LEN} to {limit}")));
+        }
+        let offset = entry
+            .address
+            .checked_mul(u64::from(self.block_size))
+            .ok_or_else(|| damaged("its address lies beyond any file".into()))?;
+        let mut bytes = vec![0; length];
+        self.storage.read_at(&mut bytes, offset).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                damaged("it lies beyond the end of the file".into())
+            } else {
+                Error::io(&format!("tree {tree}: reading the page at block {}", entry.address), error)
+            }
+        })?;
+        let header = verify_page(entry, &self.file_id, &bytes).map_err(|fault| damaged(fault.to_string()))?;
+        let payload = bytes.get(PAGE_HEADER_LEN..).unwrap_or_default();
+        self.check(tree, level, &header).map_err(&damaged)?;
+        match header.kind {
+            PageKind::Leaf => self.load_leaf(&header, payload),
+            _ => self.load_inner(&header, payload),
+        }
+        .map_err(|fault| match fault {
+            Fault::Damaged(what) => damaged(what),
+            Fault::NoMemory(error) => error,
+        })
+    }
+
+    fn check(&self, tree: u32, level: Option<u8>, header: &PageHeader) -> Result<(), String> {
+        if header.tree != tree {
+            return Err(format!("it belongs to tree {}", header.tree));
+        }
+        let expected_kind = if header.level == 0 { PageKind::Leaf } else { PageKind::Inner };
+        if header.kind != expected_kind || header.level > MAX_LEVEL {
+            return Err(format!("a {:?} page at level {}", header.kind, header.level));
+        }
+        match level {
+            Some(level) if level != header.level => Err(format!("level {} where {level} belongs", header.level)),
+            _ => Ok(()),
+        }
+    }
+
+    fn load_leaf(&self, header: &PageHeader, payload: &[u8]) -> Result<Building<'_>, Fault> {
+        let body = Body::parse(payload).map_err(|fault| Fault::Damaged(fault.to_string()))?;
+        if body.level() != 0 {
+            return Err(Fault::Damaged("its body is not a leaf's".into()));
+        }
+        let mut building = self.allocate(0, payload.len(), 0)?;
+        building.body_mut().copy_from_slice(payload);
+        building.set_version(header.timestamp, None);
+        Ok(building)
+    }
+
+    fn load_inner(&self, header: &PageHeader, payload: &[u8]) -> Result<Building<'_>, Fault> {
+        let damaged = |what: &str| Fault::Damaged(what.into());
+        let (lengths, rest) = payload.split_at_checked(8).ok_or_else(|| damaged("too short"))?;
+        let (body_len, children) = lengths.split_at(4);
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, u32::from_le_bytes) as usize;
+        let (body_len, children) = (number(body_len), number(children));
+        let (body_bytes, entries) = rest.split_at_checked(body_len).ok_or_else(|| damaged("its body is too long"))?;
+        let body = Body::parse(body_bytes).map_err(|fault| Fault::Damaged(fault.to_string()))?;
+        if body.level() != header.level || children != body.len() + 1 || entries.len() != children * CHILD_ENTRY_LEN {
+            return Err(damaged("its counts disagree"));
+        }
+        let mut building = self.allocate(header.level, body_len, children)?;
+        building.body_mut().copy_from_slice(body_bytes);
+        for (i, bytes) in entries.as_chunks::<CHILD_ENTRY_LEN>().0.iter().enumerate() {
+            let entry = ChildEntry::decode(bytes).map_err(|fault| Fault::Damaged(fault.to_string()))?;
+            match building.child(i) {
+                Some(child) if entry.address != 0 => child.set_cold(&entry),
+                _ => return Err(damaged("a child without an address")),
+            }
+        }
+        Ok(building)
+    }
+
+    fn allocate(&self, level: u8, body_len: usize, children: usize) -> Result<Building<'_>, Fault> {
+        self.pool.allocate(level, body_len, children).map_err(|error| Fault::NoMemory(out_of_memory(error.bytes)))
+    }
+
+    /// A frame for a node that is being built.
+    pub(crate) fn build(&self, level: u8, body_len: usize, children: usize) -> Result<Building<'_>> {
+        self.pool.allocate(level, body_len, children).map_err(|error| out_of_memory(error.bytes))
+    }
+}
+
+enum Fault {
+    Damaged(String),
+    NoMemory(Error),
+}
+
+fn out_of_memory(bytes: usize) -> Error {
+    Error::new(ErrorKind::Io, format!("no memory for a node of {bytes} bytes"))
+}
+
+/// Appends what a page holds behind its header: `entries` are the children's, none for a leaf.
+pub(crate) fn page_image(frame: Frame<'_>, entries: &[ChildEntry], out: &mut Vec<u8>) {
+    let body = frame.body();
+    if frame.level() > 0 {
+        out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(entries.len() as u32).to_le_bytes());
+    }
+    out.extend_from_slice(body);
+    for entry in entries {
+        out.extend_from_slice(&entry.encode());
+    }
+}

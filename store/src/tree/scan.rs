@@ -1,0 +1,275 @@
+//! What a snapshot sees: single values and ranges in both directions.
+
+use super::node::{Body, Value};
+use super::{Pager, Target, Tree};
+use crate::buffer::{Frame, Guard, PinnedFrame};
+use crate::error::Result;
+use std::ops::Bound;
+
+impl Tree {
+    /// Runs `with` on what `snapshot` sees under a key, while the page stays where it is. `None` if there is nothing.
+    pub(crate) fn get<R>(
+        &self,
+        pager: &Pager,
+        snapshot: u64,
+        key: &[u8],
+        with: impl FnOnce(Value<'_>, Frame<'_>) -> R,
+    ) -> Result<Option<R>> {
+        if !self.visible_at(snapshot) {
+            return Ok(None);
+        }
+        let found = self.with_leaf(pager, Target::At(key), |leaf, guard| {
+            let leaf = version_at(pager, leaf, snapshot, guard)?;
+            let body = Body::trusted(leaf.body());
+            let i = body.find(key).ok()?;
+            Some(with(body.value(i), leaf))
+        })?;
+        Ok(found.flatten())
+    }
+}
+
+/// The version of a leaf that a snapshot sees. `None`: the leaf came into being later, with nothing before it.
+fn version_at<'g>(pager: &'g Pager, leaf: Frame<'g>, snapshot: u64, guard: &'g Guard) -> Option<Frame<'g>> {
+    let mut leaf = leaf;
+    while leaf.timestamp() > snapshot {
+        leaf = pager.pool.frame(leaf.prev()?, guard)?;
+    }
+    Some(leaf)
+}
+
+/// A pinned leaf version and the part of it that a scan is to return.
+pub(crate) struct Leaf<'a> {
+    frame: PinnedFrame<'a>,
+    /// Entries still to return, by number.
+    start: usize,
+    end: usize,
+    /// What `start` and `end` were when the leaf was opened.
+    first: usize,
+    last: usize,
+    /// Fences of the current leaf, which may be narrower than the version's.
+    lower: Vec<u8>,
+    upper: Option<Vec<u8>>,
+}
+
+impl Leaf<'_> {
+    fn body(&self) -> Body<'_> {
+        Body::trusted(self.frame.frame().body())
+    }
+
+    fn key(&self, i: usize) -> Vec<u8> {
+        let mut key = Vec::new();
+        self.body().key_into(i, &mut key);
+        key
+    }
+}
+
+/// Walks a range of one tree at one snapshot, from either end. Holds one leaf for each direction and, between steps, no epoch.
+pub(crate) struct SnapshotCursor<'a> {
+    pager: &'a Pager,
+    tree: Option<&'a Tree>,
+    snapshot: u64,
+    lower: Bound<Vec<u8>>,
+    upper: Bound<Vec<u8>>,
+    front: Option<Leaf<'a>>,
+    back: Option<Leaf<'a>>,
+    /// The direction of the last step. Its bound lags behind; `turn` makes up for it.
+    forward: bool,
+    done: bool,
+    key: Vec<u8>,
+}
+
+/// Where an entry lies in the leaf that a cursor holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At {
+    forward: bool,
+    index: usize,
+}
+
+impl<'a> SnapshotCursor<'a> {
+    /// A cursor over the keys between two bounds; without a tree it is empty.
+    pub(crate) fn new(
+        pager: &'a Pager,
+        tree: Option<&'a Tree>,
+        snapshot: u64,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+    ) -> Self {
+        let tree = tree.filter(|tree| tree.visible_at(snapshot));
+        Self {
+            pager,
+            tree,
+            snapshot,
+            lower: lower.map(<[u8]>::to_vec),
+            upper: upper.map(<[u8]>::to_vec),
+            front: None,
+            back: None,
+            forward: true,
+            done: tree.is_none() || is_empty(lower, upper),
+            key: Vec::new(),
+        }
+    }
+
+    /// The key of the entry that the last step found.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The value of an entry that the last step found.
+    pub(crate) fn value(&self, at: At) -> Value<'_> {
+        let leaf = if at.forward { &self.front } else { &self.back };
+        match leaf {
+            Some(leaf) => leaf.body().value(at.index),
+            None => Value::Inline(&[]),
+        }
+    }
+
+    /// The next entry from the front.
+    pub(crate) fn next(&mut self) -> Result<Option<At>> {
+        self.turn(true);
+        while !self.done {
+            if let Some(leaf) = &mut self.front {
+                if leaf.start < leaf.end {
+                    let index = leaf.start;
+                    leaf.start += 1;
+                    let body = Body::trusted(leaf.frame.frame().body());
+                    body.key_into(index, &mut self.key);
+                    return Ok(Some(At { forward: true, index }));
+                }
+                let Some(upper) = leaf.upper.take() else { break };
+                self.lower = Bound::Included(upper);
+                if is_empty(as_slice(&self.lower), as_slice(&self.upper)) {
+                    break;
+                }
+            }
+            self.front = self.open(true)?;
+            if self.front.is_none() {
+                break;
+            }
+        }
+        self.done = true;
+        Ok(None)
+    }
+
+    /// The next entry from the back.
+    pub(crate) fn next_back(&mut self) -> Result<Option<At>> {
+        self.turn(false);
+        while !self.done {
+            if let Some(leaf) = &mut self.back {
+                if leaf.start < leaf.end {
+                    leaf.end -= 1;
+                    let index = leaf.end;
+                    let body = Body::trusted(leaf.frame.frame().body());
+                    body.key_into(index, &mut self.key);
+                    return Ok(Some(At { forward: false, index }));
+                }
+                if leaf.lower.is_empty() {
+                    break;
+                }
+                self.upper = Bound::Excluded(std::mem::take(&mut leaf.lower));
+                if is_empty(as_slice(&self.lower), as_slice(&self.upper)) {
+                    break;
+                }
+            }
+            self.back = self.open(false)?;
+            if self.back.is_none() {
+                break;
+            }
+        }
+        self.done = true;
+        Ok(None)
+    }
+
+    /// Takes the last step back: its entry is returned again by the next step in either direction.
+    pub(crate) fn put_back(&mut self) {
+        if let Some(leaf) = &mut self.front {
+            leaf.start = leaf.start.saturating_sub(1);
+        }
+        if let Some(leaf) = &mut self.back {
+            leaf.end += 1;
+        }
+        self.done = false;
+    }
+
+    /// When the direction changes, what the other one has returned becomes a bound.
+    fn turn(&mut self, forward: bool) {
+        if self.forward == forward || self.done {
+            return;
+        }
+        if let Some(leaf) = self.front.take().filter(|leaf| leaf.start > leaf.first) {
+            self.lower = Bound::Excluded(leaf.key(leaf.start.saturating_sub(1)));
+        }
+        if let Some(leaf) = self.back.take().filter(|leaf| leaf.end < leaf.last) {
+            self.upper = Bound::Excluded(leaf.key(leaf.end));
+        }
+        self.forward = forward;
+        self.done = is_empty(as_slice(&self.lower), as_slice(&self.upper));
+    }
+
+    /// Pins the leaf at the near end of the range.
+    fn open(&self, forward: bool) -> Result<Option<Leaf<'a>>> {
+        let Some(tree) = self.tree else { return Ok(None) };
+        let target = match (forward, &self.lower, &self.upper) {
+            (true, Bound::Included(key) | Bound::Excluded(key), _) => Target::At(key),
+            (true, Bound::Unbounded, _) => Target::At(&[]),
+            (false, _, Bound::Included(key)) => Target::At(key),
+            (false, _, Bound::Excluded(key)) => Target::Below(key),
+            (false, _, Bound::Unbounded) => Target::Last,
+        };
+        let (lower, upper) = (as_slice(&self.lower), as_slice(&self.upper));
+        tree.with_leaf(self.pager, target, |current, guard| {
+            let fences = Body::trusted(current.body());
+            let version = version_at(self.pager, current, self.snapshot, guard);
+            let visible = version.unwrap_or(current);
+            let body = Body::trusted(visible.body());
+            // The version may cover more than the leaf that led to it: keep to the leaf's fences, its neighbours lead to the rest.
+            let start = first_at(body, lower).max(first_at(body, Bound::Included(fences.lower())));
+            let mut end = first_after(body, upper);
+            if let Some(fence) = fences.upper() {
+                end = end.min(first_at(body, Bound::Included(fence)));
+            }
+            let (start, end) = if version.is_some() { (start, end.max(start)) } else { (0, 0) };
+            Leaf {
+                frame: PinnedFrame::new(&self.pager.pool, visible),
+                start,
+                end,
+                first: start,
+                last: end,
+                lower: fences.lower().to_vec(),
+                upper: fences.upper().map(<[u8]>::to_vec),
+            }
+        })
+    }
+}
+
+fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    bound.as_ref().map(Vec::as_slice)
+}
+
+fn is_empty(lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> bool {
+    match (lower, upper) {
+        (Bound::Unbounded, Bound::Excluded(upper)) => upper.is_empty(),
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
+        (Bound::Included(lower) | Bound::Excluded(lower), Bound::Included(upper) | Bound::Excluded(upper)) => {
+            lower >= upper
+        }
+    }
+}
+
+/// Number of the first entry that a lower bound admits.
+fn first_at(body: Body<'_>, lower: Bound<&[u8]>) -> usize {
+    match lower {
+        Bound::Unbounded => 0,
+        Bound::Included(key) => body.find(key).unwrap_or_else(|at| at),
+        Bound::Excluded(key) => body.find(key).map_or_else(|at| at, |at| at + 1),
+    }
+}
+
+/// Number of the first entry that an upper bound does not admit.
+fn first_after(body: Body<'_>, upper: Bound<&[u8]>) -> usize {
+    match upper {
+        Bound::Unbounded => body.len(),
+        Bound::Included(key) => body.find(key).map_or_else(|at| at, |at| at + 1),
+        Bound::Excluded(key) => body.find(key).unwrap_or_else(|at| at),
+    }
+}

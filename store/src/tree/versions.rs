@@ -1,0 +1,133 @@
+//! Superseded leaves, kept while a registered snapshot may need them (I17).
+//!
+//! A leaf that an apply replaces at timestamp `t` stays linked behind its successors through `prev`: it is what snapshots in
+//! `[its timestamp, t)` see. It goes when no such snapshot is left: in order of `t` once the watermark has reached it, or earlier when its
+//! own successor is replaced and no registered snapshot lies in the interval, so that one long reader keeps at most one
+//! version of each leaf alive. Links to a leaf are cleared before it is retired (I6). Scheme: Freitag et al., "Memory-Optimized
+//! Multi-Version Concurrency Control for Disk-Based Database Systems" (VLDB 2022), here with whole leaves as versions.
+
+use crate::buffer::{Frame, FrameId, Guard, Pool};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// The superseded leaves of one database. Owned by the applier.
+#[derive(Default)]
+pub(crate) struct Versions {
+    /// In order of the second timestamp.
+    queue: VecDeque<(u64, FrameId)>,
+    old: HashMap<FrameId, Old, BuildHasherDefault<IdHasher>>,
+}
+
+struct Old {
+    since: u64,
+    until: u64,
+    /// Leaves whose `prev` names this one.
+    linked_from: Vec<FrameId>,
+}
+
+impl Versions {
+    /// What the leaves that replace `old` at `timestamp` get as their `prev`.
+    pub(super) fn link_for(old: Frame<'_>, timestamp: u64) -> Option<FrameId> {
+        // Two applies of one timestamp (a commit too large for one): the leaf between them was never visible.
+        if old.timestamp() == timestamp { old.prev() } else { Some(old.id()) }
+    }
+
+    /// Notes that `new` replaced `old`. `snapshots` are the registered ones in ascending order; leaves that are needed no more go to `retired`.
+    pub(super) fn supersede(
+        &mut self,
+        pool: &Pool,
+        guard: &Guard,
+        old: Frame<'_>,
+        new: Vec<FrameId>,
+        timestamp: u64,
+        snapshots: &[u64],
+        retired: &mut Vec<FrameId>,
+    ) {
+        if old.timestamp() == timestamp {
+            if let Some(version) = old.prev().and_then(|prev| self.old.get_mut(&prev)) {
+                version.linked_from.retain(|&id| id != old.id());
+                version.linked_from.extend(new);
+            }
+            retired.push(old.id());
+            return;
+        }
+        let version = Old { since: old.timestamp(), until: timestamp, linked_from: new };
+        self.old.insert(old.id(), version);
+        self.queue.push_back((timestamp, old.id()));
+        self.bypass(pool, guard, old, snapshots, retired);
+    }
+
+    /// Unlinks the version behind `leaf` if no registered snapshot can see it.
+    fn bypass(
+        &mut self,
+        pool: &Pool,
+        guard: &Guard,
+        leaf: Frame<'_>,
+        snapshots: &[u64],
+        retired: &mut Vec<FrameId>,
+    ) {
+        let Some(id) = leaf.prev() else { return };
+        let Some(version) = self.old.get_mut(&id) else { return };
+        let first = snapshots.partition_point(|&snapshot| snapshot < version.since);
+        if snapshots.get(first).is_some_and(|&snapshot| snapshot < version.until) {
+            return;
+        }
+        let older = pool.frame(id, guard).and_then(|frame| frame.prev());
+        leaf.set_prev(older);
+        version.linked_from.retain(|&linker| linker != leaf.id());
+        let unlinked = version.linked_from.is_empty();
+        if let Some(older) = older.and_then(|older| self.old.get_mut(&older)) {
+            older.linked_from.push(leaf.id());
+            if unlinked {
+                older.linked_from.retain(|&linker| linker != id);
+            }
+        }
+        if unlinked {
+            self.old.remove(&id);
+            retired.push(id);
+        }
+    }
+
+    /// Lets go of every version that no snapshot at or above `watermark` can see.
+    pub(crate) fn release(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
+        while let Some(&(until, id)) = self.queue.front() {
+            if until > watermark {
+                break;
+            }
+            self.queue.pop_front();
+            // Missing: bypassed earlier.
+            let Some(version) = self.old.remove(&id) else { continue };
+            for linker in version.linked_from {
+                if let Some(frame) = pool.frame(linker, guard) {
+                    frame.set_prev(None);
+                }
+            }
+            retired.push(id);
+        }
+    }
+
+    /// Number of versions kept.
+    pub(crate) fn len(&self) -> usize {
+        self.old.len()
+    }
+}
+
+/// Frame names are spread well enough by one multiplication.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = (self.0 ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}

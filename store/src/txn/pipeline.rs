@@ -1,0 +1,242 @@
+//! The commit pipeline: sequence, flush together, apply in order, publish, wake.
+//!
+//! ```text
+//!  writer:   [ turn ... sequence ]  next writer begins here
+//!                          \
+//!  leader:                  take the queue -> write and sync the log -> applier's turn -> apply -> publish -> wake all
+//!                                                                  \ the next leader may flush from here on
+//! ```
+//! A leader takes the applier's turn before it gives up leadership, so that batches are applied in the order of their flushes.
+//! After Haubenschild et al., "Rethinking Logging, Checkpoints, and Recovery for High-Performance Storage Engines" (2020),
+//! section 3.1, and its follow-up on autonomous commits: no timers.
+
+use super::log_buffer::LogBuffer;
+use super::turn::Turn;
+use super::write_set::WriteSet;
+use crate::ckpt::{ApplyState, Base, LogPosition, open_log};
+use crate::engine::Durability;
+use crate::error::{Error, Result};
+use crate::space::Extent;
+use crate::tree::Registered;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Log bytes that deferred commits may gather before one of them writes them out.
+const GATHERED: usize = 1 << 20;
+
+/// A commit that is sequenced.
+pub(crate) struct Pending {
+    /// Its timestamp: its place in the order of all commits (I15).
+    pub(crate) timestamp: u64,
+    /// What it writes. Later writers read through it until it is applied.
+    pub(crate) writes: WriteSet,
+    /// Extents that its values were written to.
+    pub(crate) extents: Vec<Extent>,
+    /// Extents of its spilled writes, which nobody needs once it is applied.
+    pub(crate) spills: Vec<Extent>,
+    durability: Durability,
+    /// The log behind it.
+    end: LogPosition,
+}
+
+/// What a writer hands over to be sequenced.
+pub(crate) struct Request {
+    /// Body of the log record.
+    pub(crate) body: Vec<u8>,
+    /// See [`Pending`].
+    pub(crate) writes: WriteSet,
+    /// See [`Pending`].
+    pub(crate) extents: Vec<Extent>,
+    /// See [`Pending`].
+    pub(crate) spills: Vec<Extent>,
+    /// How far the commit goes before it returns.
+    pub(crate) durability: Durability,
+}
+
+/// See the module.
+pub(crate) struct Pipeline {
+    state: Mutex<State>,
+    changed: Condvar,
+    salt: u64,
+}
+
+struct State {
+    log: LogBuffer,
+    /// The newest sequenced timestamp.
+    last: u64,
+    /// Sequenced and not taken by a leader.
+    queue: Vec<Arc<Pending>>,
+    /// Sequenced and not published, oldest first.
+    unapplied: VecDeque<Arc<Pending>>,
+    leading: bool,
+    /// Whether this session's salt is on disk (I35).
+    opened: bool,
+}
+
+impl Pipeline {
+    /// A pipeline whose records begin at `start` under `salt`.
+    pub(crate) fn new(start: u64, salt: u64, last: u64) -> Self {
+        Self {
+            state: Mutex::new(State {
+                log: LogBuffer::new(start, salt),
+                last,
+                queue: Vec::new(),
+                unapplied: VecDeque::new(),
+                leading: false,
+                opened: false,
+            }),
+            changed: Condvar::new(),
+            salt,
+        }
+    }
+
+    /// What a writer that begins now reads from: a registered snapshot and, newest first, the sequenced write sets above it.
+    pub(crate) fn view(&self, base: &Base) -> Result<(Registered, Vec<Arc<Pending>>)> {
+        // Under the lock: what is published after this registration was in `unapplied` before.
+        let state = self.state.lock();
+        let registered = base.registry.register().map_err(|_| too_many_snapshots())?;
+        let above = |pending: &&Arc<Pending>| pending.timestamp > registered.snapshot;
+        let sets = state.unapplied.iter().rev().filter(above).cloned().collect();
+        Ok((registered, sets))
+    }
+
+    /// Gives the commit its timestamp and its place in the log, and ends the writer's turn. `None` if the log has no room for it now.
+    pub(crate) fn sequence(&self, base: &Base, request: &mut Option<Request>, turn: &mut Option<Turn>) -> Result<Option<Arc<Pending>>> {
+        let mut state = self.state.lock();
+        base.poison.check()?;
+        let Some(wanted) = request.as_ref() else { return Ok(None) };
+        let timestamp = state.last + 1;
+        if !state.log.append(&base.window, timestamp, &wanted.body) {
+            return Ok(None);
+        }
+        let Some(Request { writes, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
+        let end = state.log.end();
+        let pending = Arc::new(Pending { timestamp, writes, extents, spills, durability, end });
+        state.last = timestamp;
+        state.queue.push(Arc::clone(&pending));
+        state.unapplied.push_back(Arc::clone(&pending));
+        // The next writer may begin: it reads through this one.
+        *turn = None;
+        Ok(Some(pending))
+    }
+
+    /// Waits until the commit is as durable as it asked for, applied and visible; leads if nobody does.
+    pub(crate) fn finish(&self, base: &Base, pending: &Pending) -> Result<()> {
+        let mut state = self.state.lock();
+        loop {
+            if base.registry.published() >= pending.timestamp {
+                return Ok(());
+            }
+            base.poison.check()?;
+            if state.leading || state.queue.is_empty() {
+                self.changed.wait(&mut state);
+            } else {
+                state = self.lead(base, state)?;
+            }
+        }
+    }
+
+    /// Makes everything sequenced so far durable.
+    pub(crate) fn flush(&self, base: &Base) -> Result<()> {
+        let mut state = self.state.lock();
+        let goal = state.log.end().position;
+        loop {
+            base.poison.check()?;
+            if state.queue.is_empty() && state.log.durable() >= goal {
+                return Ok(());
+            }
+            if state.leading {
+                self.changed.wait(&mut state);
+                continue;
+            }
+            state.leading = true;
+            let queue = std::mem::take(&mut state.queue);
+            state = self.run(base, state, queue, Durability::Synced)?;
+        }
+    }
+
+    /// Whether deferred commits wait for the device.
+    pub(crate) fn has_unflushed(&self) -> bool {
+        let state = self.state.lock();
+        state.log.durable() < state.log.end().position
+    }
+
+    fn lead<'a>(&'a self, base: &Base, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
+        state.leading = true;
+        let queue = std::mem::take(&mut state.queue);
+        let mut wanted = queue.iter().map(|pending| pending.durability).max().unwrap_or_default();
+        if wanted == Durability::Deferred && state.log.unwritten() >= GATHERED {
+            wanted = Durability::Buffered;
+        }
+        self.run(base, state, queue, wanted)
+    }
+
+    /// Flushes and applies one group. Called with `leading` set; comes back with the lock held again.
+    fn run<'a>(
+        &'a self,
+        base: &Base,
+        mut state: MutexGuard<'a, State>,
+        group: Vec<Arc<Pending>>,
+        wanted: Durability,
+    ) -> Result<MutexGuard<'a, State>> {
+        let flush = (wanted > Durability::Deferred).then(|| state.log.take(&base.window));
+        let open = flush.is_some() && !state.opened;
+        drop(state);
+        let flushed = match &flush {
+            Some(bytes) => self.write(base, bytes, open, wanted == Durability::Synced),
+            None => Ok(()),
+        };
+        // I22: nothing is applied before its record is as durable as it has to be. The turn is taken before leadership ends (I15).
+        let turn = flushed.and_then(|()| Ok(base.apply.lock()));
+        let mut state = self.state.lock();
+        state.leading = false;
+        self.changed.notify_all();
+        let mut turn = turn?;
+        if let Some(bytes) = flush {
+            state.opened = true;
+            state.log.written(&base.window, &bytes, wanted == Durability::Synced);
+        }
+        drop(state);
+        let applied = apply_group(base, &mut turn, &group);
+        if let Err(error) = &applied {
+            base.poison.set(error);
+        }
+        drop(turn);
+        let mut state = self.state.lock();
+        self.changed.notify_all();
+        applied?;
+        let published = base.registry.published();
+        while state.unapplied.front().is_some_and(|pending| pending.timestamp <= published) {
+            state.unapplied.pop_front();
+        }
+        Ok(state)
+    }
+
+    fn write(&self, base: &Base, bytes: &super::log_buffer::Taken, open: bool, sync: bool) -> Result<()> {
+        base.poison.check()?;
+        if open {
+            open_log(base, self.salt, bytes.first)?;
+        }
+        let storage = &*base.pager.storage;
+        let written = base.ring.write(storage, bytes.start, &bytes.bytes);
+        written.and_then(|()| if sync { storage.sync() } else { Ok(()) }).map_err(|error| {
+            let error = Error::io("writing the log", error);
+            base.poison.set(&error);
+            self.changed.notify_all();
+            error
+        })
+    }
+}
+
+fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> Result<()> {
+    let Some(last) = group.last() else { return Ok(()) };
+    super::apply::apply_pending(base, state, group)?;
+    state.applied = last.end;
+    base.registry.publish(last.timestamp);
+    Ok(())
+}
+
+fn too_many_snapshots() -> Error {
+    Error::new(crate::error::ErrorKind::InvalidArgument, "too many transactions are open at once")
+}

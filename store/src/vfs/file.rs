@@ -1,0 +1,158 @@
+//! A real file: positioned reads and writes, and an advisory lock for as long as it is open.
+//!
+//! Only the standard library is used. Its `sync_data` is `fdatasync` on Linux and `F_FULLFSYNC` on macOS, its `try_lock` is `flock` on
+//! Unix and `LockFileEx` on Windows; both belong to the open file, so that a second handle in this process is refused like one in another.
+
+use super::Storage;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpenMode {
+    /// For writing; made if it does not exist.
+    CreateOrOpen,
+    /// For reading only.
+    ReadOnly,
+}
+
+/// Why a file was not opened.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Somebody has it open.
+    Locked,
+    /// It is a folder, a pipe or a device.
+    NotAFile,
+    /// The operating system refused.
+    Io(io::Error),
+}
+
+/// See the module.
+pub(crate) struct RealFile {
+    file: File,
+    #[cfg(not(any(unix, windows)))]
+    turn: parking_lot::Mutex<()>,
+}
+
+impl RealFile {
+    /// Opens and locks a file. A new one is entered durably into its folder.
+    pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<Self, OpenError> {
+        // Opening a pipe would wait for its other end.
+        let existed = match std::fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => return Err(OpenError::NotAFile),
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(OpenError::Io(error)),
+        };
+        let writing = mode == OpenMode::CreateOrOpen;
+        let mut options = OpenOptions::new();
+        options.read(true).write(writing).create(writing).truncate(false);
+        let file = options.open(path).map_err(OpenError::Io)?;
+        let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
+        match locked {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+        }
+        if !existed {
+            sync_folder(path).map_err(OpenError::Io)?;
+        }
+        Ok(Self {
+            file,
+            #[cfg(not(any(unix, windows)))]
+            turn: parking_lot::Mutex::new(()),
+        })
+    }
+}
+
+/// A new name is durable only when its folder is.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+impl RealFile {
+    fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.file, buffer, offset)
+    }
+
+    fn write_some(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(&self.file, bytes, offset)
+    }
+}
+
+#[cfg(windows)]
+impl RealFile {
+    fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)
+    }
+
+    fn write_some(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_write(&self.file, bytes, offset)
+    }
+}
+
+#[cfg(not(any(unix, windows)))]
+impl RealFile {
+    fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        use std::io::{Read, Seek, SeekFrom};
+        let _turn = self.turn.lock();
+        (&self.file).seek(SeekFrom::Start(offset))?;
+        (&self.file).read(buffer)
+    }
+
+    fn write_some(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        use std::io::{Seek, SeekFrom, Write};
+        let _turn = self.turn.lock();
+        (&self.file).seek(SeekFrom::Start(offset))?;
+        (&self.file).write(bytes)
+    }
+}
+
+impl Storage for RealFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.read_some(rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.write_some(rest, offset + done as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+}

@@ -1,0 +1,33 @@
+//! Storage: the few calls that the engine makes on a file.
+//!
+//! Everything that speaks to the operating system is here. The trait is small, so that a fault-injecting twin fits one page. All reads and writes
+//! are whole: short ones are continued, interrupted ones repeated; a sync is never repeated (I30).
+
+mod fault;
+mod file;
+mod memory;
+mod overlay;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::{CrashPolicy, FaultFile, FaultPlan, Failure};
+pub(crate) use file::{OpenError, OpenMode, RealFile};
+pub(crate) use memory::MemoryFile;
+pub(crate) use overlay::Overlay;
+
+use std::io;
+
+/// A file as the engine sees it.
+pub trait Storage: Send + Sync {
+    /// Fills `buffer` from `offset` on. `UnexpectedEof` past the end.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `bytes` at `offset`, growing the file if need be.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes everything written before durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts or extends (with zeros).
+    fn set_len(&self, length: u64) -> io::Result<()>;
+}

@@ -1,0 +1,118 @@
+use super::*;
+use std::sync::Arc;
+
+fn behaves_like_bytes(storage: &dyn Storage) {
+    let mut model = vec![0u8; storage.len().unwrap() as usize];
+    let mut buffer = vec![0; model.len()];
+    storage.read_at(&mut buffer, 0).unwrap();
+    model.copy_from_slice(&buffer);
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..400 {
+        match random.u32(0..10) {
+            0 => {
+                let len = random.usize(0..3_000_000);
+                storage.set_len(len as u64).unwrap();
+                model.resize(len, 0);
+            }
+            1..=5 => {
+                let at = random.usize(0..2_500_000);
+                let bytes: Vec<u8> = (0..random.usize(1..9000)).map(|_| random.u8(..)).collect();
+                storage.write_at(&bytes, at as u64).unwrap();
+                if model.len() < at + bytes.len() {
+                    model.resize(at + bytes.len(), 0);
+                }
+                model[at..at + bytes.len()].copy_from_slice(&bytes);
+            }
+            _ if model.is_empty() => {}
+            _ => {
+                let at = random.usize(0..model.len());
+                let len = random.usize(0..=(model.len() - at).min(9000));
+                let mut found = vec![0; len];
+                storage.read_at(&mut found, at as u64).unwrap();
+                assert_eq!(found, model[at..at + len]);
+            }
+        }
+        assert_eq!(storage.len().unwrap(), model.len() as u64);
+    }
+    let past = storage.read_at(&mut [0; 2], model.len() as u64 - 1).unwrap_err();
+    assert_eq!(past.kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn all_kinds_behave_like_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    behaves_like_bytes(&RealFile::open(&folder.path().join("a"), OpenMode::CreateOrOpen).unwrap());
+    behaves_like_bytes(&MemoryFile::default());
+    behaves_like_bytes(&FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let below = MemoryFile::default();
+    below.write_at(&[9; 10_000], 0).unwrap();
+    behaves_like_bytes(&Overlay::new(Arc::new(below)).unwrap());
+}
+
+#[test]
+fn an_overlay_leaves_the_file_below_alone() {
+    let below = Arc::new(MemoryFile::default());
+    below.write_at(&[9; 10_000], 0).unwrap();
+    let overlay = Overlay::new(below.clone()).unwrap();
+    overlay.write_at(&[1; 5000], 3000).unwrap();
+    overlay.set_len(100).unwrap();
+    let mut bytes = [0; 10_000];
+    below.read_at(&mut bytes, 0).unwrap();
+    assert_eq!(bytes, [9; 10_000]);
+}
+
+#[test]
+fn a_second_handle_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let first = RealFile::open(&path, OpenMode::CreateOrOpen).unwrap();
+    assert!(matches!(RealFile::open(&path, OpenMode::CreateOrOpen), Err(OpenError::Locked)));
+    assert!(matches!(RealFile::open(&path, OpenMode::ReadOnly), Err(OpenError::Locked)));
+    drop(first);
+    let reader = RealFile::open(&path, OpenMode::ReadOnly).unwrap();
+    let _other_reader = RealFile::open(&path, OpenMode::ReadOnly).unwrap();
+    assert!(matches!(RealFile::open(&path, OpenMode::CreateOrOpen), Err(OpenError::Locked)));
+    drop(reader);
+    assert!(matches!(RealFile::open(folder.path(), OpenMode::ReadOnly), Err(OpenError::NotAFile)));
+}
+
+#[test]
+fn crashes_keep_what_was_synced_and_any_part_of_the_rest() {
+    let file = FaultFile::from_image(Vec::new(), FaultPlan::default());
+    file.write_at(&[1; 4096], 0).unwrap();
+    file.sync().unwrap();
+    file.write_at(&[2; 4096], 4096).unwrap();
+    file.write_at(&[3; 512], 0).unwrap();
+    assert_eq!(file.crash(CrashPolicy::DropAll, 1), [1; 4096]);
+    assert_eq!(file.crash(CrashPolicy::KeepAll, 1), file.image());
+    let mut seen = std::collections::HashSet::new();
+    for seed in 0..200 {
+        let image = file.crash(CrashPolicy::Random, seed);
+        assert_eq!(image[512..4096], [1; 3584]);
+        assert!(image[4096..].iter().all(|&byte| byte == 2 || byte == 0));
+        seen.insert(image);
+    }
+    assert!(seen.len() > 50, "{}", seen.len());
+}
+
+#[test]
+fn failures_come_when_planned() {
+    let plan = FaultPlan { fail: Some((1, Failure::NoSpace)), ..FaultPlan::default() };
+    let file = FaultFile::from_image(Vec::new(), plan);
+    file.write_at(&[1; 8], 0).unwrap();
+    assert_eq!(file.write_at(&[1; 8], 0).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    file.write_at(&[1; 8], 0).unwrap();
+    file.set_plan(FaultPlan { stop: Some(4), ..FaultPlan::default() });
+    file.sync().unwrap();
+    assert!(file.sync().is_err() && file.len().is_ok());
+}
+
+#[test]
+fn a_lost_sync_is_never_made_good() {
+    let file = FaultFile::from_image(Vec::new(), FaultPlan { fail: Some((1, Failure::LostSync)), ..Default::default() });
+    file.write_at(&[1; 8], 0).unwrap();
+    assert!(file.sync().is_err());
+    assert_eq!(file.image(), [1; 8]);
+    file.sync().unwrap();
+    assert_eq!(file.crash(CrashPolicy::DropAll, 0), []);
+}
