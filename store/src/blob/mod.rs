@@ -274,7 +274,8 @@ fn descend(
 }
 
 fn read_chunk(storage: &dyn Storage, ctx: &BlobCtx, level: u8, entry: &ChildEntry) -> Result<Vec<u8>> {
-    let damaged = |what: &dyn std::fmt::Display| Error::corrupt(format!("the chunk at block {}: {what}", entry.address));
+    let damaged =
+        |what: &dyn std::fmt::Display| Error::corrupt(format!("the chunk at block {}: {what}", entry.address));
     let length = Untrusted::new(entry.length).at_most(ctx.max_chunk).map_err(|error| damaged(&error))?;
     let mut page = vec![0; length as usize];
     let offset = entry.address.checked_mul(u64::from(ctx.block_size)).ok_or_else(|| damaged(&"beyond any file"))?;

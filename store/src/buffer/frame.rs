@@ -19,7 +19,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of a frame's header.
-pub(super) const HEADER: usize = 64;
+pub(crate) const HEADER: usize = 64;
 const LINE: usize = 64;
 const WORD: usize = size_of::<AtomicU64>();
 const COLD_WORDS: usize = 4;
@@ -163,9 +163,7 @@ impl Child<'_> {
 
     /// Installs a child that was read from disk. Fails when somebody was faster or the swip is frozen.
     pub(crate) fn install(&self, address: u64, id: FrameId) -> bool {
-        self.swip
-            .compare_exchange(Swip::cold_word(address), id.word(), Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        self.swip.compare_exchange(Swip::cold_word(address), id.word(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Freezes the swip and returns what it is from now on (I8).

@@ -1,9 +1,10 @@
 //! What commit, checkpoint and recovery share: the trees, the space, the log's window, the durable superblock.
 
+use super::SLOTS;
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::FrameId;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{ChildEntry, PageKind, Superblock};
+use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
 use crate::tree::{Forest, Pager, Registry, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
@@ -74,7 +75,13 @@ impl ApplyState {
 }
 
 impl Base {
-    pub(crate) fn new(pager: Pager, superblock: Superblock, ring: Ring, window: RingWindow, applied: LogPosition) -> Self {
+    pub(crate) fn new(
+        pager: Pager,
+        superblock: Superblock,
+        ring: Ring,
+        window: RingWindow,
+        applied: LogPosition,
+    ) -> Self {
         Self {
             pager,
             forest: Forest::new(),
@@ -95,33 +102,21 @@ impl Base {
         if space.is_none() {
             *space = Some(super::freemap::load(self, &self.opened)?);
         }
-        MutexGuard::try_map(space, Option::as_mut)
-            .map_err(|_| Error::new(ErrorKind::Io, "the free map was not loaded"))
-    }
-
-    /// Allocates blocks, growing the file if need be.
-    pub(crate) fn allocate(&self, blocks: u64) -> Result<Extent> {
-        self.space()?.allocate(blocks).map_err(|error| Error::new(ErrorKind::StorageFull, error.to_string()))
+        MutexGuard::try_map(space, Option::as_mut).map_err(|_| Error::new(ErrorKind::Io, "the free map was not loaded"))
     }
 
     /// How blobs of a kind are written.
-    pub(crate) fn blob_ctx(&self, kind: PageKind, tree: u32, generation: u64) -> BlobCtx {
-        BlobCtx {
-            file_id: self.pager.file_id,
-            block_size: self.pager.block_size,
-            kind,
-            tree,
-            generation,
-            max_chunk: MAX_CHUNK,
-        }
+    pub(crate) fn blob_ctx(&self, kind: PageKind, generation: u64) -> BlobCtx {
+        let Pager { file_id, block_size, .. } = self.pager;
+        BlobCtx { file_id, block_size, kind, generation, max_chunk: MAX_CHUNK }
     }
 
     /// The bytes of a stored reference to an overflow value, read and verified.
     pub(crate) fn read_overflow(&self, tree: u32, reference: &[u8]) -> Result<Vec<u8>> {
-        let ctx = self.blob_ctx(PageKind::Overflow, tree, 0);
+        let ctx = self.blob_ctx(PageKind::Overflow, 0);
         BlobRef::decode(reference)
             .and_then(|blob| crate::blob::read(&*self.pager.storage, &ctx, &blob))
-            .map_err(|error| Error::corrupt(format!("tree {tree}: an overflow value is damaged: {error}")))
+            .map_err(|error| error.context(format_args!("tree {tree}: reading an overflow value")))
     }
 }
 
@@ -148,11 +143,18 @@ impl Poison {
 }
 
 /// There is no room for more blocks.
-pub(super) fn no_space(error: impl std::fmt::Display) -> Error {
+pub(crate) fn no_space(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::StorageFull, format!("the file cannot grow: {error}"))
 }
 
 /// The free map contradicts what the trees hold (I29).
-pub(super) fn accounting(error: impl std::fmt::Display) -> Error {
+pub(crate) fn accounting(error: impl std::fmt::Display) -> Error {
     Error::corrupt(format!("the free map and the pages disagree: {error}"))
+}
+
+/// Blocks that the file begins with and that no checkpoint has counted yet: those between the superblocks.
+pub(crate) fn first_free(block_size: u32) -> Vec<Extent> {
+    let block = u64::from(block_size);
+    let (start, end) = ((SUPERBLOCK_LEN as u64).div_ceil(block), SLOTS[1] / block);
+    if start < end { vec![Extent { start, len: end - start }] } else { Vec::new() }
 }

@@ -9,9 +9,10 @@ use crate::space::{Extent, Space, decode_free_map, encode_free_map};
 /// Reads the free map of the durable superblock.
 pub(super) fn load(base: &Base, superblock: &crate::format::Superblock) -> Result<Space> {
     let free = match &superblock.free_map {
-        None => Vec::new(),
+        // No checkpoint yet: only the blocks between the superblocks are free.
+        None => super::base::first_free(superblock.block_size),
         Some(blob) => {
-            let ctx = base.blob_ctx(PageKind::Blob, 0, 0);
+            let ctx = base.blob_ctx(PageKind::Blob, 0);
             let bytes = crate::blob::read(&*base.pager.storage, &ctx, blob)
                 .map_err(|error| Error::corrupt(format!("the free map is damaged: {error}")))?;
             decode_free_map(&bytes, superblock.tail).map_err(accounting)?
@@ -45,12 +46,12 @@ pub(super) fn write(
         if map.len() <= room {
             map.resize(room, 0);
             let mut places = places.into_iter();
-            let ctx = base.blob_ctx(PageKind::Blob, 0, generation);
+            let ctx = base.blob_ctx(PageKind::Blob, generation);
             let mut again = |blocks| {
                 places.next().filter(|place| place.len == blocks).ok_or_else(|| accounting("blobs of one size differ"))
             };
             let blob = crate::blob::write(&*base.pager.storage, &ctx, &mut again, &map);
-            return Ok((blob.map_err(|error| Error::io_or("writing the free map", error))?, tail));
+            return Ok((blob?, tail));
         }
         room = map.len() + SLACK;
         let mut space = base.space()?;
@@ -62,12 +63,7 @@ pub(super) fn write(
 }
 
 /// What is free once the new generation is durable, and the length of the file, at one moment.
-fn draw_up(
-    base: &Base,
-    timestamp: u64,
-    replaced: &[Extent],
-    expired: &[(Extent, u64)],
-) -> Result<(Vec<u8>, u64)> {
+fn draw_up(base: &Base, timestamp: u64, replaced: &[Extent], expired: &[(Extent, u64)]) -> Result<(Vec<u8>, u64)> {
     let space = base.space()?;
     let mut free = space.free_after(timestamp);
     free.extend(replaced);

@@ -18,17 +18,18 @@ mod superblocks;
 mod tidy;
 mod write;
 
-pub(crate) use base::{ApplyState, Base, LogPosition, Poison};
+pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_space};
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
-pub(crate) use reclaim::tree_extents;
+pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, write_both};
+pub(crate) use tidy::{name_tree, tidy};
 
 use crate::blob::BlobRef;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::{PageKind, Superblock};
 use crate::space::Extent;
 use capture::Capture;
-use write::{Writer, Written};
+use write::Writer;
 
 /// What a checkpoint did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,8 +44,6 @@ pub(crate) struct Report {
 struct Prepared<'a> {
     writer: Writer<'a>,
     superblock: Superblock,
-    /// Blobs of this generation.
-    blobs: Vec<Extent>,
     /// Extents that only the generation before needs.
     replaced: Vec<Extent>,
     /// Extents that snapshots before the timestamp may still read.
@@ -57,7 +56,7 @@ pub(crate) fn run(base: &Base) -> Result<Report> {
     let mut superblock = base.superblock.lock();
     let mut capture = {
         let mut state = base.apply.lock();
-        tidy::tidy(base, &mut state)?;
+        tidy(base, &mut state)?;
         if unchanged(base, &state, &superblock) {
             return Ok(Report::default());
         }
@@ -97,7 +96,7 @@ fn prepare<'a>(base: &'a Base, capture: &Capture<'_>, old: &Superblock) -> Resul
     let mut writer = Writer::new(base, old.generation + 1);
     let mut blobs = Vec::new();
     match fill(base, capture, old, &mut writer, &mut blobs) {
-        Ok((superblock, replaced, expired)) => Ok(Prepared { writer, superblock, blobs, replaced, expired }),
+        Ok((superblock, replaced, expired)) => Ok(Prepared { writer, superblock, replaced, expired }),
         Err(error) => {
             writer.output.abandon()?;
             let mut space = base.space()?;
@@ -142,19 +141,13 @@ fn fill(
 
 /// Writes a blob and notes its extents.
 fn write_blob(base: &Base, generation: u64, bytes: &[u8], extents: &mut Vec<Extent>) -> Result<BlobRef> {
-    let ctx = base.blob_ctx(PageKind::Blob, 0, generation);
-    let storage = &*base.pager.storage;
-    crate::blob::write(
-        storage,
-        &ctx,
-        &mut |blocks| {
-            let extent = base.allocate(blocks)?;
-            extents.push(extent);
-            Ok(extent)
-        },
-        bytes,
-    )
-    .map_err(|error| Error::io_or("writing a checkpoint", error))
+    let ctx = base.blob_ctx(PageKind::Blob, generation);
+    let mut allocate = |blocks| {
+        let extent = base.space()?.allocate(blocks).map_err(base::no_space)?;
+        extents.push(extent);
+        Ok(extent)
+    };
+    crate::blob::write(&*base.pager.storage, &ctx, &mut allocate, bytes)
 }
 
 /// After both superblocks are durable: the new generation's images go into the live trees, the old one's space is given back.
@@ -168,12 +161,13 @@ fn settle(base: &Base, capture: Capture<'_>, prepared: Prepared<'_>) -> Result<(
             space.free(extent).map_err(base::accounting)?;
         }
         for (extent, since) in prepared.expired {
-            space.retire(extent, since).map_err(base::accounting)?;
+            space.retire(extent, since);
         }
         space.settle(timestamp);
-        space.release(timestamp, base.registry.watermark()).map_err(base::accounting)?;
+        space.release(base.registry.watermark()).map_err(base::accounting)?;
     }
     base.apply.lock().purges.extend(dropped_trees);
     base.window.finish_release();
+    base.space()?.shrink();
     superblocks::truncate(base, &prepared.superblock)
 }

@@ -27,7 +27,7 @@ impl<'a> Output<'a> {
         Self { base, generation, run: None, pending: Vec::new(), start: 0, used: Vec::new(), bytes: 0 }
     }
 
-    /// Places one page. The header's address, generation and lengths are filled in.
+    /// Places one page. The header's address, generation and length are filled in.
     pub(super) fn page(&mut self, mut header: PageHeader, payload: &[u8]) -> Result<ChildEntry> {
         let block = u64::from(self.base.pager.block_size);
         let length = PAGE_HEADER_LEN + payload.len();
@@ -35,8 +35,7 @@ impl<'a> Output<'a> {
         let address = self.take(blocks)?;
         header.address = address;
         header.generation = self.generation;
-        header.raw_length = payload.len() as u32;
-        header.stored_length = payload.len() as u32;
+        header.length = payload.len() as u32;
         let at = self.pending.len();
         self.pending.extend_from_slice(&header.encode());
         self.pending.extend_from_slice(payload);

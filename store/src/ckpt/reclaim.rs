@@ -12,17 +12,22 @@ use crate::tree::Tree;
 use crate::tree::node::{Body, Value};
 
 /// Where a page lies.
-pub(super) fn extent_of(base: &Base, entry: &ChildEntry) -> Extent {
+pub(crate) fn extent_of(base: &Base, entry: &ChildEntry) -> Extent {
     Extent { start: entry.address, len: u64::from(entry.length).div_ceil(u64::from(base.pager.block_size)) }
 }
 
 /// Extents that only the generation before needs: free as soon as both superblocks have switched.
-pub(super) fn replaced(base: &Base, capture: &Capture<'_>, old: &Superblock, written: &[Written]) -> Result<Vec<Extent>> {
+pub(super) fn replaced(
+    base: &Base,
+    capture: &Capture<'_>,
+    old: &Superblock,
+    written: &[Written],
+) -> Result<Vec<Extent>> {
     let images = written.iter().map(|page| &page.old).chain(&capture.freed);
     let mut extents: Vec<Extent> =
         images.filter(|entry| entry.address != 0).map(|entry| extent_of(base, entry)).collect();
     for blob in [&old.directory, &old.free_map].into_iter().flatten() {
-        extents.extend(blob_parts(base, PageKind::Blob, 0, blob)?);
+        extents.extend(blob_parts(base, PageKind::Blob, blob)?);
     }
     Ok(extents)
 }
@@ -32,7 +37,7 @@ pub(super) fn expired(base: &Base, capture: &Capture<'_>) -> Result<Vec<(Extent,
     let mut expired = capture.spent.clone();
     for (reference, since) in &capture.dropped {
         let blob = BlobRef::decode(reference).map_err(accounting)?;
-        let parts = blob_parts(base, PageKind::Overflow, 0, &blob)?;
+        let parts = blob_parts(base, PageKind::Overflow, &blob)?;
         expired.extend(parts.into_iter().map(|extent| (extent, *since)));
     }
     for tree in capture.dropped_trees.iter().filter_map(|&id| base.forest.get(id)) {
@@ -43,8 +48,8 @@ pub(super) fn expired(base: &Base, capture: &Capture<'_>) -> Result<Vec<(Extent,
     Ok(expired)
 }
 
-fn blob_parts(base: &Base, kind: PageKind, tree: u32, blob: &BlobRef) -> Result<Vec<Extent>> {
-    blob_extents(&*base.pager.storage, &base.blob_ctx(kind, tree, 0), blob).map_err(accounting)
+pub(crate) fn blob_parts(base: &Base, kind: PageKind, blob: &BlobRef) -> Result<Vec<Extent>> {
+    blob_extents(&*base.pager.storage, &base.blob_ctx(kind, 0), blob).map_err(accounting)
 }
 
 /// Every extent that a tree's pages and overflow values lie in. Reads inner nodes that are not resident, and leaves only if the tree has
@@ -63,7 +68,7 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
                 let frame = frame.ok_or_else(|| Error::corrupt("a dropped tree lost a node; please report this"))?;
                 let level = frame.level().checked_sub(1);
                 todo.extend((0..frame.children()).filter_map(|i| frame.child(i)).map(|c| State::of(c, level)));
-                references(frame.body(), &mut |reference| overflow(base, tree, reference, &mut extents))?;
+                references(frame.body(), &mut |reference| overflow(base, reference, &mut extents))?;
             }
             Swip::Cold { .. } if state.level != Some(0) || tree.has_overflow() => {
                 let page = base.pager.read(tree.id(), state.level, &state.entry)?;
@@ -72,7 +77,7 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
                 if level.is_some() {
                     todo.extend((0..=body.len()).filter_map(|i| page.child(i)).map(|c| State::of(c, level)));
                 }
-                references(page.body(), &mut |reference| overflow(base, tree, reference, &mut extents))?;
+                references(page.body(), &mut |reference| overflow(base, reference, &mut extents))?;
             }
             _ => {}
         }
@@ -105,8 +110,8 @@ fn references(body: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<
     Ok(())
 }
 
-fn overflow(base: &Base, tree: &Tree, reference: &[u8], extents: &mut Vec<Extent>) -> Result<()> {
+fn overflow(base: &Base, reference: &[u8], extents: &mut Vec<Extent>) -> Result<()> {
     let blob = BlobRef::decode(reference).map_err(accounting)?;
-    extents.extend(blob_parts(base, PageKind::Overflow, tree.id(), &blob)?);
+    extents.extend(blob_parts(base, PageKind::Overflow, &blob)?);
     Ok(())
 }

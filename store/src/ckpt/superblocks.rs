@@ -40,6 +40,8 @@ pub(crate) fn open_log(base: &Base, salt: u64, position: u64) -> Result<()> {
     let mut superblock = base.superblock.lock();
     let mut next = superblock.clone();
     next.generation += 1;
+    // A session that wrote nothing has left its pair at the same position.
+    next.salts.retain(|&(_, first)| first < position);
     next.salts.push((salt, position));
     write_both(base, &next)?;
     *superblock = next;

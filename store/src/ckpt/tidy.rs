@@ -65,9 +65,9 @@ pub(crate) fn name_tree(state: &mut ApplyState, tree: &Tree) {
 
 /// Takes the nodes of dropped trees out of memory once no snapshot sees them.
 fn purge(base: &Base, state: &mut ApplyState, watermark: u64) -> Result<()> {
-    let (due, later): (Vec<u32>, Vec<u32>) = std::mem::take(&mut state.purges).into_iter().partition(|&id| {
-        base.forest.get(id).and_then(Tree::dropped_at).is_none_or(|dropped| dropped <= watermark)
-    });
+    let (due, later): (Vec<u32>, Vec<u32>) = std::mem::take(&mut state.purges)
+        .into_iter()
+        .partition(|&id| base.forest.get(id).and_then(Tree::dropped_at).is_none_or(|dropped| dropped <= watermark));
     state.purges = later;
     for tree in due.into_iter().filter_map(|id| base.forest.get(id)) {
         state.limbo.extend(unlink_all(base, tree)?);

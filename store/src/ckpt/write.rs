@@ -1,9 +1,9 @@
 //! Writes a capture: dirty leaves first, then the inner nodes above them, bottom up.
 
+use super::base::Base;
 use super::capture::{CapturedNode, CapturedTree};
 use super::output::Output;
-use super::base::Base;
-use crate::buffer::{FrameId, Frame, pin};
+use crate::buffer::{Frame, FrameId, pin};
 use crate::error::{Error, Result};
 use crate::format::{ChildEntry, PageHeader, PageKind};
 use crate::tree::page_image;
@@ -73,16 +73,5 @@ impl<'a> Writer<'a> {
 }
 
 fn header(kind: PageKind, tree: u32, level: u8, timestamp: u64) -> PageHeader {
-    PageHeader {
-        kind,
-        level,
-        codec: 0,
-        flags: 0,
-        tree,
-        address: 0,
-        generation: 0,
-        raw_length: 0,
-        stored_length: 0,
-        timestamp,
-    }
+    PageHeader { kind, level, tree, address: 0, generation: 0, length: 0, timestamp }
 }

@@ -211,7 +211,7 @@ impl Merge<'_> {
                     }
                     Hit::Overflow(reference) => {
                         value.clear();
-                        value.extend_from_slice(reference);
+                        value.extend_from_slice(&reference.encode());
                         Some(Place::Overflow)
                     }
                 });

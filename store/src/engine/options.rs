@@ -19,8 +19,6 @@ pub(crate) struct EngineOptions {
     pub(crate) page_size: u32,
     /// Bytes of the log ring.
     pub(crate) log_size: u64,
-    /// Bytes of a transaction's writes in memory before they go to the file.
-    pub(crate) write_buffer: usize,
     /// Where checkpoints run.
     pub(crate) background: Background,
     /// Recover in memory and refuse writes.
@@ -35,7 +33,6 @@ impl Default for EngineOptions {
             block_size: 4096,
             page_size: 16 << 10,
             log_size: 16 << 20,
-            write_buffer: 256 << 20,
             background: Background::Thread,
             read_only: false,
             seed: None,

@@ -26,13 +26,14 @@ impl Snapshot {
         Ok(Self { shared: Arc::clone(shared), registered })
     }
 
+    /// A snapshot that is registered already.
+    pub(super) fn from_registered(shared: &Arc<Shared>, registered: Registered) -> Self {
+        Self { shared: Arc::clone(shared), registered }
+    }
+
     /// The newest commit that it sees.
     pub(crate) fn timestamp(&self) -> u64 {
         self.registered.snapshot
-    }
-
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
     }
 
     pub(super) fn raw_cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> SnapshotCursor<'_> {

@@ -47,12 +47,7 @@ impl ChildEntry {
         if address >= Self::MAX_ADDRESS {
             return Err(PageFault::Entry);
         }
-        Ok(Self {
-            address,
-            length,
-            generation: u64::from_le_bytes(generation),
-            checksum: u64::from_le_bytes(checksum),
-        })
+        Ok(Self { address, length, generation: u64::from_le_bytes(generation), checksum: u64::from_le_bytes(checksum) })
     }
 }
 

@@ -147,9 +147,8 @@ impl Superblock {
     /// Reads a superblock.
     pub(crate) fn decode(bytes: &[u8; SUPERBLOCK_LEN]) -> Result<Self, FormatError> {
         let damaged = |what| FormatError::Damaged { what };
-        let word = |at: usize| {
-            bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes)
-        };
+        let word =
+            |at: usize| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes);
         let half = |at: usize| word(at) as u32;
         if bytes.first_chunk() != Some(&MAGIC) {
             return Err(FormatError::Foreign);
@@ -239,11 +238,7 @@ pub(crate) struct Chosen {
 }
 
 /// Chooses between the slots. `length` is the file's length in bytes.
-pub(crate) fn choose(
-    a: &[u8; SUPERBLOCK_LEN],
-    b: &[u8; SUPERBLOCK_LEN],
-    length: u64,
-) -> Result<Chosen, FormatError> {
+pub(crate) fn choose(a: &[u8; SUPERBLOCK_LEN], b: &[u8; SUPERBLOCK_LEN], length: u64) -> Result<Chosen, FormatError> {
     let chosen = match (Superblock::decode(a), Superblock::decode(b)) {
         (Ok(a), Ok(b)) if a.file_id != b.file_id => {
             let _ = (a, b);

@@ -27,7 +27,8 @@ pub(crate) fn decode_free_map(bytes: &[u8], tail: u64) -> Result<Vec<Extent>, Sp
     let (count, rest) = bytes.split_first_chunk::<8>().ok_or(outside)?;
     let (pairs, _) = rest.as_chunks::<16>();
     // I36: the count is worth no more than the bytes behind it.
-    let count = usize::try_from(u64::from_le_bytes(*count)).ok().filter(|&count| count <= pairs.len()).ok_or(outside)?;
+    let count =
+        usize::try_from(u64::from_le_bytes(*count)).ok().filter(|&count| count <= pairs.len()).ok_or(outside)?;
     let mut at = 0;
     let mut extents = Vec::with_capacity(count);
     for pair in pairs.iter().take(count) {

@@ -135,8 +135,7 @@ impl Space {
         let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
         let uncommitted = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none());
         let uncommitted = uncommitted.map(|(&start, tentative)| Extent { start, len: tentative.len });
-        let mut all: Vec<Extent> =
-            self.allocator.iter().chain(quarantined).chain(uncommitted).chain(live).collect();
+        let mut all: Vec<Extent> = self.allocator.iter().chain(quarantined).chain(uncommitted).chain(live).collect();
         all.sort_unstable();
         let mut at = 0;
         for extent in all {

@@ -39,7 +39,8 @@ fn i29_allocator_against_a_bitmap() {
             }
             _ => {
                 let extent = Extent { start: random.u64(0..used.len() as u64 + 50), len: random.u64(1..5) };
-                let free = (extent.start..extent.end()).all(|block| !used.get(block as usize).is_some_and(|used| *used));
+                let free =
+                    (extent.start..extent.end()).all(|block| !used.get(block as usize).is_some_and(|used| *used));
                 assert_eq!(allocator.claim(extent).is_ok(), free);
                 used.resize(allocator.tail() as usize, false);
                 if free {

@@ -98,13 +98,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn apply_node(
-        &mut self,
-        frame: Frame<'_>,
-        edits: &[Edit<'_>],
-        guard: &Guard,
-        grown: &mut i64,
-    ) -> Result<Outcome> {
+    fn apply_node(&mut self, frame: Frame<'_>, edits: &[Edit<'_>], guard: &Guard, grown: &mut i64) -> Result<Outcome> {
         let body = Body::trusted(frame.body());
         if frame.level() == 0 {
             let pages = self.build_leaves(body, Some(frame), edits, grown)?;

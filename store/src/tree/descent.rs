@@ -71,9 +71,7 @@ impl Tree {
         match self.walk(pager, target, 0, guard) {
             Walk::Node(frame) => Step::Leaf(frame),
             Walk::Empty => Step::Empty,
-            Walk::Missing(place) => {
-                Step::Load(Missing { entry: place.child.entry(), level: place.level })
-            }
+            Walk::Missing(place) => Step::Load(Missing { entry: place.child.entry(), level: place.level }),
             Walk::Restart => Step::Restart,
         }
     }

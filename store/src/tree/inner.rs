@@ -1,7 +1,7 @@
 //! Rebuilds inner nodes whose set of children changes, and grows new levels.
 
 use super::apply::{Applier, NewPage, inconsistent, lock};
-use super::node::{Body, InnerPlan, KeyList, plan_inner};
+use super::node::{Body, InnerPlan, KeyList, Sizes, plan_inner};
 use crate::buffer::{Building, Frame, FrameId, Swip};
 use crate::error::Result;
 use crate::format::ChildEntry;
@@ -52,7 +52,7 @@ impl Applier<'_> {
                 }
             }
         }
-        let plan = self.plan(frame.level(), body.lower(), body.upper(), &separators);
+        let plan = plan(&self.pager.sizes, frame.level(), body.lower(), body.upper(), &separators);
         let pages = self.write_inner(frame.level(), &plan, &children)?;
         locked.retire();
         self.retired.push(frame.id());
@@ -65,12 +65,12 @@ impl Applier<'_> {
         let mut separators = KeyList::default();
         let all = Splice { from: 0, to: 0, pages };
         place_pages(&all, entry, &mut children, &mut separators);
-        let plan = self.plan(level, &[], None, &separators);
+        let plan = plan(&self.pager.sizes, level, &[], None, &separators);
         self.write_inner(level, &plan, &children)
     }
 
     /// Moves the children of these neighbours into the one page of `plan`.
-    pub(super) fn move_children(&mut self, nodes: &[Frame<'_>], plan: &InnerPlan) -> Result<NewPage> {
+    pub(super) fn move_children(&mut self, nodes: &[Frame<'_>], plan: &InnerPlan<'_>) -> Result<NewPage> {
         let mut children = Vec::new();
         let mut level = 0;
         for &node in nodes {
@@ -86,12 +86,6 @@ impl Applier<'_> {
         pages.into_iter().next().ok_or_else(|| inconsistent("a join without a page"))
     }
 
-    fn plan(&self, level: u8, lower: &[u8], upper: Option<&[u8]>, separators: &KeyList) -> InnerPlan {
-        let sizes = &self.pager.sizes;
-        // A child costs 40 bytes beside its separator in memory and 32 on disk: this keeps full nodes near two leaves' size.
-        plan_inner(level, lower, upper, separators, sizes, (sizes.target / 32).max(4))
-    }
-
     fn take_child(&self, frame: Frame<'_>, i: usize) -> Result<Moved> {
         let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
         let hot = match child.freeze() {
@@ -101,7 +95,7 @@ impl Applier<'_> {
         Ok(Moved { hot, entry: child.entry(), dirty: child.dirty() })
     }
 
-    fn write_inner(&mut self, level: u8, plan: &InnerPlan, children: &[Moved]) -> Result<Vec<NewPage>> {
+    fn write_inner(&mut self, level: u8, plan: &InnerPlan<'_>, children: &[Moved]) -> Result<Vec<NewPage>> {
         let mut pages = Vec::with_capacity(plan.pages().len());
         for (i, planned) in plan.pages().iter().enumerate() {
             let mut building = self.pager.build(level, planned.size, planned.children)?;
@@ -143,4 +137,19 @@ fn fill_children(building: &Building<'_>, children: &[Moved]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn plan<'a>(
+    sizes: &Sizes,
+    level: u8,
+    lower: &'a [u8],
+    upper: Option<&'a [u8]>,
+    separators: &'a KeyList,
+) -> InnerPlan<'a> {
+    plan_inner(level, lower, upper, separators, sizes, max_children(sizes))
+}
+
+/// A child costs 40 bytes beside its separator in memory and 32 on disk: this keeps full nodes near two leaves' size.
+pub(super) fn max_children(sizes: &Sizes) -> usize {
+    (sizes.target / 32).max(4)
 }

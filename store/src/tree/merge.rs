@@ -5,7 +5,7 @@
 //! While a checkpoint runs nothing is merged: its capture finds nodes again by their lower fences.
 
 use super::apply::{Applier, Outcome, inconsistent};
-use super::inner::Splice;
+use super::inner::{Splice, max_children};
 use super::node::{Body, KeyList, merge_leaves, plan_inner};
 use super::{Pager, Target, Tree};
 use crate::buffer::{Frame, Guard, Swip, pin};
@@ -90,7 +90,7 @@ impl Applier<'_> {
                 }
                 let splice = Splice { from: left, to: left + 2, pages: vec![page] };
                 let pages = self.rebuild(frame, vec![splice])?;
-                if frame.children() <= self.pager.sizes.target / 128 {
+                if frame.children() <= max_children(&self.pager.sizes) / 4 {
                     Underfull::note(self.underfull, frame.level(), body.lower());
                 }
                 return Ok(Outcome::Pages(pages));
@@ -131,7 +131,7 @@ impl Applier<'_> {
         a: Frame<'_>,
         b: Frame<'_>,
     ) -> Result<Option<super::apply::NewPage>> {
-        let most = self.pager.sizes.target / 32;
+        let most = max_children(&self.pager.sizes);
         if a.children() + b.children() > most * 3 / 4 {
             return Ok(None);
         }
@@ -149,7 +149,7 @@ impl Applier<'_> {
             separators.push(&key);
         }
         let (lower, upper) = (left_body.lower(), right_body.upper());
-        let plan = plan_inner(a.level(), lower, upper, &separators, &self.pager.sizes, most.max(4));
+        let plan = plan_inner(a.level(), lower, upper, &separators, &self.pager.sizes, most);
         if plan.pages().len() != 1 {
             return Ok(None);
         }

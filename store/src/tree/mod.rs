@@ -30,6 +30,8 @@ pub(crate) use versions::Versions;
 use crate::buffer::{OptimisticLatch, RootSlot};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// The largest frame: a body of 64 KiB and the words of its children.
+pub(crate) const MAX_NODE: usize = 128 << 10;
 /// Levels of a tree are below this (I36).
 pub(crate) const MAX_LEVEL: u8 = 63;
 
@@ -45,7 +47,13 @@ pub(crate) struct Tree {
 impl Tree {
     /// A tree without nodes.
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, root: RootSlot::default(), latch: OptimisticLatch::new(), dropped: AtomicU64::new(u64::MAX), has_overflow: AtomicBool::new(false) }
+        Self {
+            id,
+            root: RootSlot::default(),
+            latch: OptimisticLatch::new(),
+            dropped: AtomicU64::new(u64::MAX),
+            has_overflow: AtomicBool::new(false),
+        }
     }
 
     /// Its number.

@@ -5,9 +5,9 @@
 
 use super::MAX_LEVEL;
 use super::node::{Body, Sizes};
-use crate::buffer::{Building, Frame, Pool};
+use crate::buffer::{Building, FRAME_HEADER, Frame, Pool, PoolOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, verify_page};
+use crate::format::{CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, Superblock, verify_page};
 use crate::vfs::Storage;
 use std::sync::Arc;
 
@@ -26,6 +26,20 @@ pub(crate) struct Pager {
 }
 
 impl Pager {
+    /// The pager of a file whose nodes are at most `largest` bytes in memory.
+    pub(crate) fn new(storage: Arc<dyn Storage>, superblock: &Superblock, largest: usize) -> Self {
+        let page = superblock.page_size as usize;
+        // A full page of any size fills a frame together with the frame's header.
+        let sizes = Sizes { target: page - FRAME_HEADER };
+        let pool = Pool::new(PoolOptions { smallest: page.next_power_of_two().min(4096), largest });
+        Self { pool, storage, file_id: superblock.file_id, block_size: superblock.block_size, sizes }
+    }
+
+    /// Whether a value of this length goes to extents of its own.
+    pub(crate) fn is_large(&self, length: usize) -> bool {
+        length > (self.sizes.target + FRAME_HEADER) / 4
+    }
+
     /// Reads and verifies one page of tree `tree` at `level`.
     pub(crate) fn read(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<Building<'_>> {
         let damaged = |what: String| {
@@ -34,7 +48,9 @@ impl Pager {
         let limit = self.pool.largest_body() + PAGE_HEADER_LEN + 8;
         let length = entry.length as usize;
         if length < PAGE_HEADER_LEN || length > limit {
-            return Err(damaged(format!("its parent gives it {length} bytes, pages have {PAGE_HEADER_LEN} to {limit}")));
+            return Err(damaged(format!(
+                "its parent gives it {length} bytes, pages have {PAGE_HEADER_LEN} to {limit}"
+            )));
         }
         let offset = entry
             .address

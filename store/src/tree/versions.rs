@@ -58,14 +58,7 @@ impl Versions {
     }
 
     /// Unlinks the version behind `leaf` if no registered snapshot can see it.
-    fn bypass(
-        &mut self,
-        pool: &Pool,
-        guard: &Guard,
-        leaf: Frame<'_>,
-        snapshots: &[u64],
-        retired: &mut Vec<FrameId>,
-    ) {
+    fn bypass(&mut self, pool: &Pool, guard: &Guard, leaf: Frame<'_>, snapshots: &[u64], retired: &mut Vec<FrameId>) {
         let Some(id) = leaf.prev() else { return };
         let Some(version) = self.old.get_mut(&id) else { return };
         let first = snapshots.partition_point(|&snapshot| snapshot < version.since);

@@ -11,6 +11,7 @@ mod pipeline;
 mod turn;
 pub(crate) mod write_set;
 
-pub(crate) use apply::{apply_operations, apply_pending};
-pub(crate) use pipeline::{Pending, Pipeline};
+pub(crate) use apply::{Batch, apply_batches};
+pub(crate) use log_buffer::CheckedBody;
+pub(crate) use pipeline::{Pending, Pipeline, Request};
 pub(crate) use turn::{Turn, WriterTurn};

@@ -10,14 +10,16 @@
 //! After Haubenschild et al., "Rethinking Logging, Checkpoints, and Recovery for High-Performance Storage Engines" (2020),
 //! section 3.1, and its follow-up on autonomous commits: no timers.
 
-use super::log_buffer::LogBuffer;
+use super::apply::{Batch, apply_batches};
+use super::log_buffer::{CheckedBody, LogBuffer, Taken};
 use super::turn::Turn;
 use super::write_set::WriteSet;
 use crate::ckpt::{ApplyState, Base, LogPosition, open_log};
 use crate::engine::Durability;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::space::Extent;
 use crate::tree::Registered;
+use crate::wal::{Blocker, Full, Sealer, UNIT};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,7 +45,7 @@ pub(crate) struct Pending {
 /// What a writer hands over to be sequenced.
 pub(crate) struct Request {
     /// Body of the log record.
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: CheckedBody,
     /// See [`Pending`].
     pub(crate) writes: WriteSet,
     /// See [`Pending`].
@@ -75,11 +77,11 @@ struct State {
 }
 
 impl Pipeline {
-    /// A pipeline whose records begin at `start` under `salt`.
-    pub(crate) fn new(start: u64, salt: u64, last: u64) -> Self {
+    /// A pipeline whose records begin at `first` under `salt`; the log before it ends at `end`.
+    pub(crate) fn new(first: u64, salt: u64, end: LogPosition, last: u64) -> Self {
         Self {
             state: Mutex::new(State {
-                log: LogBuffer::new(start, salt),
+                log: LogBuffer::new(first, Sealer::new(salt, UNIT), end),
                 last,
                 queue: Vec::new(),
                 unapplied: VecDeque::new(),
@@ -102,13 +104,22 @@ impl Pipeline {
     }
 
     /// Gives the commit its timestamp and its place in the log, and ends the writer's turn. `None` if the log has no room for it now.
-    pub(crate) fn sequence(&self, base: &Base, request: &mut Option<Request>, turn: &mut Option<Turn>) -> Result<Option<Arc<Pending>>> {
+    pub(crate) fn sequence(
+        &self,
+        base: &Base,
+        request: &mut Option<Request>,
+        turn: &mut Option<Turn>,
+    ) -> Result<Option<Arc<Pending>>> {
         let mut state = self.state.lock();
         base.poison.check()?;
         let Some(wanted) = request.as_ref() else { return Ok(None) };
         let timestamp = state.last + 1;
-        if !state.log.append(&base.window, timestamp, &wanted.body) {
-            return Ok(None);
+        match state.log.append(&base.window, timestamp, &wanted.body.bytes, wanted.body.check) {
+            Ok(()) => {}
+            Err(Full { blocker: Blocker::Capacity, .. }) => {
+                return Err(Error::new(ErrorKind::InvalidArgument, "the log is too small for any commit"));
+            }
+            Err(_) => return Ok(None),
         }
         let Some(Request { writes, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
         let end = state.log.end();
@@ -140,10 +151,11 @@ impl Pipeline {
     /// Makes everything sequenced so far durable.
     pub(crate) fn flush(&self, base: &Base) -> Result<()> {
         let mut state = self.state.lock();
+        // A log that nothing was appended to in this session ends before its first position.
         let goal = state.log.end().position;
         loop {
             base.poison.check()?;
-            if state.queue.is_empty() && state.log.durable() >= goal {
+            if state.queue.is_empty() && base.window.durable() >= goal {
                 return Ok(());
             }
             if state.leading {
@@ -157,9 +169,9 @@ impl Pipeline {
     }
 
     /// Whether deferred commits wait for the device.
-    pub(crate) fn has_unflushed(&self) -> bool {
+    pub(crate) fn has_unflushed(&self, base: &Base) -> bool {
         let state = self.state.lock();
-        state.log.durable() < state.log.end().position
+        base.window.durable() < state.log.end().position
     }
 
     fn lead<'a>(&'a self, base: &Base, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
@@ -195,7 +207,7 @@ impl Pipeline {
         let mut turn = turn?;
         if let Some(bytes) = flush {
             state.opened = true;
-            state.log.written(&base.window, &bytes, wanted == Durability::Synced);
+            state.log.written(&base.window, bytes, wanted == Durability::Synced);
         }
         drop(state);
         let applied = apply_group(base, &mut turn, &group);
@@ -213,7 +225,7 @@ impl Pipeline {
         Ok(state)
     }
 
-    fn write(&self, base: &Base, bytes: &super::log_buffer::Taken, open: bool, sync: bool) -> Result<()> {
+    fn write(&self, base: &Base, bytes: &Taken, open: bool, sync: bool) -> Result<()> {
         base.poison.check()?;
         if open {
             open_log(base, self.salt, bytes.first)?;
@@ -231,12 +243,21 @@ impl Pipeline {
 
 fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> Result<()> {
     let Some(last) = group.last() else { return Ok(()) };
-    super::apply::apply_pending(base, state, group)?;
+    let batches: Vec<Batch<'_>> = group
+        .iter()
+        .map(|pending| Batch {
+            timestamp: pending.timestamp,
+            writes: &pending.writes,
+            extents: &pending.extents,
+            spills: &pending.spills,
+        })
+        .collect();
+    apply_batches(base, state, &batches)?;
     state.applied = last.end;
     base.registry.publish(last.timestamp);
     Ok(())
 }
 
 fn too_many_snapshots() -> Error {
-    Error::new(crate::error::ErrorKind::InvalidArgument, "too many transactions are open at once")
+    Error::new(ErrorKind::InvalidArgument, "too many transactions are open at once")
 }

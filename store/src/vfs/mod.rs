@@ -11,7 +11,7 @@ mod overlay;
 #[cfg(test)]
 mod tests;
 
-pub use fault::{CrashPolicy, FaultFile, FaultPlan, Failure};
+pub use fault::{CrashPolicy, Failure, FaultFile, FaultPlan};
 pub(crate) use file::{OpenError, OpenMode, RealFile};
 pub(crate) use memory::MemoryFile;
 pub(crate) use overlay::Overlay;

@@ -109,7 +109,8 @@ fn failures_come_when_planned() {
 
 #[test]
 fn a_lost_sync_is_never_made_good() {
-    let file = FaultFile::from_image(Vec::new(), FaultPlan { fail: Some((1, Failure::LostSync)), ..Default::default() });
+    let file =
+        FaultFile::from_image(Vec::new(), FaultPlan { fail: Some((1, Failure::LostSync)), ..Default::default() });
     file.write_at(&[1; 8], 0).unwrap();
     assert!(file.sync().is_err());
     assert_eq!(file.image(), [1; 8]);

@@ -11,10 +11,7 @@
 //! error, in bounded memory (I36). Logical redo only: structure changes write nothing here (I33).
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod ops;
 mod position;
@@ -31,3 +28,6 @@ pub(crate) use record::{Sealed, Sealer, Stamp, body_check};
 pub(crate) use reset::{Blocker, Full, PinGuard, RingWindow};
 pub(crate) use ring::{BadRing, Ring, RingSegment};
 pub(crate) use scan::{Commit, LogEnd, LogError, LogStart, scan};
+
+/// A flush writes whole units of this many bytes.
+pub(crate) const UNIT: u64 = 4096;

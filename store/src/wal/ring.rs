@@ -4,7 +4,7 @@
 //! round: position `p` lies at `offset + (p - first) % length`. Only the last segment is written; the ones before it are there
 //! until a checkpoint has released their positions. So a ring changes its size by a new list in the superblock.
 
-use super::position::{unit_ceil, unit_floor};
+use super::position::unit_floor;
 use super::reset::RingWindow;
 use crate::vfs::Storage;
 use std::ops::Range;
@@ -152,11 +152,6 @@ impl Ring {
             rest = later;
         }
         if rest.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
-    }
-
-    /// Where a session begins that goes on behind a scan's end.
-    pub(crate) fn session_start(&self, end: u64) -> u64 {
-        unit_ceil(end, self.unit).max(self.last().first)
     }
 
     fn last(&self) -> RingSegment {

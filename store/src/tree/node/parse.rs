@@ -78,7 +78,8 @@ impl<'a> Body<'a> {
         let whole = |i: usize| [self.prefix(), self.suffix(i)].concat();
         if let Some(last) = self.len().checked_sub(1) {
             let first = whole(0);
-            let below = if self.level() == 0 { first.as_slice() < self.lower() } else { first.as_slice() <= self.lower() };
+            let below =
+                if self.level() == 0 { first.as_slice() < self.lower() } else { first.as_slice() <= self.lower() };
             if below || self.upper().is_some_and(|upper| whole(last).as_slice() >= upper) {
                 return Err(Malformed("a key lies outside the fences"));
             }

@@ -42,8 +42,14 @@ impl<'a> Splice<'a> {
             return None;
         }
         let prefix = old.prefix().len();
-        let mut splice =
-            Self { old, steps: Vec::with_capacity(edits.len()), count: old.len(), keys: 0, values: 0, garbage: old.garbage() };
+        let mut splice = Self {
+            old,
+            steps: Vec::with_capacity(edits.len()),
+            count: old.len(),
+            keys: 0,
+            values: 0,
+            garbage: old.garbage(),
+        };
         for (edit, place) in edits.iter().zip(places) {
             let (Ok(at) | Err(at)) = *place;
             if place.is_ok() {

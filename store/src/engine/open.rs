@@ -1,0 +1,294 @@
+//! An open database below the typed layer, and the thread that works for it.
+
+use super::{Background, EngineOptions, Snapshot, WriteTxn};
+use crate::ckpt::{self, Base, Report};
+use crate::error::{Error, ErrorKind, Result};
+use crate::recover::{self, OpenParameters};
+use crate::txn::{Pipeline, WriterTurn};
+use crate::vfs::{Overlay, Storage};
+use parking_lot::{Condvar, Mutex};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Deferred commits gather for this long before the background thread makes them durable.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// An open database. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What handles, transactions and the background thread share.
+pub(crate) struct Core {
+    pub(super) base: Base,
+    pub(super) pipeline: Pipeline,
+    pub(super) turn: Arc<WriterTurn>,
+    pub(super) options: EngineOptions,
+    signal: Signal,
+    closed: AtomicBool,
+}
+
+/// A core whose thread ends with the last handle.
+pub(crate) struct Shared {
+    core: Arc<Core>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Deref for Shared {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+#[derive(Default)]
+struct Signal {
+    state: Mutex<Wanted>,
+    /// Wakes the thread.
+    work: Condvar,
+    /// Wakes who waits for it.
+    done: Condvar,
+    /// Whether the thread knows of unflushed commits: saves the lock for each of them.
+    unflushed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Wanted {
+    /// Checkpoints asked for, and ended.
+    asked: u64,
+    ended: u64,
+    /// How the last one ended.
+    result: Option<Error>,
+    stop: bool,
+}
+
+impl Engine {
+    /// Opens a file, or makes one if the storage is empty.
+    pub(crate) fn open(storage: Arc<dyn Storage>, options: EngineOptions) -> Result<Self> {
+        let mut random = [0; 24];
+        fill_random(&options, &mut random)?;
+        let (file_id, salt) = split(random);
+        let storage: Arc<dyn Storage> = if options.read_only {
+            let empty = storage.len().map_err(|error| Error::io("opening the file", error))? == 0;
+            if empty {
+                return Err(Error::new(
+                    ErrorKind::NotADatabase,
+                    "the file is empty, and a read-only open makes nothing",
+                ));
+            }
+            Arc::new(Overlay::new(storage).map_err(|error| Error::io("opening the file", error))?)
+        } else {
+            storage
+        };
+        let EngineOptions { block_size, page_size, log_size, .. } = options;
+        let opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id })?;
+        let last = opened.base.registry.published();
+        let pipeline = Pipeline::new(opened.first, salt, opened.end, last);
+        let salts_full = opened.base.superblock.lock().salts.len() + 1 >= crate::format::MAX_SALTS;
+        let core = Arc::new(Core {
+            base: opened.base,
+            pipeline,
+            turn: Arc::new(WriterTurn::default()),
+            options,
+            signal: Signal::default(),
+            closed: AtomicBool::new(false),
+        });
+        if salts_full && !core.options.read_only {
+            // Makes room for this session's salt: many crashes in a row without a checkpoint.
+            ckpt::run(&core.base)?;
+        }
+        let thread = core.start_thread()?;
+        Ok(Self { shared: Arc::new(Shared { core, thread: Mutex::new(thread) }) })
+    }
+
+    /// A snapshot of what is visible now.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        self.shared.check_open()?;
+        Snapshot::new(&self.shared)
+    }
+
+    /// Begins a write transaction, when the one before is sequenced.
+    pub(crate) fn begin(&self) -> Result<WriteTxn> {
+        self.shared.check_open()?;
+        if self.read_only() {
+            return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
+        }
+        WriteTxn::begin(&self.shared)
+    }
+
+    /// Writes everything committed so far into the trees on disk.
+    pub(crate) fn checkpoint(&self) -> Result<Report> {
+        self.shared.check_open()?;
+        if self.read_only() {
+            return Ok(Report::default());
+        }
+        ckpt::run(&self.shared.base)
+    }
+
+    /// Makes deferred and buffered commits durable.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.shared.check_open()?;
+        self.shared.pipeline.flush(&self.shared.base)
+    }
+
+    /// Waits for the running write transaction, writes a last checkpoint, and refuses all later use.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.shared.check_open()?;
+        self.shared.turn.close()?;
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.stop_thread();
+        self.shared.core.finish()
+    }
+
+    /// Whether writing is refused.
+    pub(crate) fn read_only(&self) -> bool {
+        self.shared.options.read_only
+    }
+
+    /// What lies below, for checks and statistics.
+    pub(crate) fn base(&self) -> &Base {
+        &self.shared.core.base
+    }
+}
+
+impl Core {
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
+        Ok(())
+    }
+
+    /// The last flush and checkpoint of a session.
+    fn finish(&self) -> Result<()> {
+        if self.options.read_only {
+            return Ok(());
+        }
+        self.pipeline.flush(&self.base)?;
+        ckpt::run(&self.base).map(|_| ())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where the database starts a thread")]
+    fn start_thread(self: &Arc<Self>) -> Result<Option<JoinHandle<()>>> {
+        if self.options.background == Background::Inline || self.options.read_only {
+            return Ok(None);
+        }
+        let core = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
+        thread.map(Some).map_err(|error| Error::io("starting the background thread", error))
+    }
+
+    /// The background thread: checkpoints, and flushes of deferred commits.
+    fn work(&self) {
+        let mut wanted = self.signal.state.lock();
+        while !wanted.stop {
+            if wanted.asked > wanted.ended {
+                let asked = wanted.asked;
+                drop(wanted);
+                let result = ckpt::run(&self.base).err();
+                wanted = self.signal.state.lock();
+                wanted.ended = asked;
+                wanted.result = result;
+                self.signal.done.notify_all();
+            } else if self.signal.unflushed.load(Ordering::Acquire) {
+                self.signal.work.wait_for(&mut wanted, GATHER);
+                self.signal.unflushed.store(false, Ordering::Release);
+                drop(wanted);
+                // A failure has poisoned the database and is reported to whoever commits next.
+                let _ = self.pipeline.flush(&self.base);
+                wanted = self.signal.state.lock();
+            } else {
+                self.signal.work.wait(&mut wanted);
+            }
+        }
+    }
+
+    /// After a commit: late flushes and checkpoints that have become due.
+    pub(super) fn after_commit(&self, deferred: bool) -> Result<()> {
+        let due = self.base.window.used() * 2 >= self.base.window.capacity();
+        if self.options.background == Background::Inline {
+            // A failed checkpoint leaves the commit as it is; the next one tries again, and says so when the log is full.
+            if due {
+                let _ = ckpt::run(&self.base);
+            }
+            return self.base.poison.check();
+        }
+        if due {
+            let mut wanted = self.signal.state.lock();
+            if wanted.asked == wanted.ended {
+                wanted.asked += 1;
+                self.signal.work.notify_one();
+            }
+        }
+        if deferred && !self.signal.unflushed.swap(true, Ordering::AcqRel) {
+            let _wanted = self.signal.state.lock();
+            self.signal.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Makes room in the log: whoever finds it full waits for a whole checkpoint.
+    pub(super) fn make_room(&self) -> Result<()> {
+        self.pipeline.flush(&self.base)?;
+        if self.options.background == Background::Inline {
+            return ckpt::run(&self.base).map(|_| ());
+        }
+        let mut wanted = self.signal.state.lock();
+        // One that runs now may have captured too early.
+        wanted.asked += 1;
+        let mine = wanted.asked;
+        self.signal.work.notify_one();
+        while wanted.ended < mine {
+            if wanted.stop {
+                return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+            }
+            self.signal.done.wait(&mut wanted);
+        }
+        wanted.result.as_ref().map_or(Ok(()), |error| Err(error.duplicate()))
+    }
+}
+
+impl Shared {
+    fn stop_thread(&self) {
+        self.signal.state.lock().stop = true;
+        self.signal.work.notify_all();
+        self.signal.done.notify_all();
+        if let Some(thread) = self.thread.lock().take() {
+            // It ends by itself even if it panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop_thread();
+        // I37: best effort. Everything that was acknowledged as durable is in the log.
+        if !self.closed.load(Ordering::Acquire) && !std::thread::panicking() {
+            let _ = self.core.finish();
+        }
+    }
+}
+
+fn fill_random(options: &EngineOptions, out: &mut [u8; 24]) -> Result<()> {
+    match options.seed {
+        None => getrandom::fill(out)
+            .map_err(|error| Error::new(ErrorKind::Io, format!("the system gives no random numbers: {error}"))),
+        Some(seed) => {
+            for (i, word) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                *word = xxhash_rust::xxh3::xxh3_64_with_seed(&[i as u8], seed).to_le_bytes();
+            }
+            Ok(())
+        }
+    }
+}
+
+fn split(random: [u8; 24]) -> ([u8; 16], u64) {
+    let (id, salt) = random.split_at(16);
+    (id.try_into().unwrap_or_default(), salt.try_into().map_or(1, u64::from_le_bytes))
+}

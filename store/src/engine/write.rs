@@ -1,0 +1,324 @@
+//! Write transactions.
+
+use super::cursor::Layer;
+use super::open::Shared;
+use super::{Cursor, Durability, MAX_ENTRY, MAX_TREES, MAX_VALUE, Snapshot, TreeId, Value, View};
+use crate::blob::BlobRef;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::PageKind;
+use crate::recover::{write_tentative, write_value};
+use crate::space::Extent;
+use crate::tree::SnapshotCursor;
+use crate::txn::write_set::{Hit, WriteSet};
+use crate::txn::{CheckedBody, Pending, Request, Turn};
+use crate::wal::{Op, OpsWriter};
+use std::cell::RefCell;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Values longer than this go to extents when they are put, not when they are committed: they would not fit memory well.
+const HUGE: usize = 1 << 20;
+/// A full log is waited for this often: each time a whole checkpoint runs.
+const PATIENCE: usize = 64;
+
+/// The one write transaction at a time. Dropping it rolls back.
+pub(crate) struct WriteTxn {
+    shared: Arc<Shared>,
+    turn: Option<Turn>,
+    snapshot: Snapshot,
+    /// Sequenced write sets above the snapshot, newest first.
+    below: Vec<Arc<Pending>>,
+    writes: RefCell<WriteSet>,
+    /// Extents that this transaction has written.
+    extents: RefCell<Vec<Extent>>,
+}
+
+impl Layer for RefCell<WriteSet> {
+    fn seek(
+        &self,
+        tree: u32,
+        from: Bound<&[u8]>,
+        forward: bool,
+        with: &mut dyn FnMut(&[u8], Hit<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.borrow().seek(tree, from, forward).map_or(Ok(()), |(key, hit)| with(key, hit))
+    }
+
+    fn is_silent(&self, tree: u32) -> bool {
+        self.borrow().is_silent(tree)
+    }
+}
+
+impl Layer for Pending {
+    fn seek(
+        &self,
+        tree: u32,
+        from: Bound<&[u8]>,
+        forward: bool,
+        with: &mut dyn FnMut(&[u8], Hit<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.writes.seek(tree, from, forward).map_or(Ok(()), |(key, hit)| with(key, hit))
+    }
+
+    fn is_silent(&self, tree: u32) -> bool {
+        self.writes.is_silent(tree)
+    }
+}
+
+impl WriteTxn {
+    /// Waits for its turn and begins.
+    pub(super) fn begin(shared: &Arc<Shared>) -> Result<Self> {
+        let turn = shared.turn.take()?;
+        shared.base.poison.check()?;
+        let (registered, below) = shared.pipeline.view(&shared.base)?;
+        Ok(Self {
+            snapshot: Snapshot::from_registered(shared, registered),
+            shared: Arc::clone(shared),
+            turn: Some(turn),
+            below,
+            writes: RefCell::default(),
+            extents: RefCell::default(),
+        })
+    }
+
+    fn check(tree: TreeId, key: &[u8], value: usize) -> Result<()> {
+        if tree.0 >= MAX_TREES {
+            return Err(Error::new(ErrorKind::TooManyTables, format!("tree numbers end at {MAX_TREES}")));
+        }
+        if key.len() > MAX_ENTRY {
+            let message = format!("a stored key has {} bytes, at most {MAX_ENTRY} are possible", key.len());
+            return Err(Error::new(ErrorKind::KeyTooLong, message));
+        }
+        if value > MAX_VALUE {
+            let message = format!("a value has {value} bytes, at most {MAX_VALUE} are possible");
+            return Err(Error::new(ErrorKind::ValueTooLong, message));
+        }
+        Ok(())
+    }
+
+    /// Stores a value under a key.
+    pub(crate) fn put(&self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<()> {
+        Self::check(tree, key, value.len())?;
+        self.forget_extents(tree, key)?;
+        if value.len() > HUGE {
+            let blob = self.keep(|extents| write_value(&self.shared.base, value, extents))?;
+            self.writes.borrow_mut().put_overflow(tree.0, key, blob);
+        } else {
+            let large = self.shared.base.pager.is_large(value.len());
+            self.writes.borrow_mut().put(tree.0, key, value, large);
+        }
+        Ok(())
+    }
+
+    /// Removes a key, if it is there.
+    pub(crate) fn delete(&self, tree: TreeId, key: &[u8]) -> Result<()> {
+        Self::check(tree, key, 0)?;
+        self.forget_extents(tree, key)?;
+        self.writes.borrow_mut().delete(tree.0, key);
+        Ok(())
+    }
+
+    /// Removes a tree and everything in it. Its number must not be used again.
+    pub(crate) fn drop_tree(&self, tree: TreeId) -> Result<()> {
+        Self::check(tree, &[], 0)?;
+        let blobs: Vec<BlobRef> = {
+            let writes = self.writes.borrow();
+            let blob = |(_, hit)| if let Hit::Overflow(blob) = hit { Some(*blob) } else { None };
+            writes.entries(tree.0).filter_map(blob).collect()
+        };
+        blobs.iter().try_for_each(|blob| self.free_blob(blob))?;
+        self.writes.borrow_mut().drop_tree(tree.0);
+        Ok(())
+    }
+
+    /// Runs something that writes to extents; they are kept for commit or rollback even if it fails half-way.
+    fn keep<T>(&self, write: impl FnOnce(&mut Vec<Extent>) -> Result<T>) -> Result<T> {
+        write(&mut self.extents.borrow_mut())
+    }
+
+    /// Gives back what a value took that this transaction wrote and now replaces.
+    fn forget_extents(&self, tree: TreeId, key: &[u8]) -> Result<()> {
+        if self.extents.borrow().is_empty() {
+            return Ok(());
+        }
+        let blob = match self.writes.borrow().get(tree.0, key) {
+            Some(Hit::Overflow(blob)) => *blob,
+            _ => return Ok(()),
+        };
+        self.free_blob(&blob)
+    }
+
+    fn free_blob(&self, blob: &BlobRef) -> Result<()> {
+        let base = &self.shared.base;
+        let parts = crate::ckpt::blob_parts(base, PageKind::Overflow, blob)?;
+        let mut space = base.space()?;
+        for extent in parts {
+            space.free(extent).map_err(crate::ckpt::accounting)?;
+            self.extents.borrow_mut().retain(|&own| own != extent);
+        }
+        Ok(())
+    }
+
+    /// Makes the writes durable as far as asked, and visible. Returns the commit's timestamp.
+    pub(crate) fn commit(mut self, durability: Durability) -> Result<u64> {
+        let core = Arc::clone(&self.shared);
+        if self.writes.borrow().is_empty() {
+            drop(self);
+            if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
+                core.pipeline.flush(&core.base)?;
+            }
+            return Ok(core.base.registry.published());
+        }
+        let (body, spills) = self.prepare()?;
+        let mut request = Some(Request {
+            body: CheckedBody::new(body),
+            writes: self.writes.take(),
+            extents: self.extents.borrow().clone(),
+            spills,
+            durability,
+        });
+        let mut patience = PATIENCE;
+        let pending = loop {
+            match core.pipeline.sequence(&core.base, &mut request, &mut self.turn)? {
+                Some(pending) => break pending,
+                None if patience == 0 => {
+                    return Err(Error::new(ErrorKind::Io, "the log stays full although checkpoints succeed"));
+                }
+                None => {
+                    patience -= 1;
+                    core.make_room()?;
+                }
+            }
+        };
+        // From here on the extents belong to the commit.
+        self.extents.borrow_mut().clear();
+        drop(self);
+        core.pipeline.finish(&core.base, &pending)?;
+        let timestamp = pending.timestamp;
+        drop(pending);
+        core.after_commit(durability == Durability::Deferred)?;
+        Ok(timestamp)
+    }
+
+    /// Moves large values to extents and renders the log record's body. A body that would take more than a quarter of the ring goes to
+    /// extents too, durable before the record that names them.
+    fn prepare(&self) -> Result<(Vec<u8>, Vec<Extent>)> {
+        let base = &self.shared.base;
+        let most = usize::try_from(base.window.capacity() / 4).unwrap_or(usize::MAX);
+        // Values that went to extents when they were put are named by the record, not contained in it.
+        let mut names_extents = !self.extents.borrow().is_empty();
+        let mut body = None;
+        if self.writes.borrow().encoded_len() <= most {
+            body = Some(self.writes.borrow().encode());
+        }
+        let large = self.writes.borrow_mut().take_large();
+        for (tree, key, place) in large {
+            let blob = {
+                let writes = self.writes.borrow();
+                self.keep(|extents| write_value(base, writes.value(place), extents))?
+            };
+            self.writes.borrow_mut().move_to_extents(tree, &key, blob);
+            names_extents |= body.is_none();
+        }
+        let mut spills = Vec::new();
+        let body = match body {
+            Some(body) => body,
+            None => {
+                let body = self.writes.borrow().encode();
+                if body.len() <= most {
+                    body
+                } else {
+                    let blob = self.keep(|extents| {
+                        let before = extents.len();
+                        let blob = write_tentative(base, PageKind::Spill, &body, extents);
+                        spills.extend_from_slice(extents.get(before..).unwrap_or_default());
+                        blob
+                    })?;
+                    names_extents = true;
+                    let mut named = OpsWriter::default();
+                    named.push(Op::Spill { reference: &blob.encode() });
+                    named.into_body()
+                }
+            }
+        };
+        if names_extents {
+            base.pager.storage.sync().map_err(|error| {
+                let error = Error::io("making large values durable", error);
+                base.poison.set(&error);
+                error
+            })?;
+        }
+        Ok((body, spills))
+    }
+
+    /// Runs `with` on the newest layer's answer; `None`: the layers say nothing.
+    fn above<R>(&self, tree: TreeId, key: &[u8], with: impl FnOnce(Hit<'_>) -> R) -> Option<R> {
+        if let Some(hit) = self.writes.borrow().get(tree.0, key) {
+            return Some(with(hit));
+        }
+        let hit = self.below.iter().find_map(|pending| pending.writes.get(tree.0, key))?;
+        Some(with(hit))
+    }
+}
+
+impl View for WriteTxn {
+    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Value<'_>>> {
+        let found = self.above(tree, key, |hit| match hit {
+            Hit::Deleted => Ok(None),
+            Hit::Put(value) => Ok(Some(Value::owned(value.to_vec()))),
+            Hit::Overflow(blob) => Err(*blob),
+        });
+        match found {
+            None => self.snapshot.get(tree, key),
+            Some(Ok(value)) => Ok(value),
+            Some(Err(blob)) => {
+                self.shared.base.read_overflow(tree.0, &blob.encode()).map(|bytes| Some(Value::owned(bytes)))
+            }
+        }
+    }
+
+    fn read(&self, tree: TreeId, key: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        // `with` may write: nothing stays borrowed while it runs.
+        match self.above(tree, key, |_| ()) {
+            None => self.snapshot.read(tree, key, with),
+            Some(()) => match self.get(tree, key)? {
+                Some(value) => with(&value).map(|()| true),
+                None => Ok(false),
+            },
+        }
+    }
+
+    fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>> {
+        let base = &self.shared.base;
+        let mut layers: Vec<&dyn Layer> = vec![&self.writes];
+        let mut hidden = self.writes.borrow().drops(tree.0);
+        for pending in &self.below {
+            if hidden {
+                break;
+            }
+            hidden = pending.writes.drops(tree.0);
+            layers.push(&**pending);
+        }
+        let snapshot = if hidden {
+            SnapshotCursor::new(&base.pager, None, 0, Bound::Unbounded, Bound::Unbounded)
+        } else {
+            self.snapshot.raw_cursor(tree, lower, upper)
+        };
+        Ok(Cursor::over_layers(base, tree, snapshot, layers, lower, upper))
+    }
+}
+
+impl Drop for WriteTxn {
+    fn drop(&mut self) {
+        // I20: what was written to extents is free again. A failure here can only leak them until the file is opened again.
+        let extents = self.extents.take();
+        if !extents.is_empty()
+            && let Ok(mut space) = self.shared.base.space()
+        {
+            for extent in extents {
+                let freed = space.free(extent);
+                debug_assert!(freed.is_ok(), "an extent of this transaction was not allocated: {freed:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Makes a new file.
+
+use super::OpenParameters;
+use crate::ckpt::SLOTS;
+use crate::error::{Error, Result};
+use crate::format::{SUPERBLOCK_LEN, Segment, Superblock};
+use crate::vfs::Storage;
+use crate::wal::UNIT;
+use std::io;
+
+/// Zeros are written this many bytes at a time.
+const PIECE: u64 = 1 << 20;
+
+/// Writes the log's zeros, then the superblocks: a file without a superblock holds nothing.
+pub(super) fn create(storage: &dyn Storage, parameters: &OpenParameters) -> Result<Superblock> {
+    let block = u64::from(parameters.block_size);
+    let address = (SLOTS[1] + SUPERBLOCK_LEN as u64).div_ceil(block);
+    let length = parameters.log_size.max(16 * UNIT).next_multiple_of(UNIT.max(block));
+    let superblock = Superblock {
+        block_size: parameters.block_size,
+        page_size: parameters.page_size,
+        file_id: parameters.file_id,
+        generation: 1,
+        commit_timestamp: 0,
+        tail: address + length / block,
+        directory: None,
+        free_map: None,
+        log_start: 0,
+        chain: 0,
+        segments: vec![Segment { first: 0, address, length }],
+        salts: Vec::new(),
+    };
+    write(storage, &superblock, block).map_err(|error| Error::io("making a new file", error))?;
+    Ok(superblock)
+}
+
+fn write(storage: &dyn Storage, superblock: &Superblock, block: u64) -> io::Result<()> {
+    let end = superblock.tail * block;
+    let zeros = vec![0; PIECE as usize];
+    let mut at = SLOTS[1] + SUPERBLOCK_LEN as u64;
+    storage.set_len(at)?;
+    while at < end {
+        let count = (end - at).min(PIECE) as usize;
+        storage.write_at(zeros.get(..count).unwrap_or_default(), at)?;
+        at += count as u64;
+    }
+    storage.sync()?;
+    let bytes = superblock.encode();
+    // Slot B first: as long as slot A is all zeros, creation was not finished and nothing was committed.
+    for slot in SLOTS.into_iter().rev() {
+        storage.write_at(&bytes, slot)?;
+        storage.sync()?;
+    }
+    Ok(())
+}
+
+/// Whether this is what a crash left of a file that was being made: slot A never written, and nothing but zeros outside slot B.
+pub(super) fn was_interrupted(storage: &dyn Storage, a: &[u8; SUPERBLOCK_LEN], length: u64) -> io::Result<bool> {
+    // With slot A begun, slot B is whole and `choose` has succeeded.
+    Ok(a.iter().all(|&byte| byte == 0) && zeros_outside_slots(storage, length)?)
+}
+
+fn zeros_outside_slots(storage: &dyn Storage, length: u64) -> io::Result<bool> {
+    let mut buffer = vec![0; PIECE as usize];
+    let parts = [(SUPERBLOCK_LEN as u64, SLOTS[1]), (SLOTS[1] + SUPERBLOCK_LEN as u64, length)];
+    for (mut at, end) in parts {
+        let end = end.min(length);
+        while at < end {
+            let count = (end - at).min(PIECE) as usize;
+            let Some(part) = buffer.get_mut(..count) else { break };
+            storage.read_at(part, at)?;
+            if part.iter().any(|&byte| byte != 0) {
+                return Ok(false);
+            }
+            at += count as u64;
+        }
+    }
+    Ok(true)
+}

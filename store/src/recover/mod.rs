@@ -1,0 +1,252 @@
+//! Opens a file: makes a new one, or chooses the newest superblock and replays the log behind it.
+//!
+//! Everything is validated before anything is written (I28): the superblocks, the root directory, then the whole log in a first pass, which also claims the extents that
+//! log records name, before anything is allocated (I25). A second pass applies the commits, with the same code as when they were made (I27: it changes
+//! memory, and extents that were free). Nothing is written to the superblocks or the log before the first new commit.
+
+mod create;
+
+use crate::blob::BlobRef;
+use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
+use crate::space::Extent;
+use crate::tree::{MAX_NODE, Pager};
+use crate::txn::write_set::WriteSet;
+use crate::txn::{Batch, apply_batches};
+use crate::vfs::Storage;
+use crate::wal::{
+    Commit, LogEnd, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, scan, unit_ceil,
+};
+use std::sync::Arc;
+
+/// What a file is opened with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenParameters {
+    /// For a new file: bytes of a block.
+    pub(crate) block_size: u32,
+    /// For a new file: bytes that a leaf aims at.
+    pub(crate) page_size: u32,
+    /// For a new file: bytes of the log.
+    pub(crate) log_size: u64,
+    /// For a new file.
+    pub(crate) file_id: [u8; 16],
+}
+
+/// An opened file.
+pub(crate) struct Opened {
+    pub(crate) base: Base,
+    /// Where the log ends.
+    pub(crate) end: LogPosition,
+    /// Where this session's records begin.
+    pub(crate) first: u64,
+    /// Commits that were replayed.
+    pub(crate) replayed: u64,
+}
+
+/// See the module.
+pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Result<Opened> {
+    let superblock = match read_superblock(&*storage)? {
+        Some(superblock) => superblock,
+        None => create::create(&*storage, parameters)?,
+    };
+    let segments = superblock.segments.iter().map(|segment| RingSegment {
+        first: segment.first,
+        offset: segment.address * u64::from(superblock.block_size),
+        length: segment.length,
+    });
+    let ring = Ring::new(segments.collect(), UNIT)
+        .map_err(|error| Error::corrupt(format!("the superblock's log is impossible: {error}")))?;
+    let pager = Pager::new(Arc::clone(&storage), &superblock, MAX_NODE);
+    // The log's end is settled before anything else: the first pass over it changes nothing.
+    let log = read_log(&*storage, &ring, &superblock, &mut |_| Ok(()))?;
+    let first = unit_ceil(log.position, UNIT);
+    let window = ring.window(superblock.log_start, first);
+    let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
+    let base = Base::new(pager, superblock, ring, window, applied);
+    read_directory(&base)?;
+    let end = replay(&base)?;
+    let position = LogPosition { position: end.position, chain: end.chain };
+    base.apply.lock().applied = position;
+    Ok(Opened { base, end: position, first, replayed: end.records })
+}
+
+/// The superblock to start from; `None` if there is no database yet.
+fn read_superblock(storage: &dyn Storage) -> Result<Option<Superblock>> {
+    let io = |error| Error::io("reading the superblocks", error);
+    let length = storage.len().map_err(io)?;
+    if length == 0 {
+        return Ok(None);
+    }
+    let mut slots = [[0; SUPERBLOCK_LEN]; 2];
+    for (slot, offset) in slots.iter_mut().zip(SLOTS) {
+        let end = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
+        if let Some(part) = slot.get_mut(..end).filter(|part| !part.is_empty()) {
+            storage.read_at(part, offset).map_err(io)?;
+        }
+    }
+    let [a, b] = &slots;
+    match choose(a, b, length) {
+        Ok(chosen) => Ok(Some(chosen.superblock)),
+        Err(error) if create::was_interrupted(storage, a, length).map_err(io)? => {
+            let _ = error;
+            Ok(None)
+        }
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+fn refusal(error: &FormatError) -> Error {
+    let kind = match error {
+        FormatError::Foreign => ErrorKind::NotADatabase,
+        FormatError::TooNew { .. } => ErrorKind::TooNew,
+        FormatError::Damaged { .. } => ErrorKind::Corrupt,
+        FormatError::Truncated { .. } => ErrorKind::Truncated,
+    };
+    Error::new(kind, format!("{error}; nothing was changed"))
+}
+
+/// Makes a cold root for every tree of the directory.
+fn read_directory(base: &Base) -> Result<()> {
+    let superblock = base.superblock.lock();
+    let Some(blob) = &superblock.directory else { return Ok(()) };
+    let ctx = base.blob_ctx(PageKind::Blob, 0);
+    let bytes = crate::blob::read(&*base.pager.storage, &ctx, blob)
+        .map_err(|error| error.context("the root directory is damaged"))?;
+    for entry in
+        decode_directory(&bytes).map_err(|what| Error::corrupt(format!("the root directory is damaged: {what}")))?
+    {
+        let tree = base.forest.get_or_create(entry.tree);
+        let tree = tree.ok_or_else(|| Error::corrupt(format!("tree number {} is impossible", entry.tree)))?;
+        if entry.root.address >= superblock.tail {
+            return Err(Error::corrupt(format!("tree {}: its root lies outside the file", entry.tree)));
+        }
+        tree.root().child().set_cold(&entry.root);
+        if entry.has_overflow {
+            tree.set_has_overflow();
+        }
+    }
+    Ok(())
+}
+
+/// One pass over the log behind the superblock.
+fn read_log(
+    storage: &dyn Storage,
+    ring: &Ring,
+    superblock: &Superblock,
+    visit: &mut dyn FnMut(Commit<'_>) -> Result<()>,
+) -> Result<LogEnd> {
+    let start = LogStart {
+        position: superblock.log_start,
+        chain: superblock.chain,
+        salts: &superblock.salts,
+        timestamp: superblock.commit_timestamp,
+    };
+    scan(storage, ring, start, visit).map_err(|error| match error {
+        LogError::Visitor(error) => error,
+        LogError::Io(error) => Error::io("reading the log", error),
+        LogError::Damaged { .. } => Error::new(ErrorKind::LogDamaged, format!("{error}; nothing was changed")),
+    })
+}
+
+/// Claims what the log names, then makes its commits again.
+fn replay(base: &Base) -> Result<LogEnd> {
+    let superblock = base.superblock.lock().clone();
+    let storage = Arc::clone(&base.pager.storage);
+    read_log(&*storage, &base.ring, &superblock, &mut |commit| {
+        if let Some(blob) = spilled(commit.body)? {
+            take(base, blob_parts(base, PageKind::Spill, &blob)?, commit.timestamp)?;
+        }
+        with_operations(base, commit.body, &mut |ops| claim(base, ops, commit.timestamp))
+    })?;
+    read_log(&*storage, &base.ring, &superblock, &mut |commit| {
+        let spills = match spilled(commit.body)? {
+            Some(blob) => blob_parts(base, PageKind::Spill, &blob)?,
+            None => Vec::new(),
+        };
+        with_operations(base, commit.body, &mut |ops| replay_commit(base, ops, commit.timestamp, &spills))
+    })
+}
+
+/// Where a commit's operations are, if not in its record.
+fn spilled(body: &[u8]) -> Result<Option<BlobRef>> {
+    match OpsReader::new(body).next() {
+        Some(Ok(Op::Spill { reference })) => BlobRef::decode(reference).map(Some),
+        Some(Err(malformed)) => Err(Error::corrupt(malformed.to_string())),
+        _ => Ok(None),
+    }
+}
+
+fn take(base: &Base, extents: Vec<Extent>, timestamp: u64) -> Result<()> {
+    let mut space = base.space()?;
+    extents.into_iter().try_for_each(|extent| space.claim(extent, timestamp).map_err(accounting))
+}
+
+/// Calls `with` with the operations of a commit, which a record holds itself or names.
+fn with_operations(base: &Base, body: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    match spilled(body)? {
+        Some(blob) => with(&read_spill(base, &blob)?),
+        None => with(body),
+    }
+}
+
+fn read_spill(base: &Base, blob: &BlobRef) -> Result<Vec<u8>> {
+    crate::blob::read(&*base.pager.storage, &base.blob_ctx(PageKind::Spill, 0), blob)
+        .map_err(|error| error.context("a large commit in the log is damaged"))
+}
+
+/// Takes the extents that a commit's operations name (I25), and checks the operations.
+fn claim(base: &Base, ops: &[u8], timestamp: u64) -> Result<()> {
+    for op in OpsReader::new(ops) {
+        match op.map_err(malformed)? {
+            Op::PutOverflow { reference, .. } => {
+                take(base, blob_parts(base, PageKind::Overflow, &BlobRef::decode(reference)?)?, timestamp)?;
+            }
+            Op::Spill { .. } | Op::Claim { .. } => return Err(Error::corrupt("a commit names another")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn malformed(error: Malformed) -> Error {
+    Error::corrupt(error.to_string())
+}
+
+fn replay_commit(base: &Base, ops: &[u8], timestamp: u64, spills: &[Extent]) -> Result<()> {
+    let mut writes = WriteSet::default();
+    let mut extents = Vec::new();
+    for op in OpsReader::new(ops) {
+        match op.map_err(malformed)? {
+            Op::Put { tree, key, value } if base.pager.is_large(value.len()) => {
+                let blob = write_value(base, value, &mut extents)?;
+                writes.put_overflow(tree, key, blob);
+            }
+            Op::Put { tree, key, value } => writes.put(tree, key, value, false),
+            Op::Delete { tree, key } => writes.delete(tree, key),
+            Op::PutOverflow { tree, key, reference, .. } => writes.put_overflow(tree, key, BlobRef::decode(reference)?),
+            Op::DropTree { tree } => writes.drop_tree(tree),
+            Op::Spill { .. } | Op::Claim { .. } => {}
+        }
+    }
+    let mut state = base.apply.lock();
+    extents.extend_from_slice(spills);
+    apply_batches(base, &mut state, &[Batch { timestamp, writes: &writes, extents: &extents, spills }])?;
+    base.registry.publish(timestamp);
+    Ok(())
+}
+
+/// Writes a value to extents of its own, which the caller gives back if the commit is not made.
+pub(crate) fn write_value(base: &Base, value: &[u8], extents: &mut Vec<Extent>) -> Result<BlobRef> {
+    write_tentative(base, PageKind::Overflow, value, extents)
+}
+
+/// The same for a blob of any kind.
+pub(crate) fn write_tentative(base: &Base, kind: PageKind, bytes: &[u8], extents: &mut Vec<Extent>) -> Result<BlobRef> {
+    let mut allocate = |blocks| {
+        let extent = base.space()?.allocate_tentative(blocks).map_err(no_space)?;
+        extents.push(extent);
+        Ok(extent)
+    };
+    crate::blob::write(&*base.pager.storage, &base.blob_ctx(kind, 0), &mut allocate, bytes)
+}

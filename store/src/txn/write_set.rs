@@ -1,0 +1,247 @@
+//! The private writes of one transaction (I20): per tree an ordered map of small keys, values in one arena.
+
+use crate::blob::BlobRef;
+use crate::wal::{Op, OpsWriter};
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::{Bound, Range};
+
+const INLINE: usize = 30;
+
+/// A key: up to 30 bytes in place, longer ones on the heap.
+#[derive(Clone)]
+pub(crate) struct SmallKey(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline(u8, [u8; INLINE]),
+    Heap(Box<[u8]>),
+}
+
+impl SmallKey {
+    fn new(key: &[u8]) -> Self {
+        let mut bytes = [0; INLINE];
+        match bytes.get_mut(..key.len()) {
+            Some(place) => {
+                place.copy_from_slice(key);
+                Self(Repr::Inline(key.len() as u8, bytes))
+            }
+            None => Self(Repr::Heap(key.into())),
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Inline(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Repr::Heap(bytes) => bytes,
+        }
+    }
+}
+
+impl Borrow<[u8]> for SmallKey {
+    fn borrow(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl PartialEq for SmallKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for SmallKey {}
+
+impl PartialOrd for SmallKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SmallKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+
+enum Write {
+    /// Place of the value in the arena.
+    Put(usize, u32),
+    Overflow(Box<BlobRef>),
+    Delete,
+}
+
+/// What a write set says of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hit<'a> {
+    /// This value.
+    Put(&'a [u8]),
+    /// A value in extents.
+    Overflow(&'a BlobRef),
+    /// Nothing any more.
+    Deleted,
+}
+
+#[derive(Default)]
+struct TreeWrites {
+    map: BTreeMap<SmallKey, Write>,
+    /// The tree goes away, with all that is below this transaction.
+    dropped: bool,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct WriteSet {
+    trees: BTreeMap<u32, TreeWrites>,
+    arena: Vec<u8>,
+    /// Bytes that the encoded operations will take, at most.
+    encoded: usize,
+    /// Values long enough for extents, by tree and key.
+    large: Vec<(u32, SmallKey)>,
+}
+
+/// Kind, tree and two lengths of an encoded operation.
+const OP_OVERHEAD: usize = 16;
+
+impl WriteSet {
+    /// Whether it says nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.trees.is_empty()
+    }
+
+    /// At most how long [`encode`](Self::encode) will be.
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.encoded
+    }
+
+    /// Stores a value; `large` remembers it for [`take_large`](Self::take_large).
+    pub(crate) fn put(&mut self, tree: u32, key: &[u8], value: &[u8], large: bool) {
+        let at = self.arena.len();
+        self.arena.extend_from_slice(value);
+        self.encoded += OP_OVERHEAD + key.len() + value.len();
+        let key = SmallKey::new(key);
+        if large {
+            self.large.push((tree, key.clone()));
+        }
+        self.trees.entry(tree).or_default().map.insert(key, Write::Put(at, value.len() as u32));
+    }
+
+    /// Stores a value that is in extents.
+    pub(crate) fn put_overflow(&mut self, tree: u32, key: &[u8], blob: BlobRef) {
+        self.encoded += OP_OVERHEAD + key.len() + crate::blob::BLOB_REF_LEN;
+        let map = &mut self.trees.entry(tree).or_default().map;
+        map.insert(SmallKey::new(key), Write::Overflow(Box::new(blob)));
+    }
+
+    /// Removes a key.
+    pub(crate) fn delete(&mut self, tree: u32, key: &[u8]) {
+        self.encoded += OP_OVERHEAD + key.len();
+        self.trees.entry(tree).or_default().map.insert(SmallKey::new(key), Write::Delete);
+    }
+
+    /// Removes a whole tree.
+    pub(crate) fn drop_tree(&mut self, tree: u32) {
+        self.encoded += OP_OVERHEAD;
+        let writes = self.trees.entry(tree).or_default();
+        writes.map.clear();
+        writes.dropped = true;
+    }
+
+    /// Whether it says nothing about a tree.
+    pub(crate) fn is_silent(&self, tree: u32) -> bool {
+        !self.trees.contains_key(&tree)
+    }
+
+    /// Whether it drops a tree.
+    pub(crate) fn drops(&self, tree: u32) -> bool {
+        self.trees.get(&tree).is_some_and(|writes| writes.dropped)
+    }
+
+    fn hit<'a>(&'a self, write: &'a Write) -> Hit<'a> {
+        match write {
+            Write::Put(at, len) => Hit::Put(self.arena.get(*at..*at + *len as usize).unwrap_or_default()),
+            Write::Overflow(blob) => Hit::Overflow(blob),
+            Write::Delete => Hit::Deleted,
+        }
+    }
+
+    /// What it says of a key; `None`: ask what lies below.
+    pub(crate) fn get(&self, tree: u32, key: &[u8]) -> Option<Hit<'_>> {
+        let writes = self.trees.get(&tree)?;
+        match writes.map.get(key) {
+            Some(write) => Some(self.hit(write)),
+            None => writes.dropped.then_some(Hit::Deleted),
+        }
+    }
+
+    /// The first entry of a tree behind (or, backwards, before) a bound.
+    pub(crate) fn seek(&self, tree: u32, from: Bound<&[u8]>, forward: bool) -> Option<(&[u8], Hit<'_>)> {
+        let map = &self.trees.get(&tree)?.map;
+        let (key, write) = if forward {
+            map.range::<[u8], _>((from, Bound::Unbounded)).next()?
+        } else {
+            map.range::<[u8], _>((Bound::Unbounded, from)).next_back()?
+        };
+        Some((key.as_slice(), self.hit(write)))
+    }
+
+    /// The trees that it says something about, ascending.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = u32> {
+        self.trees.keys().copied()
+    }
+
+    /// The entries of a tree, in order.
+    pub(crate) fn entries(&self, tree: u32) -> impl Iterator<Item = (&[u8], Hit<'_>)> {
+        let writes = self.trees.get(&tree);
+        writes.into_iter().flat_map(|writes| &writes.map).map(|(key, write)| (key.as_slice(), self.hit(write)))
+    }
+
+    /// The large values that are still in memory: tree, key, place of the value for [`value`](Self::value).
+    pub(crate) fn take_large(&mut self) -> Vec<(u32, SmallKey, Range<usize>)> {
+        let large = std::mem::take(&mut self.large);
+        let place = |(tree, key): (u32, SmallKey)| match self.trees.get(&tree)?.map.get(key.as_slice())? {
+            Write::Put(at, len) => Some((tree, key, *at..*at + *len as usize)),
+            _ => None,
+        };
+        let mut found: Vec<_> = large.into_iter().filter_map(place).collect();
+        found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        found.dedup_by(|a, b| (a.0, &a.1) == (b.0, &b.1));
+        found
+    }
+
+    /// Bytes of the arena.
+    pub(crate) fn value(&self, place: Range<usize>) -> &[u8] {
+        self.arena.get(place).unwrap_or_default()
+    }
+
+    /// Puts a large value's reference in its place.
+    pub(crate) fn move_to_extents(&mut self, tree: u32, key: &SmallKey, blob: BlobRef) {
+        if let Some(write) = self.trees.get_mut(&tree).and_then(|writes| writes.map.get_mut(key.as_slice())) {
+            *write = Write::Overflow(Box::new(blob));
+        }
+    }
+
+    /// The body of its log record.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = OpsWriter::append_to(Vec::with_capacity(self.encoded));
+        for (&tree, writes) in &self.trees {
+            if writes.dropped {
+                out.push(Op::DropTree { tree });
+            }
+            for (key, write) in &writes.map {
+                let key = key.as_slice();
+                let reference;
+                out.push(match self.hit(write) {
+                    Hit::Put(value) => Op::Put { tree, key, value },
+                    Hit::Overflow(blob) => {
+                        reference = blob.encode();
+                        Op::PutOverflow { tree, key, length: blob.length, reference: &reference }
+                    }
+                    Hit::Deleted => Op::Delete { tree, key },
+                });
+            }
+        }
+        out.into_body()
+    }
+}
