@@ -2,6 +2,7 @@
 
 mod blob;
 mod buffer;
+mod check;
 mod ckpt;
 mod engine;
 mod error;

@@ -10,6 +10,8 @@ mod cursor;
 mod open;
 mod options;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod value;
 mod write;
 

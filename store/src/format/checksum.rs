@@ -6,7 +6,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub(crate) fn page_checksum(file_id: &[u8; 16], address: u64, bytes: &[u8]) -> u64 {
     let (low, high) = file_id.split_at(8);
     let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
-    let seed = word(low) ^ word(high).rotate_left(32) ^ address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Odd multipliers keep equal halves of an id, or an id that resembles an address, from cancelling each other out.
+    let high = word(high).wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(29);
+    let seed = word(low) ^ high ^ address.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     xxh3_64_with_seed(bytes, seed)
 }
 

@@ -1,0 +1,147 @@
+//! Crashes at random calls with random survival of unsynced sectors, over commits, checkpoints and recovery itself (I34).
+//!
+//! The model keeps the world after each commit. After a crash the store must hold exactly one of these worlds, not older than the last
+//! commit that was acknowledged as durable.
+
+use super::*;
+use crate::vfs::{CrashPolicy, FaultFile, FaultPlan};
+
+const TREES: u32 = 2;
+
+/// What may be found after a crash.
+struct History {
+    /// The world after each commit, from the last one that is known to be durable on.
+    worlds: Vec<World>,
+}
+
+#[test]
+fn crashes_lose_no_acknowledged_commit() {
+    let total = count("TAMARACK_SIM_CRASHES", 1_500);
+    let mut crashes = 0;
+    let mut seed = 0;
+    let mut nested = 0;
+    while crashes < total {
+        seed += 1;
+        let (simple, again) = life(seed);
+        crashes += simple + again;
+        nested += again;
+    }
+    println!("{crashes} crashes in {seed} lives, {nested} of them during recovery or right after it");
+}
+
+/// One file through several crashes. Returns how many there were, and how many came while recovering.
+fn life(seed: u64) -> (u64, u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut image = Vec::new();
+    let mut history = History { worlds: vec![World::new()] };
+    let mut again = 0;
+    let crashes = random.u64(3..8);
+    for crash in 0..crashes {
+        let file = Arc::new(FaultFile::from_image(image, FaultPlan::default()));
+        // Sometimes the next crash comes within the first calls: during recovery.
+        let early = random.u32(0..3) == 0;
+        let stop = if early { random.u64(0..30) } else { random.u64(10..600) };
+        file.set_plan(FaultPlan { stop: Some(stop), ..FaultPlan::default() });
+        again += u64::from(early);
+        run(&file, &mut history, seed * 100 + crash, &mut random);
+        let policy = CrashPolicy::ALL[random.usize(0..CrashPolicy::ALL.len())];
+        image = file.crash(policy, random.u64(..));
+        verify(&image, &mut history, seed * 100 + crash, policy);
+    }
+    (crashes - again, again)
+}
+
+/// Works until the file stops.
+fn run(file: &Arc<FaultFile>, history: &mut History, seed: u64, random: &mut fastrand::Rng) {
+    let storage = Arc::clone(file) as Arc<dyn Storage>;
+    let Ok(engine) = Engine::open(storage, small(Background::Inline, seed)) else { return };
+    let mut world = match engine.snapshot() {
+        Ok(snapshot) => read(&snapshot),
+        Err(_) => return,
+    };
+    let Some(mut world) = world.take() else { return };
+    for _ in 0..200 {
+        if random.u32(0..25) == 0 && engine.checkpoint().is_err() {
+            break;
+        }
+        let Ok(tx) = engine.begin() else { break };
+        let mut after = world.clone();
+        let many = if random.u32(0..12) == 0 { 150 } else { 8 };
+        if scribble_some(&tx, &mut after, random, many).is_err() {
+            break;
+        }
+        let durability = durability(random);
+        // Whether it fails or not, it may be found after the crash.
+        history.worlds.push(after.clone());
+        if tx.commit(durability).is_err() {
+            break;
+        }
+        world = after;
+        if durability == Durability::Synced {
+            history.worlds = vec![world.clone()];
+        }
+    }
+}
+
+/// As `scribble`, but the file may stop in the middle.
+fn scribble_some(tx: &WriteTxn, world: &mut World, random: &mut fastrand::Rng, most: usize) -> Result<()> {
+    for _ in 0..random.usize(1..most) {
+        let tree = random.u32(0..TREES);
+        let model = world.entry(tree).or_default();
+        let key = key(random);
+        if random.u32(0..10) < 7 {
+            let value = value(random);
+            tx.put(TreeId(tree), &key, &value)?;
+            model.insert(key, value);
+        } else {
+            tx.delete(TreeId(tree), &key)?;
+            model.remove(&key);
+        }
+    }
+    Ok(())
+}
+
+fn read(view: &dyn View) -> Option<World> {
+    let mut world = World::new();
+    for tree in 0..TREES {
+        let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded).ok()?;
+        loop {
+            match cursor.next() {
+                Ok(Some((key, value))) => {
+                    world.entry(tree).or_default().insert(key.to_vec(), value.to_vec());
+                }
+                Ok(None) => break,
+                Err(_) => return None,
+            }
+        }
+    }
+    Some(world)
+}
+
+fn normal(world: &World) -> World {
+    world.iter().filter(|(_, tree)| !tree.is_empty()).map(|(&id, tree)| (id, tree.clone())).collect()
+}
+
+/// Recovers a copy of the image, in memory and for real, and looks which world it holds.
+fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) {
+    let file = Arc::new(FaultFile::from_image(image.to_vec(), FaultPlan::default()));
+    let engine = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, seed + 7))
+        .unwrap_or_else(|error| panic!("seed {seed} {policy:?}: does not open: {error}"));
+    let found = normal(&read(&engine.snapshot().unwrap()).unwrap());
+    let place = history.worlds.iter().rposition(|world| normal(world) == found);
+    let place = place.unwrap_or_else(|| panic!("seed {seed} {policy:?}: a world that no commit made"));
+    // What was found is what the next life goes on from; nothing older can come back.
+    history.worlds = vec![history.worlds.swap_remove(place)];
+    audit(&engine);
+    // I28: the same from a file that cannot be written.
+    let fixed = Arc::new(FaultFile::from_image(image.to_vec(), FaultPlan { stop: None, ..FaultPlan::default() }));
+    let before = fixed.image();
+    if before.is_empty() || before.iter().all(|&byte| byte == 0) {
+        return;
+    }
+    let options = EngineOptions { read_only: true, ..small(Background::Inline, seed) };
+    if let Ok(engine) = Engine::open(Arc::clone(&fixed) as Arc<dyn Storage>, options) {
+        assert_eq!(normal(&read(&engine.snapshot().unwrap()).unwrap()), found, "seed {seed}: read-only recovery");
+    }
+    assert_eq!(fixed.image(), before, "seed {seed}: a read-only open changed the file");
+}

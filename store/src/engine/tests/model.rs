@@ -1,0 +1,81 @@
+//! Long random histories against `BTreeMap`: transactions, snapshots held across commits, ranges both ways, reopening.
+
+use super::*;
+use crate::vfs::MemoryFile;
+
+const TREES: u32 = 3;
+
+#[test]
+fn random_histories_match_the_model() {
+    let total = count("TAMARACK_MODEL_OPS", 60_000);
+    let mut done = 0;
+    let mut seed = 0;
+    while done < total {
+        seed += 1;
+        done += history(seed, (total - done).min(20_000));
+    }
+    println!("{done} operations in {seed} histories");
+}
+
+fn history(seed: u64, operations: u64) -> u64 {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let storage = Arc::new(MemoryFile::default());
+    let background = if seed.is_multiple_of(2) { Background::Thread } else { Background::Inline };
+    let mut engine = open(&storage, small(background, seed));
+    let mut world = World::new();
+    let mut held: Vec<(Snapshot, World)> = Vec::new();
+    let mut done = 0;
+    while done < operations {
+        let most = if random.u32(0..20) == 0 { 400 } else { 12 };
+        let count = random.usize(1..most);
+        done += count as u64;
+        let tx = engine.begin().unwrap();
+        let mut after = world.clone();
+        scribble(&tx, &mut after, TREES, &mut random, count);
+        if random.u32(0..6) == 0 {
+            check(&tx, &after, TREES, &mut random);
+        }
+        if random.u32(0..8) == 0 {
+            drop(tx);
+        } else {
+            tx.commit(durability(&mut random)).unwrap();
+            world = after;
+        }
+        match random.u32(0..40) {
+            0..=5 => held.push((engine.snapshot().unwrap(), world.clone())),
+            6..=9 if !held.is_empty() => {
+                let (snapshot, world) = held.swap_remove(random.usize(0..held.len()));
+                check(&snapshot, &world, TREES, &mut random);
+            }
+            10 => {
+                engine.checkpoint().unwrap();
+            }
+            11 => {
+                held.clear();
+                engine.checkpoint().unwrap();
+                audit(&engine);
+            }
+            12 => {
+                held.clear();
+                if random.bool() {
+                    engine.close().unwrap();
+                }
+                drop(engine);
+                engine = open(&storage, small(background, seed + done));
+                check(&engine.snapshot().unwrap(), &world, TREES, &mut random);
+            }
+            13 => check(&engine.snapshot().unwrap(), &world, TREES, &mut random),
+            _ => {}
+        }
+        if held.len() > 6 {
+            held.remove(0);
+        }
+    }
+    for (snapshot, world) in &held {
+        check(snapshot, world, TREES, &mut random);
+    }
+    held.clear();
+    engine.checkpoint().unwrap();
+    audit(&engine);
+    done
+}
