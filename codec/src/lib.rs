@@ -1,2 +1,35 @@
 //! Order-preserving keys, rows and shapes of the Tamarack object store.
+//!
+//! This crate turns values into bytes and back; it does no I/O and has no unsafe code. Programs use it through the `tamarack` crate.
+//!
+//! - [`KeyPart`]: KC1, the key encoding, whose bytes compare as the values do.
+//! - [`KeyRange`]: what a typed range is in bytes.
+//! - [`Shape`], [`RowWriter`], [`RowReader`]: rows and values.
+//! - [`ShapeDef`]: descriptors, with which the catalog explains both.
+//!
+//! Every decode returns a `Result`; whatever the bytes are, nothing panics and no allocation is larger than the input justifies.
+
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod bounds;
+mod error;
+mod key;
+mod key_buf;
+mod laws;
+mod row;
+mod shape_def;
+mod varint;
+
+pub use bounds::{Ending, KeyRange, successor};
+pub use error::{DecodeError, EncodeError};
+pub use key::{
+    Compact, Desc, Finite, Id, KeyArg, KeyPart, NoMoreComponents, NotANumber, PrefixArg, Timestamp, Total, decode_key,
+};
+pub use key_buf::KeyBuf;
+pub use laws::check_key_laws;
+pub use row::{FieldsReader, FieldsWriter, RowReader, RowWriter, Shape, decode_value};
+pub use shape_def::{FieldShape, ShapeDef, VariantShape};
+
+/// The descriptor of a key part: the same type as that of a field.
+pub type PartShape = ShapeDef;

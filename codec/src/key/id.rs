@@ -1,0 +1,136 @@
+//! Typed identities of records.
+
+use super::{KeyArg, KeyPart};
+use crate::error::DecodeError;
+use crate::key_buf::KeyBuf;
+use crate::shape_def::ShapeDef;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+/// The number that identifies a record of type `R`. Ids of different records do not mix.
+///
+/// ```
+/// use tamarack_codec::Id;
+/// struct Customer;
+/// let id = Id::<Customer>::new(7);
+/// assert_eq!(id.get(), 7);
+/// assert_eq!(id.to_string(), "7");
+/// ```
+pub struct Id<R>(u64, PhantomData<fn() -> R>);
+
+impl<R> Id<R> {
+    /// Stands for "the next free number": `insert` replaces it.
+    pub const AUTO: Self = Self::new(0);
+
+    /// The id with a number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number, PhantomData)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<R> Clone for Id<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Id<R> {}
+
+impl<R> Default for Id<R> {
+    fn default() -> Self {
+        Self::AUTO
+    }
+}
+
+impl<R> PartialEq for Id<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<R> Eq for Id<R> {}
+
+impl<R> PartialOrd for Id<R> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<R> Ord for Id<R> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl<R> Hash for Id<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl<R> fmt::Debug for Id<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Id({})", self.0)
+    }
+}
+
+impl<R> fmt::Display for Id<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl<R> KeyPart for Id<R> {
+    const FIXED: Option<usize> = Some(8);
+
+    fn encode(&self, out: &mut KeyBuf) {
+        self.0.encode(out);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        u64::decode(input).map(Self::new)
+    }
+
+    fn describe() -> ShapeDef {
+        ShapeDef::Id
+    }
+}
+
+impl<R> KeyArg<Id<R>> for Id<R> {
+    fn encode_arg(&self, out: &mut KeyBuf) {
+        self.encode(out);
+    }
+
+    fn encode_arg_last(&self, out: &mut KeyBuf) {
+        self.encode(out);
+    }
+}
+
+impl<R> KeyArg<Id<R>> for &Id<R> {
+    fn encode_arg(&self, out: &mut KeyBuf) {
+        self.encode(out);
+    }
+
+    fn encode_arg_last(&self, out: &mut KeyBuf) {
+        self.encode(out);
+    }
+}
+
+impl<R> KeyArg<Option<Id<R>>> for Id<R> {
+    fn encode_arg(&self, out: &mut KeyBuf) {
+        Some(*self).encode(out);
+    }
+
+    fn encode_arg_last(&self, out: &mut KeyBuf) {
+        Some(*self).encode(out);
+    }
+}

@@ -1,0 +1,199 @@
+//! Points in time and spans.
+
+use super::KeyPart;
+use crate::error::DecodeError;
+use crate::key_buf::{KeyBuf, take_array};
+use crate::shape_def::ShapeDef;
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY: i64 = 86_400_000_000;
+
+/// A point in time: microseconds since the start of 1970, UTC. Eight bytes, the default choice for keys.
+///
+/// ```
+/// use tamarack_codec::Timestamp;
+/// let start = Timestamp::from_micros(0);
+/// assert_eq!(start.to_string(), "1970-01-01T00:00:00.000000Z");
+/// assert!(start < Timestamp::now());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The system's time. A clock outside the years that fit counts as the nearest that does.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this is the one place where user code asks for the time")]
+    pub fn now() -> Self {
+        Self::from(SystemTime::now())
+    }
+
+    /// From microseconds since the start of 1970.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the start of 1970.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Now less a number of days of 24 hours.
+    #[must_use]
+    pub fn days_ago(days: i64) -> Self {
+        Self(Self::now().0.saturating_sub(days.saturating_mul(DAY)))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+            Err(before) => {
+                // Floor, as for times after the start.
+                let micros = before.duration().as_nanos().div_ceil(1000);
+                i64::try_from(micros).map_or(i64::MIN, |micros| -micros)
+            }
+        })
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339 in UTC. Days to dates as in Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, micros) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let seconds = micros / 1_000_000;
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", micros % 1_000_000)
+    }
+}
+
+impl KeyPart for Timestamp {
+    const FIXED: Option<usize> = Some(8);
+
+    fn encode(&self, out: &mut KeyBuf) {
+        self.0.encode(out);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        i64::decode(input).map(Self)
+    }
+
+    fn describe() -> ShapeDef {
+        ShapeDef::Timestamp
+    }
+}
+
+/// Nanoseconds below a second.
+fn nanos(input: &mut &[u8]) -> Result<u32, DecodeError> {
+    let nanos = u32::from_be_bytes(take_array(input, "nanoseconds")?);
+    if nanos < 1_000_000_000 {
+        Ok(nanos)
+    } else {
+        Err(DecodeError::new(format!("expected nanoseconds below a second, found {nanos}")))
+    }
+}
+
+impl KeyPart for Duration {
+    const FIXED: Option<usize> = Some(12);
+
+    fn encode(&self, out: &mut KeyBuf) {
+        self.as_secs().encode(out);
+        self.subsec_nanos().encode(out);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        let seconds = u64::decode(input)?;
+        Ok(Self::new(seconds, nanos(input)?))
+    }
+
+    fn describe() -> ShapeDef {
+        ShapeDef::Duration
+    }
+}
+
+/// Appends an instant: seconds since 1970, rounded down, and nanoseconds.
+pub(crate) fn encode_instant(seconds: i64, nanos: u32, out: &mut KeyBuf) {
+    seconds.encode(out);
+    nanos.encode(out);
+}
+
+/// Takes an instant off the front.
+pub(crate) fn decode_instant(input: &mut &[u8]) -> Result<(i64, u32), DecodeError> {
+    Ok((i64::decode(input)?, nanos(input)?))
+}
+
+/// Seconds, rounded down, and nanoseconds of a system time.
+pub(crate) fn instant_of(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (i64::try_from(after.as_secs()).unwrap_or(i64::MAX), after.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            let (seconds, nanos) = match before.subsec_nanos() {
+                0 => (before.as_secs(), 0),
+                nanos => (before.as_secs().saturating_add(1), 1_000_000_000 - nanos),
+            };
+            (0_i64.checked_sub_unsigned(seconds).unwrap_or(i64::MIN), nanos)
+        }
+    }
+}
+
+/// The system time of an instant.
+pub(crate) fn system_time(seconds: i64, nanos: u32) -> Result<SystemTime, DecodeError> {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    time.and_then(|time| time.checked_add(Duration::from_nanos(u64::from(nanos))))
+        .ok_or_else(|| DecodeError::new("a time that this system cannot represent"))
+}
+
+impl KeyPart for SystemTime {
+    const FIXED: Option<usize> = Some(12);
+
+    fn encode(&self, out: &mut KeyBuf) {
+        let (seconds, nanos) = instant_of(*self);
+        encode_instant(seconds, nanos, out);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        let (seconds, nanos) = decode_instant(input)?;
+        system_time(seconds, nanos)
+    }
+
+    fn describe() -> ShapeDef {
+        ShapeDef::Instant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        let text = |micros| Timestamp::from_micros(micros).to_string();
+        assert_eq!(text(951_782_400_000_000), "2000-02-29T00:00:00.000000Z");
+        assert_eq!(text(-1), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(text(1_795_392_000_123_456), "2026-11-23T00:00:00.123456Z");
+    }
+
+    #[test]
+    fn system_times_around_the_start_of_1970() {
+        for nanos in [0_u64, 1, 999, 1_000_000_000, 1_500_000_000] {
+            for time in [UNIX_EPOCH + Duration::from_nanos(nanos), UNIX_EPOCH - Duration::from_nanos(nanos)] {
+                let (seconds, nanos) = instant_of(time);
+                assert_eq!(system_time(seconds, nanos), Ok(time));
+            }
+        }
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_nanos(1)).as_micros(), -1);
+    }
+}
