@@ -41,14 +41,24 @@ pub struct KeyRange {
 /// How a part lies in the stored key.
 ///
 /// ```
-/// let _ = tamarack_codec::Ending::Open;
+/// use tamarack_codec::{Desc, PartPlace};
+/// assert_eq!(PartPlace::of::<Desc<u8>>(true), PartPlace { last: true, descending: true });
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// More follows it: another part, or the primary key behind an index's parts.
-    Open,
-    /// It ends the stored key, in its [`encode_last`](KeyPart::encode_last) form.
-    Last,
+pub struct PartPlace {
+    /// Whether it ends the stored key, in its [`encode_last`](KeyPart::encode_last) form. Otherwise more follows: another part, or
+    /// the primary key behind an index's parts.
+    pub last: bool,
+    /// Whether larger values come first.
+    pub descending: bool,
+}
+
+impl PartPlace {
+    /// The place of a part of type `K`.
+    #[must_use]
+    pub const fn of<K: KeyPart>(last: bool) -> Self {
+        Self { last, descending: K::DESCENDING }
+    }
 }
 
 impl KeyRange {
@@ -67,34 +77,34 @@ impl KeyRange {
     /// The keys under `prefix` whose next part lies between two bounds. For a descending part the bounds are values all the same,
     /// the smaller one first.
     #[must_use]
-    pub fn part<K: KeyPart, A: KeyArg<K>>(prefix: &[u8], low: Bound<&A>, high: Bound<&A>, ending: Ending) -> Self {
-        let (low, high) = if K::DESCENDING { (high, low) } else { (low, high) };
+    pub fn part<K, A: KeyArg<K>>(prefix: &[u8], low: Bound<&A>, high: Bound<&A>, place: PartPlace) -> Self {
+        let (low, high) = if place.descending { (high, low) } else { (low, high) };
         let all = Self::prefix(prefix);
         let start = match low {
             Bound::Unbounded => all.start,
-            Bound::Included(arg) => Bound::Included(encoded(prefix, arg, ending).0),
-            Bound::Excluded(arg) => match encoded(prefix, arg, ending) {
-                (key, Ending::Last) => Bound::Excluded(key),
+            Bound::Included(arg) => Bound::Included(encoded(prefix, arg, place.last).0),
+            Bound::Excluded(arg) => match encoded(prefix, arg, place.last) {
+                (key, true) => Bound::Excluded(key),
                 // A successor that does not exist leaves nothing: everything is below the excluded key's own run.
-                (key, Ending::Open) => successor(&key).map_or(Bound::Excluded(all_ff(&key)), Bound::Included),
+                (key, false) => successor(&key).map_or(Bound::Excluded(all_ff(&key)), Bound::Included),
             },
         };
         let end = match high {
             Bound::Unbounded => all.end,
-            Bound::Included(arg) => match encoded(prefix, arg, ending) {
-                (key, Ending::Last) => Bound::Included(key),
-                (key, Ending::Open) => before_successor(&key),
+            Bound::Included(arg) => match encoded(prefix, arg, place.last) {
+                (key, true) => Bound::Included(key),
+                (key, false) => before_successor(&key),
             },
-            Bound::Excluded(arg) => Bound::Excluded(encoded(prefix, arg, ending).0),
+            Bound::Excluded(arg) => Bound::Excluded(encoded(prefix, arg, place.last).0),
         };
         Self { start, end }
     }
 
     /// The keys under `prefix` whose next part begins with a text or bytes.
     #[must_use]
-    pub fn starts_with<K, P: PrefixArg<K>>(prefix: &[u8], text: &P, ending: Ending) -> Self {
+    pub fn starts_with<K, P: PrefixArg<K>>(prefix: &[u8], text: &P, last: bool) -> Self {
         let mut key = KeyBuf::from(prefix);
-        text.encode_prefix(&mut key, ending == Ending::Last);
+        text.encode_prefix(&mut key, last);
         Self::prefix(&key)
     }
 
@@ -128,13 +138,14 @@ fn all_ff(prefix: &[u8]) -> KeyBuf {
     out
 }
 
-/// The prefix and the encoded part. `None` never ends a stored key of a unique index, whatever its place.
-fn encoded<K: KeyPart, A: KeyArg<K>>(prefix: &[u8], arg: &A, ending: Ending) -> (KeyBuf, Ending) {
+/// The prefix and the encoded part, and whether it ends the key. `None` never ends a stored key of a unique index, whatever its place.
+fn encoded<K, A: KeyArg<K>>(prefix: &[u8], arg: &A, last: bool) -> (KeyBuf, bool) {
     let mut key = KeyBuf::from(prefix);
-    let ending = if arg.is_none_arg() { Ending::Open } else { ending };
-    match ending {
-        Ending::Open => arg.encode_arg(&mut key),
-        Ending::Last => arg.encode_arg_last(&mut key),
+    let last = last && !arg.is_none_arg();
+    if last {
+        arg.encode_arg_last(&mut key);
+    } else {
+        arg.encode_arg(&mut key);
     }
-    (key, ending)
+    (key, last)
 }

@@ -17,19 +17,23 @@ mod error;
 mod key;
 mod key_buf;
 mod laws;
+mod render;
 mod row;
 mod shape_def;
 mod varint;
 
-pub use bounds::{Ending, KeyRange, successor};
+pub use bounds::{KeyRange, PartPlace, successor};
 pub use error::{DecodeError, EncodeError};
 pub use key::{
-    Compact, Desc, Finite, Id, KeyArg, KeyPart, NoMoreComponents, NotANumber, PrefixArg, Timestamp, Total, decode_key,
+    Compact, Desc, Finite, Id, KeyArg, KeyPart, NoMoreComponents, NotANumber, PartSink, PrefixArg, Timestamp, Total,
+    decode_key,
 };
 pub use key_buf::KeyBuf;
 pub use laws::check_key_laws;
+pub use render::render_key;
 pub use row::{FieldsReader, FieldsWriter, RowReader, RowWriter, Shape, decode_value};
 pub use shape_def::{FieldShape, ShapeDef, VariantShape};
 
 /// The descriptor of a key part: the same type as that of a field.
+#[doc(hidden)]
 pub type PartShape = ShapeDef;

@@ -56,6 +56,23 @@ pub(super) fn decode(input: &mut &[u8], last: bool) -> Result<Vec<u8>, DecodeErr
     }
 }
 
+/// Passes over the encoding of bytes.
+pub(super) fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+    // The 00 of an escape stands behind a 01; every other 00 is the end.
+    let mut escaped = false;
+    for (at, &byte) in input.iter().enumerate() {
+        if escaped {
+            escaped = false;
+        } else if byte == 0 {
+            *input = input.get(at + 1..).unwrap_or_default();
+            return Ok(());
+        } else {
+            escaped = byte == 1;
+        }
+    }
+    Err(DecodeError::new("text or bytes without the 00 that ends them"))
+}
+
 fn text(bytes: Vec<u8>) -> Result<String, DecodeError> {
     String::from_utf8(bytes)
         .map_err(|error| DecodeError::new(format!("text that is not UTF-8: {}", error.utf8_error())))
@@ -82,6 +99,10 @@ impl KeyPart for String {
 
     fn describe() -> ShapeDef {
         ShapeDef::Text
+    }
+
+    fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+        skip(input)
     }
 }
 

@@ -40,6 +40,14 @@ impl<T: KeyPart> KeyPart for Option<T> {
     fn is_none(&self) -> bool {
         self.is_none()
     }
+
+    fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+        if flag(input)? { T::skip(input) } else { Ok(()) }
+    }
+
+    fn peek_none(first: Option<u8>) -> bool {
+        first == Some(0)
+    }
 }
 
 fn flag(input: &mut &[u8]) -> Result<bool, DecodeError> {
@@ -71,6 +79,10 @@ impl<T: KeyPart> KeyPart for Vec<T> {
 
     fn describe() -> ShapeDef {
         T::describe_list()
+    }
+
+    fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+        T::skip_list(input)
     }
 }
 

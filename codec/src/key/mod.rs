@@ -26,7 +26,7 @@ pub(crate) use time::{instant_of, system_time};
 pub use wrappers::{Compact, Desc, Finite, NotANumber, Total};
 
 use crate::error::DecodeError;
-use crate::key_buf::KeyBuf;
+use crate::key_buf::{KeyBuf, take};
 use crate::shape_def::ShapeDef;
 
 /// A type that can be part of a key: a primary key, an index part, the key of a plain table.
@@ -85,6 +85,39 @@ pub trait KeyPart: Sized {
         false
     }
 
+    /// Hands this to a sink. Generated code calls it so, so that a type that is no key part gives one error and no second one.
+    #[doc(hidden)]
+    fn sink<S: PartSink>(&self, sink: &mut S) {
+        sink.part(self);
+    }
+
+    /// The same for a descending part.
+    #[doc(hidden)]
+    fn sink_desc<S: PartSink>(&self, sink: &mut S) {
+        sink.part_desc(self);
+    }
+
+    /// Passes over one encoding without building the value.
+    #[doc(hidden)]
+    fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+        match Self::FIXED {
+            Some(width) => take(input, width, "a key part").map(|_| ()),
+            None => Self::decode(input).map(|_| ()),
+        }
+    }
+
+    /// Whether an encoding that begins with this byte is that of `None`.
+    #[doc(hidden)]
+    fn peek_none(_first: Option<u8>) -> bool {
+        false
+    }
+
+    /// Passes over a list of these.
+    #[doc(hidden)]
+    fn skip_list(input: &mut &[u8]) -> Result<(), DecodeError> {
+        Self::decode_list(input, false).map(|_| ())
+    }
+
     /// A list of these. Bytes are not stored as a list of numbers.
     #[doc(hidden)]
     fn encode_list(items: &[Self], out: &mut KeyBuf, last: bool) {
@@ -118,6 +151,15 @@ pub trait KeyPart: Sized {
     fn describe_list() -> ShapeDef {
         ShapeDef::List(Box::new(Self::describe()))
     }
+}
+
+/// Takes the parts of an index entry.
+#[doc(hidden)]
+pub trait PartSink {
+    /// The next part.
+    fn part<K: KeyPart>(&mut self, part: &K);
+    /// The next part, descending.
+    fn part_desc<K: KeyPart>(&mut self, part: &K);
 }
 
 /// Decodes a whole stored key: [`KeyPart::decode_last`], and nothing may remain.

@@ -99,6 +99,10 @@ impl KeyPart for u8 {
         bytes::decode(input, last)
     }
 
+    fn skip_list(input: &mut &[u8]) -> Result<(), DecodeError> {
+        bytes::skip(input)
+    }
+
     fn describe_list() -> ShapeDef {
         ShapeDef::Bytes
     }

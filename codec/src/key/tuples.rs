@@ -28,6 +28,11 @@ macro_rules! tuple {
                 Ok(($($part::decode(input)?,)* $last::decode_last(input)?,))
             }
 
+            fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+                $($part::skip(input)?;)*
+                $last::skip(input)
+            }
+
             fn describe() -> ShapeDef {
                 ShapeDef::Tuple(vec![$($part::describe(),)* $last::describe()])
             }

@@ -66,6 +66,10 @@ impl<T: KeyPart> KeyPart for Desc<T> {
     fn is_none(&self) -> bool {
         self.0.is_none()
     }
+
+    fn peek_none(first: Option<u8>) -> bool {
+        T::peek_none(first.map(|byte| !byte))
+    }
 }
 
 /// A float in IEEE 754 total order: -NaN, -inf, .., -0, 0, .., inf, NaN. Every bit pattern is kept.

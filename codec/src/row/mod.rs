@@ -49,6 +49,35 @@ pub trait Shape: Sized {
     /// The descriptor that the catalog keeps.
     fn describe() -> ShapeDef;
 
+    /// Writes this as a field in the first pass. Generated code calls these four so, so that a type without a shape gives one error and
+    /// no second one.
+    #[doc(hidden)]
+    fn write_fixed(&self, out: &mut FieldsWriter<'_>) {
+        out.fixed_pass(self);
+    }
+
+    /// Writes this as a field in the second pass.
+    #[doc(hidden)]
+    fn write_variable(&self, out: &mut FieldsWriter<'_>) {
+        out.variable_pass(self);
+    }
+
+    /// Reads a field in the first pass.
+    #[doc(hidden)]
+    fn read_fixed(input: &mut FieldsReader<'_>, name: &'static str) -> Result<Option<Self>, DecodeError> {
+        input.fixed_pass(name)
+    }
+
+    /// Reads a field in the second pass.
+    #[doc(hidden)]
+    fn read_variable(
+        input: &mut FieldsReader<'_>,
+        name: &'static str,
+        fixed: Option<Self>,
+    ) -> Result<Self, DecodeError> {
+        input.variable_pass(name, fixed)
+    }
+
     /// A list of these. Bytes are not stored as a list of numbers.
     #[doc(hidden)]
     fn encode_list(items: &[Self], out: &mut Vec<u8>) {

@@ -67,6 +67,9 @@ pub(crate) trait View {
     /// none. The fastest way to read. `with` must not begin transactions nor wait.
     fn read(&self, tree: TreeId, key: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool>;
 
+    /// Whether a key is there. Does not touch the value.
+    fn contains(&self, tree: TreeId, key: &[u8]) -> Result<bool>;
+
     /// A cursor over the keys between two bounds. Empty or inverted bounds give an empty cursor. A tree that was never written is empty.
     fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>>;
 }

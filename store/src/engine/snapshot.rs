@@ -79,6 +79,12 @@ impl View for Snapshot {
         }
     }
 
+    fn contains(&self, tree: TreeId, key: &[u8]) -> Result<bool> {
+        let base = &self.shared.base;
+        let Some(found) = base.forest.get(tree.0) else { return Ok(false) };
+        found.get(&base.pager, self.timestamp(), key, |_, _| ()).map(|found| found.is_some())
+    }
+
     fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>> {
         Ok(Cursor::over_snapshot(&self.shared.base, tree, self.raw_cursor(tree, lower, upper)))
     }

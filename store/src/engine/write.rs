@@ -288,6 +288,13 @@ impl View for WriteTxn {
         }
     }
 
+    fn contains(&self, tree: TreeId, key: &[u8]) -> Result<bool> {
+        match self.above(tree, key, |hit| !matches!(hit, Hit::Deleted)) {
+            Some(there) => Ok(there),
+            None => self.snapshot.contains(tree, key),
+        }
+    }
+
     fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>> {
         let base = &self.shared.base;
         let mut layers: Vec<&dyn Layer> = vec![&self.writes];

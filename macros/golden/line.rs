@@ -1,0 +1,1 @@
+pub struct Line(String, u32);

@@ -1,0 +1,1 @@
+enum Payment { Cash, Card { last_digits: u16 }, Voucher(String) }

@@ -1,0 +1,1 @@
+struct Place { country: String, city: Vec<u8> }

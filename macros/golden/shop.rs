@@ -1,0 +1,1 @@
+struct Shop(Customer, Order);

@@ -1,0 +1,176 @@
+//! Finding, making and dropping tables.
+
+use super::{
+    FIRST_TREE, FORMAT, HEADER_KEY, Head, TREE, TableEntry, counter_key, head, mismatch, read, table, table_key,
+};
+use crate::engine::{Durability, Engine, MAX_ENTRY, MAX_TREES, TreeId, View, WriteTxn};
+use crate::error::{Error, ErrorKind, Result};
+use crate::typed::record::RecordDef;
+use crate::typed::{IndexDef, MAX_KEY, MAX_TABLES};
+use tamarack_codec::{DecodeError, Shape, ShapeDef, decode_value};
+
+/// A number that no tree has: what a table reads from that a read-only file does not hold. It is empty.
+const NO_TREE: TreeId = TreeId(u32::MAX);
+
+/// A record's table as transactions use it.
+pub(in crate::typed) struct Resolved {
+    pub(in crate::typed) name: &'static str,
+    pub(in crate::typed) record: &'static str,
+    pub(in crate::typed) table: u32,
+    pub(in crate::typed) tree: TreeId,
+    /// The schema version of the rows that are written.
+    pub(in crate::typed) version: u32,
+    pub(in crate::typed) key: Vec<ShapeDef>,
+    pub(in crate::typed) indexes: Vec<ResolvedIndex>,
+}
+
+/// An index as transactions use it.
+pub(in crate::typed) struct ResolvedIndex {
+    pub(in crate::typed) def: IndexDef,
+    pub(in crate::typed) tree: TreeId,
+}
+
+impl Resolved {
+    fn new(def: RecordDef, entry: &TableEntry) -> Self {
+        let trees = entry.indexes.iter().map(|index| index.tree);
+        Self {
+            name: def.table,
+            record: def.record,
+            table: entry.table,
+            tree: entry.tree,
+            version: entry.versions.last().map_or(1, |version| version.number),
+            key: def.key.into_iter().map(|(_, shape)| shape).collect(),
+            indexes: def.indexes.into_iter().zip(trees).map(|(def, tree)| ResolvedIndex { def, tree }).collect(),
+        }
+    }
+
+    /// A table that the file does not hold.
+    fn absent(def: RecordDef) -> Self {
+        let mut entry = TableEntry::of_record(&def, u32::MAX, 0);
+        entry.tree = NO_TREE;
+        entry.indexes.iter_mut().for_each(|index| index.tree = NO_TREE);
+        Self::new(def, &entry)
+    }
+}
+
+/// The numbers to be given next.
+#[derive(Clone, Copy)]
+struct Header {
+    table: u32,
+    tree: u32,
+}
+
+impl Header {
+    fn load(view: &dyn View) -> Result<Self> {
+        let decode = |bytes: &[u8]| match decode_value::<(u8, u32, u32)>(bytes)? {
+            (FORMAT, table, tree) => Ok(Self { table, tree }),
+            (format, ..) => Err(DecodeError::new(format!("format {format} is unknown to this version"))),
+        };
+        Ok(read(view, &HEADER_KEY, decode)?.unwrap_or(Self { table: 1, tree: FIRST_TREE }))
+    }
+
+    /// The header after a table with so many trees was made.
+    fn advanced(self, trees: usize) -> Result<Self> {
+        let tree = u32::try_from(trees).ok().and_then(|trees| self.tree.checked_add(trees));
+        match tree {
+            Some(tree) if self.table <= MAX_TABLES && tree <= MAX_TREES => Ok(Self { table: self.table + 1, tree }),
+            _ => Err(Error::new(
+                ErrorKind::TooManyTables,
+                format!("the file has given out {} table numbers, at most {MAX_TABLES} are possible", self.table - 1),
+            )),
+        }
+    }
+
+    fn store(self, txn: &WriteTxn) -> Result<()> {
+        let mut bytes = Vec::new();
+        Shape::encode(&(FORMAT, self.table, self.tree), &mut bytes);
+        txn.put(TREE, &HEADER_KEY, &bytes)
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.len() + 1 > MAX_KEY.min(MAX_ENTRY) {
+        let message = format!("a table's name has {} bytes, at most {} are possible", name.len(), MAX_KEY - 1);
+        return Err(Error::new(ErrorKind::KeyTooLong, message));
+    }
+    Ok(())
+}
+
+/// Compares a record with the file's table of its name. `None`: there is no such table.
+fn resolve(view: &dyn View, def: &RecordDef) -> Result<Option<Resolved>> {
+    check_name(def.table)?;
+    let Some(entry) = table(view, def.table)? else { return Ok(None) };
+    let program = TableEntry::of_record(def, 0, 0);
+    if entry.record.is_none() || entry.fingerprint() != program.fingerprint() {
+        return Err(mismatch(def.table, &entry, &program));
+    }
+    Ok(Some(Resolved::new(def.clone(), &entry)))
+}
+
+/// Finds the tables of a schema, and makes those that are missing. Nothing is dropped because it is not mentioned; nothing is written if
+/// any table differs.
+pub(in crate::typed) fn install(engine: &Engine, defs: Vec<RecordDef>) -> Result<Vec<Resolved>> {
+    let snapshot = engine.snapshot()?;
+    let mut found = defs.iter().map(|def| resolve(&snapshot, def)).collect::<Result<Vec<_>>>()?;
+    drop(snapshot);
+    if found.iter().any(Option::is_none) && !engine.read_only() {
+        let txn = engine.begin()?;
+        let mut header = Header::load(&txn)?;
+        for (def, slot) in defs.iter().zip(&mut found) {
+            if slot.is_none() && table(&txn, def.table)?.is_some() {
+                let message = format!("two records of the schema are stored in the table `{}`", def.table);
+                return Err(Error::new(ErrorKind::SchemaMismatch, message));
+            }
+            if slot.is_none() {
+                let entry = TableEntry::of_record(def, header.table, header.tree);
+                header = header.advanced(1 + entry.indexes.len())?;
+                txn.put(TREE, &table_key(def.table), &entry.encode())?;
+                *slot = Some(Resolved::new(def.clone(), &entry));
+            }
+        }
+        header.store(&txn)?;
+        txn.commit(Durability::Synced)?;
+    }
+    Ok(defs.into_iter().zip(found).map(|(def, found)| found.unwrap_or_else(|| Resolved::absent(def))).collect())
+}
+
+/// Finds a plain table and checks its types.
+pub(in crate::typed) fn find_plain(
+    view: &dyn View,
+    name: &str,
+    fingerprint: u64,
+    shapes: impl Fn() -> (ShapeDef, ShapeDef),
+) -> Result<Option<Head>> {
+    let Some(head) = head(view, name)? else { return Ok(None) };
+    if head.fingerprint == fingerprint {
+        return Ok(Some(head));
+    }
+    let (key, value) = shapes();
+    let program = TableEntry::of_plain(key, value, 0, 0);
+    match table(view, name)? {
+        Some(entry) => Err(mismatch(name, &entry, &program)),
+        None => Ok(None),
+    }
+}
+
+/// The fingerprint of a plain table of two types.
+pub(in crate::typed) fn plain_fingerprint(key: ShapeDef, value: ShapeDef) -> u64 {
+    TableEntry::of_plain(key, value, 0, 0).fingerprint()
+}
+
+/// Makes a plain table.
+pub(in crate::typed) fn create_plain(txn: &WriteTxn, name: &str, key: ShapeDef, value: ShapeDef) -> Result<Head> {
+    check_name(name)?;
+    let header = Header::load(txn)?;
+    let entry = TableEntry::of_plain(key, value, header.table, header.tree);
+    header.advanced(1)?.store(txn)?;
+    txn.put(TREE, &table_key(name), &entry.encode())?;
+    Ok(Head { table: entry.table, tree: entry.tree, fingerprint: entry.fingerprint() })
+}
+
+/// Removes a plain table with everything in it.
+pub(in crate::typed) fn drop_plain(txn: &WriteTxn, name: &str, head: Head) -> Result<()> {
+    txn.delete(TREE, &table_key(name))?;
+    txn.delete(TREE, &counter_key(head.table))?;
+    txn.drop_tree(head.tree)
+}

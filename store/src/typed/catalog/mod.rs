@@ -1,0 +1,127 @@
+//! The catalog: a tree in the same file that explains all others.
+//!
+//! Tree 1. Its keys begin with a byte that names the kind:
+//!
+//! ```text
+//! 00                      the header: format 01, then next table (u32), next tree (u32), both little-endian
+//! 01, name of a table     the table: format 01, table (u32), tree (u32), fingerprint (u64), then the descriptor (entry.rs)
+//! 02, table (u32, BE)     its counter: records (u64), next automatic id (u64)
+//! ```
+//!
+//! Source code carries names; numbers are given here, when a table is made, and never used again. A program's schema is compared with
+//! the file's by fingerprint; where those differ, by [`diff`], whose text says what to do.
+
+mod diff;
+mod entry;
+mod install;
+
+use diff::mismatch;
+pub(super) use entry::TableEntry;
+pub(super) use install::{Resolved, create_plain, drop_plain, find_plain, install, plain_fingerprint};
+
+use crate::engine::{TreeId, View};
+use crate::error::{Error, ErrorKind, Result};
+use tamarack_codec::{DecodeError, decode_value};
+
+/// The catalog's own tree.
+pub(super) const TREE: TreeId = TreeId(1);
+
+/// The first tree for tables.
+const FIRST_TREE: u32 = 16;
+
+/// The format of the header and of table entries.
+const FORMAT: u8 = 1;
+
+const HEADER_KEY: [u8; 1] = [0];
+const TABLE: u8 = 1;
+const COUNTER: u8 = 2;
+
+/// A table's counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counter {
+    /// Records in the table.
+    pub(super) records: u64,
+    /// The largest automatic id given so far.
+    pub(super) last_id: u64,
+}
+
+impl Counter {
+    pub(super) fn encode(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        let (records, last_id) = out.split_at_mut(8);
+        records.copy_from_slice(&self.records.to_le_bytes());
+        last_id.copy_from_slice(&self.last_id.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode_value(bytes).map(|(records, last_id)| Self { records, last_id })
+    }
+}
+
+/// The stored key of a counter.
+pub(super) fn counter_key(table: u32) -> [u8; 5] {
+    let [a, b, c, d] = table.to_be_bytes();
+    [COUNTER, a, b, c, d]
+}
+
+/// The stored key of a table.
+fn table_key(name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + name.len());
+    key.push(TABLE);
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// Reads a value of the catalog.
+fn read<T>(view: &dyn View, key: &[u8], decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<Option<T>> {
+    let mut found = None;
+    view.read(TREE, key, &mut |bytes| {
+        found = Some(decode(bytes).map_err(damaged)?);
+        Ok(())
+    })
+    .map_err(|error| error.context("the catalog"))?;
+    Ok(found)
+}
+
+/// What the catalog holds is checked by checksums, so this is a writer's mistake, or a newer format.
+fn damaged(error: DecodeError) -> Error {
+    Error::with_source(ErrorKind::Decode, format!("the catalog: {error}"), error)
+}
+
+/// A table's counter; zero if it was never written.
+pub(super) fn counter(view: &dyn View, table: u32) -> Result<Counter> {
+    Ok(read(view, &counter_key(table), Counter::decode)?.unwrap_or_default())
+}
+
+/// What is known of a plain table without reading its descriptor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) table: u32,
+    pub(super) tree: TreeId,
+    pub(super) fingerprint: u64,
+}
+
+impl Head {
+    /// Reads the front of a table entry.
+    fn decode(mut bytes: &[u8]) -> Result<Self, DecodeError> {
+        use tamarack_codec::Shape as _;
+        let input = &mut bytes;
+        let format = u8::decode(input)?;
+        if format != FORMAT {
+            return Err(DecodeError::new(format!("table entries of format {format} are unknown to this version")));
+        }
+        let (table, tree, fingerprint) = <(u32, u32, u64)>::decode(input)?;
+        Ok(Self { table, tree: TreeId(tree), fingerprint })
+    }
+}
+
+/// The front of a table's entry.
+pub(super) fn head(view: &dyn View, name: &str) -> Result<Option<Head>> {
+    read(view, &table_key(name), Head::decode)
+}
+
+/// A table's whole entry.
+pub(super) fn table(view: &dyn View, name: &str) -> Result<Option<TableEntry>> {
+    read(view, &table_key(name), TableEntry::decode)
+}

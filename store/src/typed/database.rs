@@ -1,0 +1,263 @@
+//! The database as programs hold it.
+
+use super::catalog::{self, Resolved};
+use super::{Options, ReadTxn, Schema, WriteTxn};
+use crate::engine::{Durability, Engine};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::{MemoryFile, OpenError, OpenMode, RealFile, Storage};
+use parking_lot::RwLock;
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+use tamarack_codec::{KeyPart, Shape};
+
+/// An open database whose records the schema `S` lists; `Database<()>` holds plain tables only.
+///
+/// Clones share it; it is `Send + Sync` and borrows nothing. It closes with its last clone; [`close`](Self::close) says how that went.
+///
+/// ```
+/// use tamarack::{Database, TableDef};
+/// # fn main() -> tamarack::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("hits.tam");
+/// const HITS: TableDef<String, u64> = TableDef::new("hits");
+///
+/// let db: Database<()> = Database::open(&path)?;
+/// db.write(|tx| {
+///     let mut hits = tx.open_table(&HITS)?;
+///     let count = hits.get("/")?.unwrap_or(0);
+///     hits.insert("/", count + 1)
+/// })?;
+/// let count = db.read(|tx| tx.open_table(&HITS)?.get("/"))?;
+/// assert_eq!(count, Some(1));
+/// db.close()
+/// # }
+/// ```
+pub struct Database<S> {
+    inner: Arc<Inner>,
+    of: PhantomData<fn() -> S>,
+}
+
+/// What the handles and transactions of a database share.
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    /// The records' tables, in the order of the schema.
+    pub(super) records: Vec<Resolved>,
+    /// Fingerprints of plain tables by their types: describing them each time would cost more than a read.
+    fingerprints: RwLock<HashMap<TypeId, u64>>,
+    durability: Durability,
+}
+
+impl Inner {
+    /// The fingerprint of a plain table of two types.
+    pub(super) fn fingerprint<K: KeyPart + 'static, V: Shape + 'static>(&self) -> u64 {
+        let types = TypeId::of::<(K, V)>();
+        if let Some(&known) = self.fingerprints.read().get(&types) {
+            return known;
+        }
+        let fingerprint = catalog::plain_fingerprint(K::describe(), V::describe());
+        self.fingerprints.write().insert(types, fingerprint);
+        fingerprint
+    }
+}
+
+impl<S> Clone for Database<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), of: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Database<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+fn open_error(path: &Path, error: OpenError) -> Error {
+    let path = path.display();
+    match error {
+        OpenError::Locked => Error::new(
+            ErrorKind::Locked,
+            format!(
+                "`{path}` is open in another process, or by another handle of this one: share one `Database` by cloning it"
+            ),
+        ),
+        OpenError::NotAFile => Error::new(ErrorKind::NotADatabase, format!("`{path}` is not a file")),
+        OpenError::Io(error) => Error::io(&format!("opening `{path}`"), error),
+    }
+}
+
+impl<S: Schema> Database<S> {
+    /// Opens the database in a file, or creates it. Tables of the schema that the file does not have yet are made.
+    ///
+    /// Cost: reads a few pages, and after a crash what the log holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] if the file is open elsewhere; [`ErrorKind::SchemaMismatch`], with what differs, if it was written with another
+    /// schema; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`], [`ErrorKind::Truncated`], [`ErrorKind::Corrupt`],
+    /// [`ErrorKind::LogDamaged`] for what the file is. In all these cases nothing was changed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, Options::new())
+    }
+
+    /// The same with options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`ErrorKind::InvalidArgument`] for an option out of its range.
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        options.check()?;
+        let path = path.as_ref();
+        let file = RealFile::open(path, OpenMode::CreateOrOpen).map_err(|error| open_error(path, error))?;
+        Self::on(Arc::new(file), options).map_err(|error| error.context(format_args!("`{}`", path.display())))
+    }
+
+    /// Opens an existing file and never writes to it. After a crash the log is replayed in memory. A table of the schema that the file
+    /// does not have reads as empty.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`ErrorKind::Io`] if there is no such file.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = RealFile::open(path, OpenMode::ReadOnly).map_err(|error| open_error(path, error))?;
+        let mut options = Options::new();
+        options.engine.read_only = true;
+        Self::on(Arc::new(file), options).map_err(|error| error.context(format_args!("`{}`", path.display())))
+    }
+
+    /// A database in memory, gone with its last handle. For tests and caches: it runs the same engine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemaMismatch`] if two records of the schema share a table.
+    pub fn in_memory() -> Result<Self> {
+        Self::on(Arc::new(MemoryFile::default()), Options::new())
+    }
+
+    fn on(storage: Arc<dyn Storage>, options: Options) -> Result<Self> {
+        let engine = Engine::open(storage, options.engine)?;
+        let records = catalog::install(&engine, S::definitions())?;
+        let inner = Inner { engine, records, fingerprints: RwLock::default(), durability: options.durability };
+        Ok(Self { inner: Arc::new(inner), of: PhantomData })
+    }
+
+    /// Runs a read transaction: it sees the database as it is now, whatever is written meanwhile, and never waits.
+    ///
+    /// # Errors
+    /// What the closure returns; [`ErrorKind::Closed`].
+    pub fn read<T>(&self, read: impl FnOnce(&ReadTxn<S>) -> Result<T>) -> Result<T> {
+        read(&self.begin_read()?)
+    }
+
+    /// Runs a write transaction: `Ok` commits it, with the durability of the options; an error or a panic rolls it back. One runs at a
+    /// time; others wait until it is in the log, not until it is durable. A later version runs them side by side and repeats the closure
+    /// when two conflict, so it must be ready to run again.
+    ///
+    /// # Errors
+    /// What the closure returns; [`ErrorKind::StorageFull`] if there is no room, after which the database goes on;
+    /// [`ErrorKind::NestedTransaction`] inside another write transaction of this thread; [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`],
+    /// [`ErrorKind::Poisoned`].
+    pub fn write<T>(&self, write: impl FnMut(&WriteTxn<S>) -> Result<T>) -> Result<T> {
+        self.try_write(write)
+    }
+
+    /// The same with a durability of its own.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_with<T>(&self, durability: Durability, mut write: impl FnMut(&WriteTxn<S>) -> Result<T>) -> Result<T> {
+        let txn = self.begin_write()?;
+        let value = write(&txn)?;
+        txn.commit_with(durability)?;
+        Ok(value)
+    }
+
+    /// [`write`](Self::write) for closures with an error type of their own.
+    ///
+    /// ```
+    /// use tamarack::{Database, TableDef};
+    /// #[derive(Debug)]
+    /// enum ShopError { SoldOut, Store(tamarack::Error) }
+    /// impl From<tamarack::Error> for ShopError {
+    ///     fn from(error: tamarack::Error) -> Self { Self::Store(error) }
+    /// }
+    /// const STOCK: TableDef<String, u32> = TableDef::new("stock");
+    /// # fn main() -> tamarack::Result<()> {
+    /// let db = Database::<()>::in_memory()?;
+    /// let sold = db.try_write(|tx| match tx.open_table(&STOCK)?.get("tea")? {
+    ///     Some(1..) => Ok(()),
+    ///     _ => Err(ShopError::SoldOut),
+    /// });
+    /// assert!(matches!(sold, Err(ShopError::SoldOut)));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// What the closure returns, and what [`write`](Self::write) says, turned into that type.
+    pub fn try_write<T, E: From<Error>>(&self, mut write: impl FnMut(&WriteTxn<S>) -> Result<T, E>) -> Result<T, E> {
+        let txn = self.begin_write()?;
+        let value = write(&txn)?;
+        txn.commit()?;
+        Ok(value)
+    }
+
+    /// [`read`](Self::read) for closures with an error type of their own.
+    ///
+    /// # Errors
+    /// What the closure returns, and [`ErrorKind::Closed`] turned into that type.
+    pub fn try_read<T, E: From<Error>>(&self, read: impl FnOnce(&ReadTxn<S>) -> Result<T, E>) -> Result<T, E> {
+        read(&self.begin_read()?)
+    }
+
+    /// Begins a read transaction, for where a closure does not fit. It holds no lock, but what it sees is kept until it is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`]; [`ErrorKind::InvalidArgument`] if thousands are open at once.
+    pub fn begin_read(&self) -> Result<ReadTxn<S>> {
+        Ok(ReadTxn::new(Arc::clone(&self.inner), self.inner.engine.snapshot()?))
+    }
+
+    /// Begins a write transaction, for where a closure does not fit. Dropping it rolls back. Waits for the one that runs.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn begin_write(&self) -> Result<WriteTxn<S>> {
+        Ok(WriteTxn::new(Arc::clone(&self.inner), self.inner.engine.begin()?, self.inner.durability))
+    }
+
+    /// Writes everything committed so far into the tables' pages and makes it durable, so that the next open has nothing to replay. The
+    /// database does this by itself when the log is half full. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.inner.engine.checkpoint().map(|_| ())
+    }
+
+    /// Makes deferred and buffered commits durable.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`], after which the database takes no more writes until it is opened again.
+    pub fn flush(&self) -> Result<()> {
+        self.inner.engine.flush()
+    }
+
+    /// Verifies the whole file: reads every page of every table with its checksum, and accounts for every block. Commits wait.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], with the first damage found.
+    pub fn check(&self) -> Result<()> {
+        crate::check::check(self.inner.engine.base())
+    }
+
+    /// Closes the database for all its clones: waits for the write transaction that runs, writes a checkpoint, and says how it went.
+    /// After this the file is complete by itself and can be copied. Transactions begun later fail with [`ErrorKind::Closed`]; read
+    /// transactions that are open go on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]: the file is as after a crash, and what was durable stays so.
+    pub fn close(self) -> Result<()> {
+        self.inner.engine.close()
+    }
+}

@@ -1,0 +1,74 @@
+//! How a database is opened.
+
+use super::{Database, Schema};
+use crate::engine::{Durability, EngineOptions};
+use crate::error::{Error, ErrorKind, Result};
+use std::path::Path;
+
+/// Options of a database. All have defaults that suit most programs.
+///
+/// ```
+/// use tamarack::{Database, Durability, Options};
+/// # fn main() -> tamarack::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// let path = dir.path().join("cache.tam");
+/// let db: Database<()> = Options::new().durability(Durability::Buffered).page_size(32 << 10).open(path)?;
+/// # db.close() }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub(super) engine: EngineOptions,
+    pub(super) durability: Durability,
+}
+
+impl Options {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How far a commit of [`Database::write`] has got when it returns. Use a weaker kind for data that can be made again: commits cost
+    /// microseconds instead of a device's sync, and a crash can lose the newest of them. Default: [`Durability::Synced`].
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Bytes that a leaf page aims at, a power of two from 4 KiB to 256 KiB. Larger pages make scans and bulk loads faster and files
+    /// smaller, smaller ones make single commits cheaper to write back. Counts when the file is created. Default: 16 KiB.
+    #[must_use]
+    pub fn page_size(mut self, bytes: u32) -> Self {
+        self.engine.page_size = bytes;
+        self
+    }
+
+    /// Bytes of the log inside the file, a power of two from 256 KiB to 1 GiB. A larger log makes checkpoints rarer and recovery after a
+    /// crash longer. Counts when the file is created. Default: 16 MiB.
+    #[must_use]
+    pub fn log_size(mut self, bytes: u64) -> Self {
+        self.engine.log_size = bytes;
+        self
+    }
+
+    /// Opens the database in a file, or creates it, with these options.
+    ///
+    /// # Errors
+    /// As [`Database::open`]; [`ErrorKind::InvalidArgument`] for an option out of its range.
+    pub fn open<S: Schema>(self, path: impl AsRef<Path>) -> Result<Database<S>> {
+        Database::open_with(path, self)
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let power = |what: &str, value: u64, low: u64, high: u64| {
+            if value.is_power_of_two() && (low..=high).contains(&value) {
+                return Ok(());
+            }
+            let message = format!("{what} is {value}; it has to be a power of two from {low} to {high}");
+            Err(Error::new(ErrorKind::InvalidArgument, message))
+        };
+        power("the page size", u64::from(self.engine.page_size), 4 << 10, 256 << 10)?;
+        power("the log size", self.engine.log_size, 256 << 10, 1 << 30)
+    }
+}

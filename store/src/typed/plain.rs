@@ -1,0 +1,49 @@
+//! Names and types of plain tables.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use tamarack_codec::{KeyPart, Shape};
+
+/// The name of a plain table and the types of its keys and values. Usually a constant.
+///
+/// The file keeps both types; opening the table with others is an error.
+///
+/// ```
+/// use tamarack::{Database, TableDef};
+/// const HITS: TableDef<String, u64> = TableDef::new("hits");
+/// # fn main() -> tamarack::Result<()> {
+/// let db = Database::<()>::in_memory()?;
+/// db.write(|tx| tx.open_table(&HITS)?.insert("/index.html", 1))?;
+/// # Ok(()) }
+/// ```
+pub struct TableDef<K, V> {
+    name: Cow<'static, str>,
+    of: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: KeyPart, V: Shape> TableDef<K, V> {
+    /// A table of a name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), of: PhantomData }
+    }
+
+    /// A table of a name that is known only at run time.
+    #[must_use]
+    pub const fn named(name: String) -> Self {
+        Self { name: Cow::Owned(name), of: PhantomData }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<K, V> fmt::Debug for TableDef<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TableDef").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,363 @@
+//! Plain tables: typed maps with std's `BTreeMap` names.
+
+use super::access::{Access, CanWrite};
+use super::catalog::Head;
+use super::lend::{Lend, ValueArg, ValueRef};
+use super::scan::{ExtractIf, Iter, IterKeys, IterValues, RawScan};
+use super::{Entry, KeyBounds, MAX_KEY, ReadWrite};
+use crate::engine::{MAX_VALUE, TreeId};
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::marker::PhantomData;
+use tamarack_codec::{DecodeError, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, Shape, decode_value, render_key};
+
+/// What a table that was never written reads from.
+const NO_TREE: TreeId = TreeId(u32::MAX);
+
+/// A plain table inside a transaction: an ordered map from `K` to `V`.
+///
+/// Methods are named as in [`BTreeMap`](std::collections::BTreeMap) and mean the same. Keys can be given borrowed (`&str` for `String`,
+/// slices for `Vec<u8>`); values come out owned.
+///
+/// ```
+/// use tamarack::{Database, TableDef};
+/// const PRICES: TableDef<String, u32> = TableDef::new("prices");
+/// # fn main() -> tamarack::Result<()> {
+/// let db = Database::<()>::in_memory()?;
+/// db.write(|tx| {
+///     let mut prices = tx.open_table(&PRICES)?;
+///     prices.insert("tea", 3)?;
+///     prices.insert("coffee", 4)?;
+///     assert_eq!(prices.get("tea")?, Some(3));
+///     assert_eq!(prices.len()?, 2);
+///     let names = prices.keys().collect::<tamarack::Result<Vec<_>>>()?;
+///     assert_eq!(names, ["coffee", "tea"]);
+///     Ok(())
+/// })
+/// # }
+/// ```
+pub struct Table<'tx, K, V, M> {
+    pub(super) access: Access<'tx>,
+    pub(super) tree: TreeId,
+    table: u32,
+    name: Box<str>,
+    of: PhantomData<fn() -> (K, V, M)>,
+}
+
+impl<K, V, M> fmt::Debug for Table<'_, K, V, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
+    pub(super) fn new(access: Access<'tx>, name: &str, head: Option<Head>) -> Self {
+        let (tree, table) = head.map_or((NO_TREE, 0), |head| (head.tree, head.table));
+        Self { access, tree, table, name: name.into(), of: PhantomData }
+    }
+
+    /// Names the table in an error that the engine made.
+    pub(super) fn named(&self, error: Error) -> Error {
+        error.context(format_args!("table `{}`", self.name))
+    }
+
+    /// The error for a stored entry that does not decode.
+    pub(super) fn undecodable(&self, key: &[u8], error: DecodeError) -> Error {
+        let key = render_key(&[K::describe()], key);
+        Error::with_source(ErrorKind::Decode, format!("table `{}`, key {key}: {error}", self.name), error)
+    }
+
+    fn key<A: KeyArg<K>>(key: &A) -> KeyBuf {
+        let mut out = KeyBuf::new();
+        key.encode_arg_last(&mut out);
+        out
+    }
+
+    pub(super) fn decode(&self, key: &[u8], bytes: &[u8]) -> Result<V> {
+        decode_value(bytes).map_err(|error| self.undecodable(key, error))
+    }
+
+    /// The value of a key. Cost: one descent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    pub fn get<A: KeyArg<K>>(&self, key: A) -> Result<Option<V>> {
+        self.get_encoded(&Self::key(&key))
+    }
+
+    pub(super) fn get_encoded(&self, key: &[u8]) -> Result<Option<V>> {
+        let mut found = None;
+        let read = self.access.view.read(self.tree, key, &mut |bytes| {
+            found = Some(decode_value(bytes));
+            Ok(())
+        });
+        read.map_err(|error| self.named(error))?;
+        found.transpose().map_err(|error| self.undecodable(key, error))
+    }
+
+    /// Calls `with` on the value of a key, text or bytes, where it lies. The fastest way to read; `with` must not use the database.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_with<A: KeyArg<K>, T>(&self, key: A, with: impl FnOnce(&V::Slice) -> T) -> Result<Option<T>>
+    where
+        V: Lend,
+    {
+        let key = Self::key(&key);
+        let (mut with, mut found, mut fault) = (Some(with), None, None);
+        let read = self.access.view.read(self.tree, &key, &mut |bytes| {
+            match V::lend(bytes) {
+                Ok(slice) => found = with.take().map(|with| with(slice)),
+                Err(error) => fault = Some(error),
+            }
+            Ok(())
+        });
+        read.map_err(|error| self.named(error))?;
+        fault.map_or(Ok(found), |error| Err(self.undecodable(&key, error)))
+    }
+
+    /// Whether a key is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    pub fn contains_key<A: KeyArg<K>>(&self, key: A) -> Result<bool> {
+        self.access.contains(self.tree, &Self::key(&key)).map_err(|error| self.named(error))
+    }
+
+    /// Entries of a range of keys, in order; also backwards, by `rev`. Lazy: nothing is read before the first step.
+    pub fn range<B: KeyBounds<K>>(&self, range: B) -> Iter<'_, K, V, M> {
+        Iter::new(self, range.key_range(&[], PartPlace::of::<K>(true)))
+    }
+
+    /// All entries in order.
+    pub fn iter(&self) -> Iter<'_, K, V, M> {
+        Iter::new(self, KeyRange::all())
+    }
+
+    /// All keys in order. Does not touch the values.
+    pub fn keys(&self) -> IterKeys<'_, K, V, M> {
+        IterKeys(self.iter())
+    }
+
+    /// All values in order of their keys.
+    pub fn values(&self) -> IterValues<'_, K, V, M> {
+        IterValues(self.iter())
+    }
+
+    /// Calls `with` on key and value of each entry in a range, where they lie, in order. No copy and no allocation for each entry; an
+    /// error of `with` ends the scan.
+    ///
+    /// # Errors
+    /// What `with` returns; as [`get`](Self::get).
+    pub fn scan<B: KeyBounds<K>>(
+        &self,
+        range: B,
+        mut with: impl FnMut(&K::Slice, &V::Slice) -> Result<()>,
+    ) -> Result<()>
+    where
+        K: Lend,
+        V: Lend,
+    {
+        let mut cursor = RawScan::new(range.key_range(&[], PartPlace::of::<K>(true)));
+        while let Some((key, value)) = cursor.next(self.access.view, self.tree).map_err(|error| self.named(error))? {
+            let lent = K::lend(key).and_then(|lent| Ok((lent, V::lend(value)?)));
+            let (lent_key, lent_value) = lent.map_err(|error| self.undecodable(key, error))?;
+            with(lent_key, lent_value)?;
+        }
+        Ok(())
+    }
+
+    /// The first entry.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn first_key_value(&self) -> Result<Option<(K, V)>> {
+        self.iter().next().transpose()
+    }
+
+    /// The last entry.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn last_key_value(&self) -> Result<Option<(K, V)>> {
+        self.iter().next_back().transpose()
+    }
+
+    /// Number of entries. Cost: reads a counter.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn len(&self) -> Result<u64> {
+        self.access.counter(self.table).map(|counter| counter.records)
+    }
+
+    /// Whether there are no entries.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Stores a value under a key; returns the one that was there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]: nothing was changed.
+    pub fn insert<A: KeyArg<K>, W: ValueArg<V>>(&mut self, key: A, value: W) -> Result<Option<V>>
+    where
+        M: CanWrite<A>,
+    {
+        self.insert_encoded(&Self::key(&key), &value)
+    }
+
+    pub(super) fn insert_encoded<W: ValueArg<V>>(&self, key: &[u8], value: &W) -> Result<Option<V>> {
+        if key.len() > MAX_KEY {
+            let message =
+                format!("table `{}`: the key has {} bytes, at most {MAX_KEY} are possible", self.name, key.len());
+            return Err(Error::new(ErrorKind::KeyTooLong, message));
+        }
+        let writer = self.access.writer()?;
+        let mut bytes = Vec::new();
+        let stored = match value.as_stored() {
+            Some(stored) => stored,
+            None => {
+                value.encode_value(&mut bytes);
+                &bytes
+            }
+        };
+        if stored.len() > MAX_VALUE {
+            let (name, len) = (&self.name, stored.len());
+            let message = format!("table `{name}`: the value has {len} bytes, at most {MAX_VALUE} are possible");
+            return Err(Error::new(ErrorKind::ValueTooLong, message));
+        }
+        let old = self.get_encoded(key)?;
+        writer.txn.put(self.tree, key, stored).map_err(|error| self.named(error))?;
+        if old.is_none() {
+            writer.count(self.table, |counter| counter.records += 1)?;
+        }
+        Ok(old)
+    }
+
+    /// Removes a key; returns the value that was there.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn remove<A: KeyArg<K>>(&mut self, key: A) -> Result<Option<V>>
+    where
+        M: CanWrite<A>,
+    {
+        self.remove_encoded(&Self::key(&key))
+    }
+
+    pub(super) fn remove_encoded(&self, key: &[u8]) -> Result<Option<V>> {
+        let old = self.get_encoded(key)?;
+        if old.is_some() {
+            self.forget_encoded(key)?;
+        }
+        Ok(old)
+    }
+
+    /// Removes a key that is there.
+    pub(super) fn forget_encoded(&self, key: &[u8]) -> Result<()> {
+        let writer = self.access.writer()?;
+        writer.txn.delete(self.tree, key).map_err(|error| self.named(error))?;
+        writer.count(self.table, |counter| counter.records = counter.records.saturating_sub(1))
+    }
+
+    /// The place of a key, to look at it and change it in one go.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn entry<A: KeyArg<K>>(&mut self, key: A) -> Result<Entry<'_, 'tx, K, V, M>>
+    where
+        M: CanWrite<A>,
+    {
+        Entry::new(self, Self::key(&key))
+    }
+
+    /// Stores all entries of an iterator.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert); the entries before the failing one are stored.
+    pub fn extend<A: KeyArg<K>, W: ValueArg<V>>(&mut self, entries: impl IntoIterator<Item = (A, W)>) -> Result<()>
+    where
+        M: CanWrite<A>,
+    {
+        entries.into_iter().try_for_each(|(key, value)| self.insert(key, value).map(|_| ()))
+    }
+
+    /// Keeps only the entries for which `keep` is true.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn retain<F: FnMut(&K, &V) -> bool>(&mut self, mut keep: F) -> Result<()>
+    where
+        M: CanWrite<F>,
+    {
+        ExtractIf::new(self, KeyRange::all(), |key: &K, value: &V| !keep(key, value))
+            .try_for_each(|entry| entry.map(|_| ()))
+    }
+
+    /// Removes the entries of a range for which `wanted` is true, and yields them. Those not reached stay.
+    pub fn extract_if<B: KeyBounds<K>, F: FnMut(&K, &V) -> bool>(
+        &mut self,
+        range: B,
+        wanted: F,
+    ) -> ExtractIf<'_, 'tx, K, V, M, F>
+    where
+        M: CanWrite<B>,
+    {
+        let range = range.key_range(&[], PartPlace::of::<K>(true));
+        ExtractIf::new(self, range, wanted)
+    }
+}
+
+impl<K: KeyPart, V: Shape> Table<'_, K, V, ReadWrite> {
+    /// Removes and returns the first entry.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn pop_first(&mut self) -> Result<Option<(K, V)>> {
+        ExtractIf::new(self, KeyRange::all(), |_: &K, _: &V| true).next().transpose()
+    }
+
+    /// Removes and returns the last entry.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn pop_last(&mut self) -> Result<Option<(K, V)>> {
+        ExtractIf::new(self, KeyRange::all(), |_: &K, _: &V| true).next_back().transpose()
+    }
+
+    /// Removes all entries, one by one. [`delete_table`](super::WriteTxn::delete_table) removes a large table faster.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn clear(&mut self) -> Result<()> {
+        let mut cursor = RawScan::new(KeyRange::all());
+        while let Some(key) = cursor.next_key(self.access.view, self.tree).map_err(|error| self.named(error))? {
+            self.forget_encoded(key)?;
+        }
+        Ok(())
+    }
+}
+
+impl<K: KeyPart, M> Table<'_, K, Vec<u8>, M> {
+    /// The bytes of a value where they lie, until the guard is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    pub fn get_ref<A: KeyArg<K>>(&self, key: A) -> Result<Option<ValueRef<'_>>> {
+        let found = self.access.view.get(self.tree, &Self::key(&key)).map_err(|error| self.named(error))?;
+        Ok(found.map(ValueRef))
+    }
+}
+
+impl<'a, K: KeyPart, V: Shape, M> IntoIterator for &'a Table<'_, K, V, M> {
+    type Item = Result<(K, V)>;
+    type IntoIter = Iter<'a, K, V, M>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

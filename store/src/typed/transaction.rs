@@ -1,0 +1,176 @@
+//! Transactions as users see them.
+
+use super::access::{Access, Writer};
+use super::catalog::{self, Resolved};
+use super::database::Inner;
+use super::record::Record;
+use super::{Has, ReadOnly, ReadWrite, RecordTable, Schema, Table, TableDef};
+use crate::engine::{self, Durability, Snapshot};
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use tamarack_codec::{KeyPart, Shape};
+
+fn resolved<S: Has<R>, R: Record>(inner: &Inner) -> Result<&Resolved> {
+    let found = inner.records.get(S::POSITION);
+    found.ok_or_else(|| Error::new(ErrorKind::SchemaMismatch, "the schema lists fewer records than it says"))
+}
+
+/// A read transaction: the database as it was when this began.
+///
+/// ```
+/// use tamarack::{Database, TableDef};
+/// const HITS: TableDef<String, u64> = TableDef::new("hits");
+/// # fn main() -> tamarack::Result<()> {
+/// let db = Database::<()>::in_memory()?;
+/// let before = db.begin_read()?;
+/// db.write(|tx| tx.open_table(&HITS)?.insert("/", 1))?;
+/// assert_eq!(before.open_table(&HITS)?.get("/")?, None);
+/// # Ok(()) }
+/// ```
+pub struct ReadTxn<S> {
+    inner: Arc<Inner>,
+    snapshot: Snapshot,
+    of: PhantomData<fn() -> S>,
+}
+
+impl<S> fmt::Debug for ReadTxn<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadTxn").field("timestamp", &self.snapshot.timestamp()).finish_non_exhaustive()
+    }
+}
+
+impl<S: Schema> ReadTxn<S> {
+    pub(super) fn new(inner: Arc<Inner>, snapshot: Snapshot) -> Self {
+        Self { inner, snapshot, of: PhantomData }
+    }
+
+    /// The table of a record.
+    ///
+    /// # Errors
+    /// None today; later versions answer here while a schema changes.
+    pub fn table<R: Record>(&self) -> Result<RecordTable<'_, R, ReadOnly>>
+    where
+        S: Has<R>,
+    {
+        Ok(RecordTable::new(Access::reading(&self.snapshot), resolved::<S, R>(&self.inner)?))
+    }
+
+    /// A plain table. One that was never written is empty.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemaMismatch`] if the file's table of this name has other types.
+    pub fn open_table<K: KeyPart + 'static, V: Shape + 'static>(
+        &self,
+        def: &TableDef<K, V>,
+    ) -> Result<Table<'_, K, V, ReadOnly>> {
+        let shapes = || (K::describe(), V::describe());
+        let head = catalog::find_plain(&self.snapshot, def.name(), self.inner.fingerprint::<K, V>(), shapes)?;
+        Ok(Table::new(Access::reading(&self.snapshot), def.name(), head))
+    }
+
+    /// The timestamp of the newest commit that this sees.
+    #[must_use]
+    pub fn timestamp(&self) -> u64 {
+        self.snapshot.timestamp()
+    }
+}
+
+/// A write transaction. It reads what it wrote; nobody else sees it before the commit. Dropping it rolls back.
+///
+/// ```
+/// use tamarack::{Database, Durability, TableDef};
+/// const HITS: TableDef<String, u64> = TableDef::new("hits");
+/// # fn main() -> tamarack::Result<()> {
+/// let db = Database::<()>::in_memory()?;
+/// let tx = db.begin_write()?;
+/// tx.open_table(&HITS)?.insert("/", 1)?;
+/// tx.commit_with(Durability::Buffered)?;
+/// # Ok(()) }
+/// ```
+pub struct WriteTxn<S> {
+    inner: Arc<Inner>,
+    writer: Writer,
+    durability: Durability,
+    of: PhantomData<fn() -> S>,
+}
+
+impl<S> fmt::Debug for WriteTxn<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteTxn").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}
+
+impl<S: Schema> WriteTxn<S> {
+    pub(super) fn new(inner: Arc<Inner>, txn: engine::WriteTxn, durability: Durability) -> Self {
+        Self { inner, writer: Writer::new(txn), durability, of: PhantomData }
+    }
+
+    /// The table of a record. Several tables can be open at once.
+    ///
+    /// # Errors
+    /// None today; later versions answer here while a schema changes.
+    pub fn table<R: Record>(&self) -> Result<RecordTable<'_, R, ReadWrite>>
+    where
+        S: Has<R>,
+    {
+        Ok(RecordTable::new(Access::writing(&self.writer), resolved::<S, R>(&self.inner)?))
+    }
+
+    /// A plain table, made if it is not there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemaMismatch`] if the file's table of this name has other types; [`ErrorKind::TooManyTables`];
+    /// [`ErrorKind::KeyTooLong`] for its name.
+    pub fn open_table<K: KeyPart + 'static, V: Shape + 'static>(
+        &self,
+        def: &TableDef<K, V>,
+    ) -> Result<Table<'_, K, V, ReadWrite>> {
+        let shapes = || (K::describe(), V::describe());
+        let txn = &self.writer.txn;
+        let head = match catalog::find_plain(txn, def.name(), self.inner.fingerprint::<K, V>(), shapes)? {
+            Some(head) => head,
+            None => catalog::create_plain(txn, def.name(), K::describe(), V::describe())?,
+        };
+        Ok(Table::new(Access::writing(&self.writer), def.name(), Some(head)))
+    }
+
+    /// Removes a plain table with everything in it; `false` if there is none. Cost: its pages become free at the next checkpoint,
+    /// without being read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemaMismatch`] if the file's table of this name has other types.
+    pub fn delete_table<K: KeyPart + 'static, V: Shape + 'static>(&self, def: &TableDef<K, V>) -> Result<bool> {
+        let shapes = || (K::describe(), V::describe());
+        let txn = &self.writer.txn;
+        match catalog::find_plain(txn, def.name(), self.inner.fingerprint::<K, V>(), shapes)? {
+            Some(head) => {
+                catalog::drop_plain(txn, def.name(), head)?;
+                self.writer.forget(head.table)?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Commits with the durability of the options.
+    ///
+    /// # Errors
+    /// As [`Database::write`](super::Database::write).
+    pub fn commit(self) -> Result<()> {
+        let durability = self.durability;
+        self.commit_with(durability)
+    }
+
+    /// Commits with a durability of its own.
+    ///
+    /// # Errors
+    /// As [`Database::write`](super::Database::write).
+    pub fn commit_with(self, durability: Durability) -> Result<()> {
+        self.writer.commit(durability)
+    }
+
+    /// Gives up: nothing was written. Dropping does the same.
+    pub fn rollback(self) {}
+}

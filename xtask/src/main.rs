@@ -1,0 +1,92 @@
+//! `cargo xtask`: the tasks of this repository that are more than one plain cargo command.
+
+#![allow(clippy::disallowed_methods, reason = "a tool for people and CI: it starts programs and reads files")]
+
+mod msrv;
+mod run;
+mod sizes;
+mod source;
+mod unsafe_code;
+
+use clap::{Parser, Subcommand};
+use run::{cargo, output, program};
+use std::{error::Error, process::ExitCode};
+
+/// Errors of files, programs and checks alike.
+type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+/// The tasks of this repository that are more than one plain cargo command.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that continuous integration runs (.ci/run).
+    Ci,
+    /// Simulated crashes: the fault-injecting file cuts commits, checkpoints and recoveries at random writes.
+    CrashSim {
+        /// Crashes to simulate.
+        #[arg(default_value_t = 10_000)]
+        crashes: u64,
+    },
+    /// The whole store against std's BTreeMap: random operations, snapshots, reopens, crashes.
+    Model {
+        /// Operations to run.
+        #[arg(default_value_t = 1_000_000)]
+        operations: u64,
+    },
+    /// The loom models: latches, epochs, the reset of the log ring, in every interleaving within their bounds.
+    Loom,
+    /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
+    Unsafe,
+    /// Lists files over 600 lines and functions over 60; fails if one has no reason in xtask/sizes.txt.
+    Sizes,
+    /// Checks that the stated minimum Rust version is the toolchain's, and that everything builds with it.
+    Msrv,
+    /// Rewrites golden expansions and compile-fail messages from what the macros and the compiler say now. Read the diff.
+    Bless,
+}
+
+fn main() -> ExitCode {
+    match perform(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: &Task) -> Result {
+    match task {
+        Task::Ci => program("bash", &[".ci/run"], &[]),
+        Task::CrashSim { crashes } => simulation("engine::tests::crash", "TAMARACK_SIM_CRASHES", *crashes),
+        Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
+        Task::Loom => {
+            // A directory of its own: the flag would otherwise rebuild everything twice.
+            let test = ["test", "--release", "-p", "tamarack-models", "--target-dir", "target/loom"];
+            cargo(&test, &[("RUSTFLAGS", "--cfg loom")])
+        }
+        Task::Unsafe => unsafe_code::check(),
+        Task::Sizes => sizes::check(),
+        Task::Msrv => msrv::check(),
+        Task::Bless => {
+            cargo(&["test", "-p", "tamarack-macros"], &[("TAMARACK_BLESS", "1")])?;
+            cargo(&["test", "-p", "tamarack-tests", "--test", "ui"], &[("TRYBUILD", "overwrite")])
+        }
+    }
+}
+
+/// Runs the store's tests whose paths hold a word, with a count in the environment. That there are none is an error.
+fn simulation(word: &str, variable: &str, count: u64) -> Result {
+    let tests = ["test", "--release", "-p", "tamarack", "--lib", word, "--"];
+    let list = output(&[&tests[..], &["--list"]].concat())?;
+    if !list.lines().any(|line| line.ends_with(": test")) {
+        return Err(format!("no test of the store is named `{word}`").into());
+    }
+    cargo(&[&tests[..], &["--nocapture"]].concat(), &[(variable, &count.to_string())])
+}
