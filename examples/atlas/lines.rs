@@ -152,7 +152,7 @@ fn degrees(column: &str, text: &str, most: f64) -> Result<f64, String> {
 
 /// A number as a key part.
 pub(crate) fn finite(number: f64) -> Result<Finite<f64>, String> {
-    Finite::try_new(number).map_err(|_| format!("`{number}` has no place in an order"))
+    Finite::new(number).map_err(|_| format!("`{number}` has no place in an order"))
 }
 
 #[cfg(test)]

@@ -144,15 +144,15 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         IterValues(self.iter())
     }
 
-    /// Calls `with` on key and value of each entry in a range, where they lie, in order. No copy and no allocation for each entry; an
-    /// error of `with` ends the scan.
+    /// Calls `with` on key and value of each entry in a range, where they lie, in order, until it says `false`. No copy and no allocation
+    /// for each entry; an error of `with` ends the scan too.
     ///
     /// # Errors
     /// What `with` returns; as [`get`](Self::get).
     pub fn scan<B: KeyBounds<K>>(
         &self,
         range: B,
-        mut with: impl FnMut(&K::Slice, &V::Slice) -> Result<()>,
+        mut with: impl FnMut(&K::Slice, &V::Slice) -> Result<bool>,
     ) -> Result<()>
     where
         K: Lend,
@@ -162,7 +162,9 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         while let Some((key, value)) = cursor.next(self.access.view, self.tree).map_err(|error| self.named(error))? {
             let lent = K::lend(key).and_then(|lent| Ok((lent, V::lend(value)?)));
             let (lent_key, lent_value) = lent.map_err(|error| self.undecodable(key, error))?;
-            with(lent_key, lent_value)?;
+            if !with(lent_key, lent_value)? {
+                break;
+            }
         }
         Ok(())
     }
@@ -199,6 +201,36 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         Ok(self.len()? == 0)
     }
 
+    /// Stores a value under a key; returns whether there was one. As [`insert`](Self::insert), without decoding the old value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]: nothing was changed.
+    pub fn replace<A: KeyArg<K>, W: ValueArg<V>>(&mut self, key: A, value: W) -> Result<bool>
+    where
+        M: CanWrite<A>,
+    {
+        let key = Self::key(&key);
+        let old = self.access.contains(self.tree, &key).map_err(|error| self.named(error))?;
+        self.put_encoded(&key, &value, !old)?;
+        Ok(old)
+    }
+
+    /// Removes a key; returns whether it was there. As [`remove`](Self::remove), without decoding the old value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    pub fn discard<A: KeyArg<K>>(&mut self, key: A) -> Result<bool>
+    where
+        M: CanWrite<A>,
+    {
+        let key = Self::key(&key);
+        let old = self.access.contains(self.tree, &key).map_err(|error| self.named(error))?;
+        if old {
+            self.forget_encoded(&key)?;
+        }
+        Ok(old)
+    }
+
     /// Stores a value under a key; returns the one that was there.
     ///
     /// # Errors
@@ -211,9 +243,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     pub(super) fn insert_encoded<W: ValueArg<V>>(&self, key: &[u8], value: &W) -> Result<Option<V>> {
+        let old = self.get_encoded(key)?;
+        self.put_encoded(key, value, old.is_none())?;
+        Ok(old)
+    }
+
+    fn put_encoded<W: ValueArg<V>>(&self, key: &[u8], value: &W, is_new: bool) -> Result<()> {
         if key.len() > MAX_KEY {
-            let message =
-                format!("table `{}`: the key has {} bytes, at most {MAX_KEY} are possible", self.name, key.len());
+            let message = format!("table `{}`: the key has {} bytes, at most {MAX_KEY} are possible", self.name, key.len());
             return Err(Error::new(ErrorKind::KeyTooLong, message));
         }
         let writer = self.access.writer()?;
@@ -230,12 +267,11 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
             let message = format!("table `{name}`: the value has {len} bytes, at most {MAX_VALUE} are possible");
             return Err(Error::new(ErrorKind::ValueTooLong, message));
         }
-        let old = self.get_encoded(key)?;
         writer.txn.put(self.tree, key, stored).map_err(|error| self.named(error))?;
-        if old.is_none() {
+        if is_new {
             writer.count(self.table, |counter| counter.records += 1)?;
         }
-        Ok(old)
+        Ok(())
     }
 
     /// Removes a key; returns the value that was there.
