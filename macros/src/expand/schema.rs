@@ -12,6 +12,7 @@ pub(super) fn expand(schema: &Schema<'_>) -> TokenStream {
     let private = quote! { #krate::__private };
     let (ident, records, count) = (schema.ident, &schema.records, schema.records.len());
     let places = 0..count;
+    let fields = (0..count).map(syn::Index::from);
     quote! {
         const _: () = {
             #[automatically_derived]
@@ -19,6 +20,8 @@ pub(super) fn expand(schema: &Schema<'_>) -> TokenStream {
                 const RECORDS: #private::core::primitive::usize = #count;
 
                 fn definitions() -> #private::std::vec::Vec<#private::RecordDef> {
+                    // Nobody ever makes a value of it: without this, the compiler would call its fields unused.
+                    let _ = |schema: &Self| { #(let _ = &schema.#fields;)* };
                     #private::std::vec![#(<#records as #private::Record>::definition()),*]
                 }
             }

@@ -30,6 +30,8 @@ pub(crate) struct Core {
     pub(super) options: EngineOptions,
     signal: Signal,
     closed: AtomicBool,
+    /// The newest commit when the file was opened.
+    opened_at: u64,
 }
 
 /// A core whose thread ends with the last handle.
@@ -97,6 +99,7 @@ impl Engine {
             options,
             signal: Signal::default(),
             closed: AtomicBool::new(false),
+            opened_at: last,
         });
         if salts_full && !core.options.read_only {
             // Makes room for this session's salt: many crashes in a row without a checkpoint.
@@ -127,7 +130,7 @@ impl Engine {
         if self.read_only() {
             return Ok(Report::default());
         }
-        ckpt::run(&self.shared.base)
+        ckpt::run_and_shrink(&self.shared.base)
     }
 
     /// Makes deferred and buffered commits durable.
@@ -164,13 +167,13 @@ impl Core {
         Ok(())
     }
 
-    /// The last flush and checkpoint of a session.
+    /// The last flush and checkpoint of a session. One that committed nothing leaves the file as it found it.
     fn finish(&self) -> Result<()> {
-        if self.options.read_only {
-            return Ok(());
+        if self.options.read_only || self.base.registry.published() == self.opened_at {
+            return self.base.poison.check();
         }
         self.pipeline.flush(&self.base)?;
-        ckpt::run(&self.base).map(|_| ())
+        ckpt::run_and_shrink(&self.base).map(|_| ())
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where the database starts a thread")]

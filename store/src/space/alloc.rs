@@ -166,10 +166,15 @@ impl Allocator {
         Ok(())
     }
 
-    /// Cuts a free tail off if it is worth it: a sixteenth of the file, or 64 blocks of a small one.
-    pub(crate) fn shrink(&mut self) -> bool {
+    /// The free tail, if it is worth cutting off: a sixteenth of the file, or 64 blocks of a small one.
+    pub(crate) fn loose_tail(&self) -> Option<Extent> {
         let last = self.by_start.last_key_value().map(|(&start, &len)| Extent { start, len });
-        match last.filter(|last| last.end() == self.tail && last.len >= (self.tail / 16).max(64)) {
+        last.filter(|last| last.end() == self.tail && last.len >= (self.tail / 16).max(64))
+    }
+
+    /// Cuts a free tail off if it is worth it.
+    pub(crate) fn shrink(&mut self) -> bool {
+        match self.loose_tail() {
             Some(last) => {
                 self.remove(last);
                 self.tail = last.start;

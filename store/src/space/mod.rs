@@ -125,6 +125,11 @@ impl Space {
         self.allocator.iter().chain(unsettled).chain(quarantined).collect()
     }
 
+    /// Whether a file of `tail` blocks is longer than it need be by so much that a checkpoint should cut it.
+    pub(crate) fn is_loose(&self, tail: u64) -> bool {
+        self.tail() < tail || self.allocator.loose_tail().is_some()
+    }
+
     /// Cuts off free blocks at the end of the file if there are many; returns whether the tail moved.
     pub(crate) fn shrink(&mut self) -> bool {
         self.allocator.shrink()

@@ -201,6 +201,8 @@ impl<'a> LeafPlan<'a> {
             return splice.write(out);
         }
         let page = self.pages[i];
+        // At most one entry (12,288 + 4,096 bytes) and two fences (12,288 each) in a page above the target.
+        debug_assert!(page.size <= MAX_BODY, "a body of {} bytes", page.size);
         let items = &self.items[page.start..page.end];
         let entries = items.iter().map(|item| (item.key(), item.value()));
         write_body(out, 0, self.lower(i), self.upper(i), items.len(), page.keys, entries);
@@ -215,8 +217,6 @@ impl<'a> LeafPlan<'a> {
         let keys: usize = items.iter().map(|item| item.key_len() - prefix).sum();
         let values: usize = items.iter().map(|item| item.value().bytes().len()).sum();
         let size = body_size(lower, upper, items.len(), keys + values);
-        // At most one entry (12,288 + 4,096 bytes) and two fences (12,288 each) in a page above the target.
-        debug_assert!(size <= MAX_BODY, "a body of {size} bytes");
         PlannedLeaf { size, start, end, keys }
     }
 

@@ -1,0 +1,330 @@
+//! Databases as files: reopening, locks, read-only opens, other schemas, panics, threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use tamarack::{Database, Durability, Error, ErrorKind, Id, Options, Record, Result, Schema, TableDef};
+use tamarack_tests::{Customer, Shop, customer};
+
+const HITS: TableDef<u64, u64> = TableDef::new("hits");
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("test.tam")
+    }
+}
+
+#[test]
+fn closed_dropped_and_opened_again() {
+    let folder = Folder::new();
+    let mut known = 0;
+    for round in 0..4 {
+        let db = Database::<Shop>::open(folder.file()).unwrap();
+        assert_eq!(db.read(|tx| tx.table::<Customer>()?.len()).unwrap(), known);
+        let id = db.write(|tx| tx.table::<Customer>()?.insert(customer("Oslo", 30))).unwrap();
+        known += 1;
+        assert_eq!(id.get(), known, "ids go on");
+        if round % 2 == 0 {
+            db.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_second_opener_gets_a_clear_error() {
+    let folder = Folder::new();
+    let db = Database::<()>::open(folder.file()).unwrap();
+    let error = Database::<()>::open(folder.file()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.to_string().contains("test.tam") && error.to_string().contains("cloning"), "{error}");
+    drop(db);
+    Database::<()>::open(folder.file()).unwrap();
+}
+
+#[test]
+fn what_is_not_a_database() {
+    let folder = Folder::new();
+    let open = |bytes: &[u8]| {
+        std::fs::write(folder.file(), bytes).unwrap();
+        let error = Database::<()>::open(folder.file()).unwrap_err();
+        assert_eq!(std::fs::read(folder.file()).unwrap(), bytes, "nothing was changed");
+        error.kind()
+    };
+    assert_eq!(open(b"a letter to a friend"), ErrorKind::NotADatabase);
+    assert_eq!(open(&[7; 100_000]), ErrorKind::NotADatabase);
+    let mut almost_zeros = [0; 100_000];
+    almost_zeros[50_000] = 1;
+    assert_eq!(open(&almost_zeros), ErrorKind::NotADatabase);
+    assert_eq!(Database::<()>::open(folder.0.path()).unwrap_err().kind(), ErrorKind::NotADatabase);
+    let missing = folder.0.path().join("missing").join("x.tam");
+    assert_eq!(Database::<()>::open(&missing).unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(Database::<()>::open_read_only(folder.0.path().join("y.tam")).unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+fn damage_is_found_and_names_the_place() {
+    let folder = Folder::new();
+    let db = Database::<()>::open(folder.file()).unwrap();
+    db.write(|tx| tx.open_table(&HITS)?.extend((0..20_000_u64).map(|n| (n, n)))).unwrap();
+    db.close().unwrap();
+    let good = std::fs::read(folder.file()).unwrap();
+    let (mut found, mut harmless) = (0, 0);
+    for seed in 0..60 {
+        let mut bytes = good.clone();
+        let mut random = fastrand::Rng::with_seed(seed);
+        let at = random.usize(..bytes.len());
+        bytes[at] ^= 1 << random.u8(..8);
+        std::fs::write(folder.file(), &bytes).unwrap();
+        let read = Database::<()>::open_read_only(folder.file()).and_then(|db| {
+            db.check()?;
+            db.read(|tx| {
+                let hits = tx.open_table(&HITS)?;
+                let all = hits.iter().collect::<Result<Vec<_>>>()?;
+                assert!(all == (0..20_000).map(|n| (n, n)).collect::<Vec<_>>(), "wrong data came out, byte {at}");
+                Ok(())
+            })
+        });
+        match read {
+            Ok(()) => harmless += 1,
+            Err(error) => {
+                found += 1;
+                assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+    assert!(found > 0 && harmless > 0, "{found} found, {harmless} in bytes that nothing needs");
+}
+
+#[test]
+fn read_only_sees_everything_and_writes_nothing() {
+    let folder = Folder::new();
+    let db = Database::<Shop>::open(folder.file()).unwrap();
+    db.write(|tx| tx.table::<Customer>()?.insert(customer("Oslo", 30))).unwrap();
+    db.close().unwrap();
+    let before = std::fs::read(folder.file()).unwrap();
+    let db = Database::<Shop>::open_read_only(folder.file()).unwrap();
+    assert_eq!(db.read(|tx| tx.table::<Customer>()?.len()).unwrap(), 1);
+    assert_eq!(db.begin_write().unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(db.read(|tx| Ok(tx.open_table(&HITS)?.iter().count())).unwrap(), 0);
+    db.close().unwrap();
+    // A record that the file does not hold reads as empty.
+    let db = Database::<Other>::open_read_only(folder.file()).unwrap();
+    assert!(db.read(|tx| tx.table::<Note>()?.is_empty()).unwrap());
+    assert_eq!(db.read(|tx| Ok(tx.table::<Note>()?.query(Note::TITLE).count())).unwrap(), 0);
+    drop(db);
+    assert_unchanged(&before, &std::fs::read(folder.file()).unwrap());
+}
+
+#[derive(Record)]
+struct Note {
+    #[record(key)]
+    id: u32,
+    #[record(index)]
+    title: String,
+}
+
+#[derive(Schema)]
+struct Other(Note);
+
+mod changed {
+    use tamarack::{Id, Record, Schema};
+
+    #[derive(Record)]
+    #[record(table = "customers", index(city_age = (city, age)), index(street = (street)))]
+    #[expect(dead_code, reason = "it is never stored")]
+    pub(super) struct Customer {
+        #[record(key(auto))]
+        id: Id<Customer>,
+        email: Option<String>,
+        city: String,
+        age: u32,
+        street: String,
+    }
+
+    #[derive(Schema)]
+    pub(super) struct Shop(Customer);
+}
+
+fn assert_unchanged(before: &[u8], after: &[u8]) {
+    assert_eq!(before.len(), after.len(), "the file's length");
+    let different = before.iter().zip(after).position(|(a, b)| a != b);
+    assert_eq!(different, None, "the first byte that changed");
+}
+
+#[test]
+fn another_schema_is_refused_with_what_differs() {
+    let folder = Folder::new();
+    let db = Database::<Shop>::open(folder.file()).unwrap();
+    db.write(|tx| tx.table::<Customer>()?.insert(customer("Oslo", 30))).unwrap();
+    db.close().unwrap();
+    let before = std::fs::read(folder.file()).unwrap();
+    let error = Database::<changed::Shop>::open(folder.file()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let text = error.to_string();
+    for line in [
+        "table `customers` in the file differs from the program's:",
+        "field `age` is u16 in the file, u32 in the program",
+        "field `tags` (list<text>) is in the file and not in the program",
+        "field `street` (text) is in the program and not in the file",
+        "index `city_age`: part `age` is desc u16 in the file, u32 in the program",
+        "index `email` is in the file and not in the program",
+        "index `street` is in the program and not in the file",
+        "Nothing was changed.",
+    ] {
+        assert!(text.contains(line), "{line:?} is missing in:\n{text}");
+    }
+    assert_unchanged(&before, &std::fs::read(folder.file()).unwrap());
+    // Tables that are not mentioned stay.
+    let db = Database::<Other>::open(folder.file()).unwrap();
+    db.write(|tx| tx.table::<Note>()?.insert(Note { id: 1, title: "x".into() })).unwrap();
+    db.close().unwrap();
+    let db = Database::<Shop>::open(folder.file()).unwrap();
+    assert_eq!(db.read(|tx| tx.table::<Customer>()?.len()).unwrap(), 1);
+}
+
+#[derive(Record)]
+#[record(table = "note")]
+struct Twin {
+    #[record(key)]
+    id: u32,
+    #[record(index)]
+    title: String,
+}
+
+#[derive(Schema)]
+struct Twins(Note, Twin);
+
+#[test]
+fn two_records_in_one_table_are_refused() {
+    let error = Database::<Twins>::in_memory().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    assert!(error.to_string().contains("`note`"), "{error}");
+    let _ = Twin { id: 0, title: String::new() };
+}
+
+#[test]
+fn errors_and_panics_roll_back() {
+    let db = Database::<Shop>::in_memory().unwrap();
+    let count = || db.read(|tx| tx.table::<Customer>()?.len()).unwrap();
+    let gave_up = db.write(|tx| {
+        tx.table::<Customer>()?.insert(customer("Oslo", 30))?;
+        Err::<(), _>(Error::new(ErrorKind::Aborted, "changed my mind"))
+    });
+    assert_eq!(gave_up.unwrap_err().kind(), ErrorKind::Aborted);
+    assert_eq!(count(), 0);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        db.write(|tx| {
+            tx.table::<Customer>()?.insert(customer("Oslo", 30))?;
+            panic!("in the middle");
+            #[expect(unreachable_code, reason = "it gives the closure its type")]
+            Ok(())
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(count(), 0);
+    let id = db.write(|tx| tx.table::<Customer>()?.insert(customer("Oslo", 30))).unwrap();
+    assert_eq!((id.get(), count()), (1, 1));
+    let nested = db.write(|_| db.write(|_| Ok(())));
+    assert_eq!(nested.unwrap_err().kind(), ErrorKind::NestedTransaction);
+}
+
+#[test]
+fn after_close_everything_says_so() {
+    let db = Database::<Shop>::in_memory().unwrap();
+    let other = db.clone();
+    let open = db.begin_read().unwrap();
+    db.close().unwrap();
+    assert_eq!(other.begin_read().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(other.begin_write().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(open.table::<Customer>().unwrap().len().unwrap(), 0, "an open snapshot goes on");
+    assert_eq!(other.close().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn readers_see_one_moment_while_others_write() {
+    let folder = Folder::new();
+    let db: Database<Shop> = Options::new().durability(Durability::Deferred).open(folder.file()).unwrap();
+    let ids = db
+        .write(|tx| {
+            let mut customers = tx.table::<Customer>()?;
+            (0..50).map(|_| customers.insert(customer("Oslo", 100))).collect::<Result<Vec<_>>>()
+        })
+        .unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut reads = 0;
+                while !done.load(Ordering::Relaxed) || reads == 0 {
+                    db.read(|tx| {
+                        let customers = tx.table::<Customer>()?;
+                        let ages = customers.iter().map(|one| Ok(u32::from(one?.age))).sum::<Result<u32>>()?;
+                        assert_eq!(ages, 5000, "years moved between customers");
+                        let index = customers
+                            .query(Customer::CITY_AGE)
+                            .map(|one| Ok(u32::from(one?.age)))
+                            .sum::<Result<u32>>()?;
+                        assert_eq!(index, 5000);
+                        Ok(())
+                    })
+                    .unwrap();
+                    reads += 1;
+                }
+            });
+        }
+        for writer in 0..2 {
+            let (db, ids, done) = (&db, &ids, &done);
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(writer);
+                for _ in 0..400 {
+                    let (from, to) = (ids[random.usize(..ids.len())], ids[random.usize(..ids.len())]);
+                    db.write(|tx| {
+                        let mut customers = tx.table::<Customer>()?;
+                        if customers.get(from)?.is_some_and(|one| one.age > 0) && from != to {
+                            customers.update(from, |one| one.age -= 1)?;
+                            customers.update(to, |one| one.age += 1)?;
+                        }
+                        Ok(())
+                    })
+                    .unwrap();
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+        }
+    });
+    db.check().unwrap();
+    db.close().unwrap();
+}
+
+#[test]
+fn options_are_checked() {
+    let folder = Folder::new();
+    for options in [Options::new().page_size(5000), Options::new().page_size(1 << 20), Options::new().log_size(1000)] {
+        let error = options.open::<()>(folder.file()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(!folder.file().exists());
+    }
+    let small: Database<()> = Options::new().page_size(4096).log_size(256 << 10).open(folder.file()).unwrap();
+    small.write(|tx| tx.open_table(&HITS)?.extend((0..50_000_u64).map(|n| (n, n)))).unwrap();
+    for n in 0..3000 {
+        small.write_with(Durability::Buffered, |tx| tx.open_table(&HITS)?.insert(n, n + 1)).unwrap();
+    }
+    small.flush().unwrap();
+    small.close().unwrap();
+    let small = Database::<()>::open(folder.file()).unwrap();
+    assert_eq!(small.read(|tx| tx.open_table(&HITS)?.get(2999)).unwrap(), Some(3000));
+    small.check().unwrap();
+}
+
+#[test]
+fn an_id_is_of_its_record() {
+    let id = Id::<Customer>::new(3);
+    assert_eq!((id.get(), id == Id::new(3), Id::<Customer>::AUTO < id), (3, true, true));
+}
