@@ -86,7 +86,7 @@ mod sync;
 pub use engine::Durability;
 pub use error::{Error, ErrorKind, Result};
 pub use tamarack_codec::{
-    Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NotANumber, PrefixArg, Shape,
+    Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NoMoreComponents, NotANumber, PrefixArg, Shape,
     ShapeDef, Timestamp, Total, key_laws,
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};

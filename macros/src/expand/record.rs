@@ -1,7 +1,8 @@
 //! `derive(Record)`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Generics, Type};
 
 use super::{local, local_at};
@@ -44,7 +45,9 @@ pub(super) fn fallback(record: &Record<'_>, generics: &Generics) -> TokenStream 
     if !generics.params.is_empty() {
         return TokenStream::new();
     }
-    let head = if record.key.is_empty() {
+    // A borrowed key is reported already.
+    let borrowed = key_types(record).iter().any(|ty| matches!(ty, Type::Reference(_)));
+    let head = if record.key.is_empty() || borrowed {
         quote! { type Key = (); type KeyParts = ((),); }
     } else {
         head(record, &private)
@@ -133,13 +136,20 @@ fn index_def(record: &Record<'_>, private: &TokenStream, index: &Index) -> Token
         let (name, ty) = (names::plain(field.ident), field.ty);
         match (index.each, desc) {
             (true, _) => {
-                quote! { .each(#name, <<#ty as #private::Each>::Element as #private::KeyPart>::describe()) }
+                let element = element(ty, private);
+                let describe = quote_spanned! { ty.span() => <#element as #private::KeyPart>::describe() };
+                quote! { .each(#name, #describe) }
             }
             (_, true) => quote! { .part_desc(#name, <#ty as #private::KeyPart>::describe()) },
             (_, false) => quote! { .part(#name, <#ty as #private::KeyPart>::describe()) },
         }
     });
     quote! { .index(#private::IndexDef::new(#name) #unique #(#parts)*) }
+}
+
+/// The element type of a field, at the field's type: that is where an error about it belongs.
+fn element(ty: &Type, private: &TokenStream) -> TokenStream {
+    quote_spanned! { ty.span() => <#ty as #private::Each>::Element }
 }
 
 fn keys(record: &Record<'_>, private: &TokenStream) -> TokenStream {
@@ -270,7 +280,7 @@ fn constants(record: &Record<'_>, private: &TokenStream) -> TokenStream {
         let types = parts.map(|(field, desc)| {
             let ty = field.ty;
             match (index.each, desc) {
-                (true, _) => quote! { <#ty as #private::Each>::Element },
+                (true, _) => element(ty, private),
                 (_, true) => quote! { #private::Desc<#ty> },
                 (_, false) => quote! { #ty },
             }

@@ -90,7 +90,7 @@ fn open_error(path: &Path, error: OpenError) -> Error {
     }
 }
 
-impl<S: Schema> Database<S> {
+impl<S> Database<S> {
     /// Opens the database in a file, or creates it. Tables of the schema that the file does not have yet are made.
     ///
     /// Cost: reads a few pages, and after a crash what the log holds.
@@ -99,7 +99,10 @@ impl<S: Schema> Database<S> {
     /// [`ErrorKind::Locked`] if the file is open elsewhere; [`ErrorKind::SchemaMismatch`], with what differs, if it was written with another
     /// schema; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`], [`ErrorKind::Truncated`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::LogDamaged`] for what the file is. In all these cases nothing was changed.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self>
+    where
+        S: Schema,
+    {
         Self::open_with(path, Options::new())
     }
 
@@ -107,7 +110,10 @@ impl<S: Schema> Database<S> {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`ErrorKind::InvalidArgument`] for an option out of its range.
-    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self>
+    where
+        S: Schema,
+    {
         options.check()?;
         let path = path.as_ref();
         let file = RealFile::open(path, OpenMode::CreateOrOpen).map_err(|error| open_error(path, error))?;
@@ -119,7 +125,10 @@ impl<S: Schema> Database<S> {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`ErrorKind::Io`] if there is no such file.
-    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self>
+    where
+        S: Schema,
+    {
         let path = path.as_ref();
         let file = RealFile::open(path, OpenMode::ReadOnly).map_err(|error| open_error(path, error))?;
         let mut options = Options::new();
@@ -131,11 +140,17 @@ impl<S: Schema> Database<S> {
     ///
     /// # Errors
     /// [`ErrorKind::SchemaMismatch`] if two records of the schema share a table.
-    pub fn in_memory() -> Result<Self> {
+    pub fn in_memory() -> Result<Self>
+    where
+        S: Schema,
+    {
         Self::on(Arc::new(MemoryFile::default()), Options::new())
     }
 
-    fn on(storage: Arc<dyn Storage>, options: Options) -> Result<Self> {
+    fn on(storage: Arc<dyn Storage>, options: Options) -> Result<Self>
+    where
+        S: Schema,
+    {
         let engine = Engine::open(storage, options.engine)?;
         let records = catalog::install(&engine, S::definitions())?;
         let inner = Inner { engine, records, fingerprints: RwLock::default(), durability: options.durability };

@@ -1,6 +1,6 @@
 //! Schemas: which records a database holds.
 
-use super::record::{Record, RecordDef};
+use super::record::RecordDef;
 
 /// The records of one database. Derive it on a tuple struct that lists them.
 ///
@@ -48,7 +48,7 @@ impl Schema for () {
     label = "`{R}` is not listed",
     note = "list it in `struct {Self}(.., {R});`"
 )]
-pub trait Has<R: Record>: Schema {
+pub trait Has<R>: Schema {
     /// The record's place in the list.
     const POSITION: usize;
 }

@@ -4,7 +4,7 @@ use super::access::{Access, Writer};
 use super::catalog::{self, Resolved};
 use super::database::Inner;
 use super::record::Record;
-use super::{Has, ReadOnly, ReadWrite, RecordTable, Schema, Table, TableDef};
+use super::{Has, ReadOnly, ReadWrite, RecordTable, Table, TableDef};
 use crate::engine::{self, Durability, Snapshot};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use tamarack_codec::{KeyPart, Shape};
 
-fn resolved<S: Has<R>, R: Record>(inner: &Inner) -> Result<&Resolved> {
+fn resolved<S: Has<R>, R>(inner: &Inner) -> Result<&Resolved> {
     let found = inner.records.get(S::POSITION);
     found.ok_or_else(|| Error::new(ErrorKind::SchemaMismatch, "the schema lists fewer records than it says"))
 }
@@ -41,7 +41,7 @@ impl<S> fmt::Debug for ReadTxn<S> {
     }
 }
 
-impl<S: Schema> ReadTxn<S> {
+impl<S> ReadTxn<S> {
     pub(super) fn new(inner: Arc<Inner>, snapshot: Snapshot) -> Self {
         Self { inner, snapshot, of: PhantomData }
     }
@@ -102,7 +102,7 @@ impl<S> fmt::Debug for WriteTxn<S> {
     }
 }
 
-impl<S: Schema> WriteTxn<S> {
+impl<S> WriteTxn<S> {
     pub(super) fn new(inner: Arc<Inner>, txn: engine::WriteTxn, durability: Durability) -> Self {
         Self { inner, writer: Writer::new(txn), durability, of: PhantomData }
     }

@@ -1,0 +1,12 @@
+//! The compile-fail suite: every message a user can meet, reviewed as prose. One mistake a file, in folders by topic.
+//!
+//! `TRYBUILD=overwrite cargo test -p tamarack-tests --test ui` writes the messages anew; read the diff.
+
+#[test]
+fn messages() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("ui/pass/*.rs");
+    for topic in ["attr", "index", "key", "query", "schema", "shape", "transaction"] {
+        cases.compile_fail(format!("ui/{topic}/*.rs"));
+    }
+}

@@ -1,0 +1,8 @@
+use tamarack::Record;
+
+#[derive(Record)]
+enum Customer {
+    One,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tamarack::Record;
+
+#[derive(Record)]
+struct Customer(u32, String);
+
+fn main() {}

@@ -1,0 +1,8 @@
+use tamarack::Record;
+
+#[derive(Record)]
+struct Customer {
+    name: String,
+}
+
+fn main() {}

@@ -1,0 +1,28 @@
+use tamarack::{Id, Record, Schema};
+
+#[derive(Record)]
+#[record(index(city_age = (city, desc age)))]
+struct Customer {
+    #[record(key(auto))]
+    id: Id<Customer>,
+    #[record(unique)]
+    email: String,
+    city: String,
+    age: u16,
+}
+
+#[derive(Record)]
+struct Order {
+    #[record(key)]
+    number: u32,
+    #[record(index)]
+    buyer: Id<Customer>,
+}
+
+#[derive(Schema)]
+struct Shop(Customer, Order);
+
+#[derive(Schema)]
+struct Twice(Customer, Order, Customer);
+
+fn main() {}

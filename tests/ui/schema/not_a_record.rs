@@ -1,0 +1,8 @@
+use tamarack::Schema;
+
+struct Customer;
+
+#[derive(Schema)]
+struct Shop(Customer);
+
+fn main() {}

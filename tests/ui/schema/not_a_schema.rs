@@ -1,0 +1,7 @@
+use tamarack::Database;
+
+struct Shop;
+
+fn main() {
+    let _ = Database::<Shop>::in_memory();
+}
