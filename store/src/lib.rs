@@ -86,8 +86,8 @@ mod sync;
 pub use engine::Durability;
 pub use error::{Error, ErrorKind, Result};
 pub use tamarack_codec::{
-    Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NoMoreComponents, NotANumber, PrefixArg, Shape,
-    ShapeDef, Timestamp, Total, key_laws,
+    Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NoMoreComponents, NotANumber,
+    PrefixArg, Shape, ShapeDef, Timestamp, Total, key_laws,
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{

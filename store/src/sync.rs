@@ -6,7 +6,7 @@
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {
-    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+    pub(crate) use parking_lot::Mutex;
     pub(crate) use std::hint::spin_loop as spin;
     pub(crate) use std::sync::atomic;
 }

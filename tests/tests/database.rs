@@ -1,5 +1,7 @@
 //! Databases as files: reopening, locks, read-only opens, other schemas, panics, threads.
 
+#![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,7 +140,6 @@ mod changed {
 
     #[derive(Record)]
     #[record(table = "customers", index(city_age = (city, age)), index(street = (street)))]
-    #[expect(dead_code, reason = "it is never stored")]
     pub(super) struct Customer {
         #[record(key(auto))]
         id: Id<Customer>,

@@ -1,5 +1,7 @@
 //! Generated code in hostile surroundings: names that shadow the prelude, methods that look like the library's, fields named as locals.
 
+#![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+
 use tamarack::{Database, Record as Rec, Schema as Sch};
 
 /// Everything that generated code might mean is something else here.

@@ -1,5 +1,7 @@
 //! Indexes of every kind against a naive filter over all records.
 
+#![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+
 use proptest::prelude::*;
 use tamarack::{Database, Id, KeyPart, Record, Result, Schema, Shape};
 

@@ -1,5 +1,7 @@
 //! Plain tables against std's `BTreeMap`, and their limits.
 
+#![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -185,8 +187,8 @@ fn limits() {
     let db = Database::<()>::in_memory().unwrap();
     db.write(|tx| {
         let mut table = tx.open_table(&LONG)?;
-        table.insert(&vec![1; 4096], b"")?;
-        let error = table.insert(&vec![1; 4097], b"").unwrap_err();
+        table.insert(vec![1; 4096], b"")?;
+        let error = table.insert(vec![1; 4097], b"").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::KeyTooLong);
         assert_eq!(error.to_string(), "table `long`: the key has 4097 bytes, at most 4096 are possible");
         let name = TableDef::<u8, u8>::named("n".repeat(5000));

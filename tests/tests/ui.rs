@@ -2,6 +2,8 @@
 //!
 //! `TRYBUILD=overwrite cargo test -p tamarack-tests --test ui` writes the messages anew; read the diff.
 
+#![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+
 #[test]
 fn messages() {
     let cases = trybuild::TestCases::new();

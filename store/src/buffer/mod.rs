@@ -16,7 +16,7 @@ mod swip;
 
 pub(crate) use epoch::{Guard, pin};
 pub(crate) use frame::{Building, Child, Frame, HEADER as FRAME_HEADER, PinnedFrame, RootSlot};
-pub(crate) use latch::{Locked, OptimisticLatch, Restart};
+pub(crate) use latch::{Locked, OptimisticLatch};
 pub(crate) use pool::{Pool, PoolOptions};
 pub(crate) use swip::{FrameId, Swip};
 

@@ -140,11 +140,6 @@ impl Pool {
         (self.smallest << (self.classes.len() - 1)) - HEADER
     }
 
-    /// Whether a node of this shape fits a frame.
-    pub(crate) fn fits(&self, body_len: usize, children: usize) -> bool {
-        frame_bytes(body_len, children) <= self.smallest << (self.classes.len() - 1)
-    }
-
     /// A frame for a node of this shape. The body holds whatever an earlier node left in it.
     pub(crate) fn allocate(&self, level: u8, body_len: usize, children: usize) -> Result<Building<'_>, NoMemory> {
         let bytes = frame_bytes(body_len, children);
@@ -220,11 +215,13 @@ impl Pool {
     }
 
     /// Bytes of frames in use, limbo included.
+    #[cfg(test)]
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.in_use.load(Ordering::Relaxed)
     }
 
     /// Bytes of frames that wait for readers to leave.
+    #[cfg(test)]
     pub(crate) fn limbo_bytes(&self) -> u64 {
         self.limbo.load(Ordering::Relaxed)
     }

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests use threads as programs do")]
+
 use super::*;
 
 #[test]

@@ -18,7 +18,7 @@ mod superblocks;
 mod tidy;
 mod write;
 
-pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_space};
+pub(crate) use base::{ApplyState, Base, LogPosition, accounting, no_space};
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, write_both};
@@ -31,15 +31,6 @@ use crate::space::Extent;
 use capture::Capture;
 use write::Writer;
 
-/// What a checkpoint did.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Report {
-    /// Pages written.
-    pub(crate) pages: u64,
-    /// Bytes of these pages.
-    pub(crate) bytes: u64,
-}
-
 /// Everything that was written and what it replaces.
 struct Prepared<'a> {
     writer: Writer<'a>,
@@ -51,14 +42,14 @@ struct Prepared<'a> {
 }
 
 /// Writes everything up to the newest commit into the trees on disk. Does nothing if there is nothing new.
-pub(crate) fn run(base: &Base) -> Result<Report> {
+pub(crate) fn run(base: &Base) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;
         if unchanged(base, &state, &superblock) && !base.space()?.is_loose(superblock.tail) {
-            return Ok(Report::default());
+            return Ok(());
         }
         base.space()?.shrink();
         Capture::take(base, &mut state)?
@@ -77,16 +68,14 @@ pub(crate) fn run(base: &Base) -> Result<Report> {
     base.window.begin_release(capture.log.position);
     write_both(base, &prepared.superblock)?;
     *superblock = prepared.superblock.clone();
-    let report = Report { pages: prepared.writer.written.len() as u64, bytes: prepared.writer.output.bytes };
-    settle(base, capture, prepared)?;
-    Ok(report)
+    settle(base, capture, prepared)
 }
 
 /// [`run`], and again while that lets the file end earlier: what a checkpoint frees can be cut off by the next one, and the maps that it
 /// wrote at the end move with the one after.
-pub(crate) fn run_and_shrink(base: &Base) -> Result<Report> {
+pub(crate) fn run_and_shrink(base: &Base) -> Result<()> {
     const ROUNDS: usize = 3;
-    let report = run(base)?;
+    run(base)?;
     for _ in 0..ROUNDS {
         let tail = base.superblock.lock().tail;
         if !base.space()?.is_loose(tail) {
@@ -94,7 +83,7 @@ pub(crate) fn run_and_shrink(base: &Base) -> Result<Report> {
         }
         run(base)?;
     }
-    Ok(report)
+    Ok(())
 }
 
 fn unchanged(base: &Base, state: &ApplyState, superblock: &Superblock) -> bool {

@@ -28,14 +28,6 @@ impl<'a> Value<'a> {
         }
         Self::owned(bytes.to_vec())
     }
-
-    /// The bytes, copied unless they are owned already.
-    pub(crate) fn into_vec(self) -> Vec<u8> {
-        match self.0 {
-            Repr::Owned(bytes) => bytes,
-            Repr::Pinned { frame, range } => frame.frame().body().get(range).unwrap_or_default().to_vec(),
-        }
-    }
 }
 
 impl Deref for Value<'_> {

@@ -40,8 +40,6 @@ pub(crate) struct Opened {
     pub(crate) end: LogPosition,
     /// Where this session's records begin.
     pub(crate) first: u64,
-    /// Commits that were replayed.
-    pub(crate) replayed: u64,
 }
 
 /// See the module.
@@ -68,7 +66,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let end = replay(&base)?;
     let position = LogPosition { position: end.position, chain: end.chain };
     base.apply.lock().applied = position;
-    Ok(Opened { base, end: position, first, replayed: end.records })
+    Ok(Opened { base, end: position, first })
 }
 
 /// The superblock to start from; `None` if there is no database yet.

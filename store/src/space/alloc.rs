@@ -58,6 +58,7 @@ impl Allocator {
         self.tail
     }
 
+    #[cfg(test)]
     pub(crate) fn free_blocks(&self) -> u64 {
         self.free
     }

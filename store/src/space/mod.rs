@@ -57,6 +57,7 @@ impl Space {
     }
 
     /// Blocks that are free.
+    #[cfg(test)]
     pub(crate) fn free_blocks(&self) -> u64 {
         self.allocator.free_blocks()
     }

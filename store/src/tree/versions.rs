@@ -33,6 +33,7 @@ impl Versions {
     }
 
     /// Notes that `new` replaced `old`. `snapshots` are the registered ones in ascending order; leaves that are needed no more go to `retired`.
+    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
     pub(super) fn supersede(
         &mut self,
         pool: &Pool,
@@ -97,11 +98,6 @@ impl Versions {
             }
             retired.push(id);
         }
-    }
-
-    /// Number of versions kept.
-    pub(crate) fn len(&self) -> usize {
-        self.old.len()
     }
 }
 

@@ -200,7 +200,7 @@ impl Pipeline {
             None => Ok(()),
         };
         // I22: nothing is applied before its record is as durable as it has to be. The turn is taken before leadership ends (I15).
-        let turn = flushed.and_then(|()| Ok(base.apply.lock()));
+        let turn = flushed.map(|()| base.apply.lock());
         let mut state = self.state.lock();
         state.leading = false;
         self.changed.notify_all();

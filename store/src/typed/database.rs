@@ -247,7 +247,7 @@ impl<S> Database<S> {
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid.
     pub fn checkpoint(&self) -> Result<()> {
-        self.inner.engine.checkpoint().map(|_| ())
+        self.inner.engine.checkpoint()
     }
 
     /// Makes deferred and buffered commits durable.

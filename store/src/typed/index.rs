@@ -5,6 +5,9 @@ use super::record::{Locate, Record};
 use std::marker::PhantomData;
 use tamarack_codec::{DecodeError, KeyArg, KeyBuf, KeyPart, KeyRange, NoMoreComponents, PartPlace, PrefixArg};
 
+/// Types that a query knows without holding a value of them.
+type Marker<R, Parts, U> = PhantomData<fn() -> (R, Parts, U)>;
+
 /// The primary key as an index.
 #[derive(Debug, Clone, Copy)]
 pub struct Primary;
@@ -133,7 +136,7 @@ rest!(A B C D E F G H);
 #[derive(Debug)]
 pub struct Index<R, Parts, U> {
     number: usize,
-    of: PhantomData<fn() -> (R, Parts, U)>,
+    of: Marker<R, Parts, U>,
 }
 
 impl<R, Parts, U> Clone for Index<R, Parts, U> {
@@ -201,7 +204,7 @@ pub struct Query<R, Remaining, U> {
     prefix: KeyBuf,
     /// Whether a part given so far was `None`.
     none: bool,
-    of: PhantomData<fn() -> (R, Remaining, U)>,
+    of: Marker<R, Remaining, U>,
 }
 
 impl<R: Record, Remaining: Rest, U: Kind> Query<R, Remaining, U> {

@@ -11,6 +11,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use tamarack_codec::{DecodeError, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, Shape, decode_value, render_key};
 
+/// Types that a table knows without holding a value of them.
+type Marker<K, V, M> = PhantomData<fn() -> (K, V, M)>;
+
 /// What a table that was never written reads from.
 const NO_TREE: TreeId = TreeId(u32::MAX);
 
@@ -41,7 +44,7 @@ pub struct Table<'tx, K, V, M> {
     pub(super) tree: TreeId,
     table: u32,
     name: Box<str>,
-    of: PhantomData<fn() -> (K, V, M)>,
+    of: Marker<K, V, M>,
 }
 
 impl<K, V, M> fmt::Debug for Table<'_, K, V, M> {
@@ -250,7 +253,8 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     fn put_encoded<W: ValueArg<V>>(&self, key: &[u8], value: &W, is_new: bool) -> Result<()> {
         if key.len() > MAX_KEY {
-            let message = format!("table `{}`: the key has {} bytes, at most {MAX_KEY} are possible", self.name, key.len());
+            let message =
+                format!("table `{}`: the key has {} bytes, at most {MAX_KEY} are possible", self.name, key.len());
             return Err(Error::new(ErrorKind::KeyTooLong, message));
         }
         let writer = self.access.writer()?;

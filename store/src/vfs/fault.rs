@@ -11,7 +11,7 @@ const SECTOR: usize = 512;
 
 /// Which unsynced sectors a crash keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPolicy {
+pub(crate) enum CrashPolicy {
     /// All of them.
     KeepAll,
     /// None.
@@ -28,13 +28,13 @@ pub enum CrashPolicy {
 
 impl CrashPolicy {
     /// All policies.
-    pub const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::KeepAll, Self::DropAll, Self::Prefix, Self::Random, Self::AllButOne, Self::OnlyOne];
 }
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// An I/O error.
     Io,
     /// No space left on the device.
@@ -47,19 +47,19 @@ pub enum Failure {
 
 /// When calls fail. Calls are numbered from 0: every read, write, sync and change of length is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FaultPlan {
+pub(crate) struct FaultPlan {
     /// This call fails in this way.
-    pub fail: Option<(u64, Failure)>,
+    pub(crate) fail: Option<(u64, Failure)>,
     /// Whether all calls behind it fail in the same way.
-    pub sticky: bool,
+    pub(crate) sticky: bool,
     /// From this call on every call fails: the process is gone.
-    pub stop: Option<u64>,
+    pub(crate) stop: Option<u64>,
     /// Writes beyond this length find the device full.
-    pub capacity: Option<u64>,
+    pub(crate) capacity: Option<u64>,
 }
 
 /// See the module.
-pub struct FaultFile(Mutex<State>);
+pub(crate) struct FaultFile(Mutex<State>);
 
 struct State {
     current: Vec<u8>,
@@ -114,7 +114,7 @@ impl Dice {
 impl FaultFile {
     /// A file that holds these bytes, all of them durable.
     #[must_use]
-    pub fn from_image(image: Vec<u8>, plan: FaultPlan) -> Self {
+    pub(crate) fn from_image(image: Vec<u8>, plan: FaultPlan) -> Self {
         Self(Mutex::new(State {
             durable: image.clone(),
             current: image,
@@ -127,30 +127,30 @@ impl FaultFile {
 
     /// Calls so far.
     #[must_use]
-    pub fn calls(&self) -> u64 {
+    pub(crate) fn calls(&self) -> u64 {
         self.0.lock().calls
     }
 
     /// Syncs so far.
     #[must_use]
-    pub fn syncs(&self) -> u64 {
+    pub(crate) fn syncs(&self) -> u64 {
         self.0.lock().syncs
     }
 
     /// Replaces the plan; call numbers go on.
-    pub fn set_plan(&self, plan: FaultPlan) {
+    pub(crate) fn set_plan(&self, plan: FaultPlan) {
         self.0.lock().plan = plan;
     }
 
     /// What readers see now.
     #[must_use]
-    pub fn image(&self) -> Vec<u8> {
+    pub(crate) fn image(&self) -> Vec<u8> {
         self.0.lock().current.clone()
     }
 
     /// What the next start finds after a crash now.
     #[must_use]
-    pub fn crash(&self, policy: CrashPolicy, seed: u64) -> Vec<u8> {
+    pub(crate) fn crash(&self, policy: CrashPolicy, seed: u64) -> Vec<u8> {
         let state = self.0.lock();
         let mut dice = Dice(seed);
         let count = state.pending.len() as u64;

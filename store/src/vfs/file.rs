@@ -37,6 +37,7 @@ pub(crate) struct RealFile {
 
 impl RealFile {
     /// Opens and locks a file. A new one is entered durably into its folder.
+    #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
     pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<Self, OpenError> {
         // Opening a pipe would wait for its other end.
         let existed = match std::fs::metadata(path) {
@@ -68,6 +69,7 @@ impl RealFile {
 
 /// A new name is durable only when its folder is.
 #[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
 fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()

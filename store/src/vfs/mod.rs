@@ -3,6 +3,7 @@
 //! Everything that speaks to the operating system is here. The trait is small, so that a fault-injecting twin fits one page. All reads and writes
 //! are whole: short ones are continued, interrupted ones repeated; a sync is never repeated (I30).
 
+#[cfg(test)]
 mod fault;
 mod file;
 mod memory;
@@ -11,7 +12,8 @@ mod overlay;
 #[cfg(test)]
 mod tests;
 
-pub use fault::{CrashPolicy, Failure, FaultFile, FaultPlan};
+#[cfg(test)]
+pub(crate) use fault::{CrashPolicy, Failure, FaultFile, FaultPlan};
 pub(crate) use file::{OpenError, OpenMode, RealFile};
 pub(crate) use memory::MemoryFile;
 pub(crate) use overlay::Overlay;
@@ -19,7 +21,7 @@ pub(crate) use overlay::Overlay;
 use std::io;
 
 /// A file as the engine sees it.
-pub trait Storage: Send + Sync {
+pub(crate) trait Storage: Send + Sync {
     /// Fills `buffer` from `offset` on. `UnexpectedEof` past the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of `bytes` at `offset`, growing the file if need be.

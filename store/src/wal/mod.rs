@@ -23,10 +23,10 @@ mod scan;
 mod tests;
 
 pub(crate) use ops::{Malformed, Op, OpsReader, OpsWriter};
-pub(crate) use position::{MAX_RECORD, record_len, unit_ceil, unit_floor};
+pub(crate) use position::{record_len, unit_ceil};
 pub(crate) use record::{Sealed, Sealer, Stamp, body_check};
-pub(crate) use reset::{Blocker, Full, PinGuard, RingWindow};
-pub(crate) use ring::{BadRing, Ring, RingSegment};
+pub(crate) use reset::{Blocker, Full, RingWindow};
+pub(crate) use ring::{Ring, RingSegment};
 pub(crate) use scan::{Commit, LogEnd, LogError, LogStart, scan};
 
 /// A flush writes whole units of this many bytes.

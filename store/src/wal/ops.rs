@@ -62,6 +62,7 @@ pub(crate) struct OpsWriter {
 
 impl OpsWriter {
     /// An empty body.
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -101,6 +102,7 @@ impl OpsWriter {
     }
 
     /// The body so far.
+    #[cfg(test)]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.body
     }

@@ -177,6 +177,7 @@ impl RingWindow {
 
     /// Keeps everything that is needed now until the guard is dropped. Pin first and read the superblock afterwards: its start is
     /// then never before the pin.
+    #[cfg(any(test, loom))]
     pub(crate) fn pin(&self) -> PinGuard<'_> {
         let mut state = self.state.lock();
         let position = state.start;
@@ -185,11 +186,13 @@ impl RingWindow {
     }
 
     /// First position that either superblock may need.
+    #[cfg(any(test, loom))]
     pub(crate) fn start(&self) -> u64 {
         self.state.lock().start
     }
 
     /// Everything before it is in the file.
+    #[cfg(any(test, loom))]
     pub(crate) fn written(&self) -> u64 {
         self.state.lock().written
     }
@@ -200,6 +203,7 @@ impl RingWindow {
     }
 
     /// The next position to hand out.
+    #[cfg(any(test, loom))]
     pub(crate) fn head(&self) -> u64 {
         self.state.lock().head
     }
@@ -218,11 +222,13 @@ impl RingWindow {
 
 /// A reader's hold on the log from [`Self::position`] on.
 #[must_use = "the pin ends when the guard is dropped"]
+#[cfg(any(test, loom))]
 pub(crate) struct PinGuard<'a> {
     window: &'a RingWindow,
     position: u64,
 }
 
+#[cfg(any(test, loom))]
 impl PinGuard<'_> {
     /// The first position that is kept.
     pub(crate) fn position(&self) -> u64 {
@@ -230,6 +236,7 @@ impl PinGuard<'_> {
     }
 }
 
+#[cfg(any(test, loom))]
 impl Drop for PinGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.window.state.lock();

@@ -1,5 +1,7 @@
 //! The parts together: what is written is read back, and what is torn, rotten or left over is not taken for it.
 
+use super::position::unit_floor;
+use super::reset::PinGuard;
 use super::*;
 use crate::vfs::{CrashPolicy, FaultFile, FaultPlan, Storage};
 use std::collections::BTreeMap;

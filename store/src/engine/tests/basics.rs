@@ -1,5 +1,7 @@
 //! Single promises, one test each.
 
+#![allow(clippy::disallowed_methods, reason = "tests use threads as programs do")]
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::vfs::{Failure, FaultFile, FaultPlan, MemoryFile};

@@ -267,6 +267,6 @@ fn separator(left: &Item<'_>, right: &Item<'_>) -> Vec<u8> {
 }
 
 /// Bytes of a key behind a prefix, for tests and the splice.
-pub(super) fn suffix_of<'a>(key: &'a [u8], prefix: usize) -> &'a [u8] {
+pub(super) fn suffix_of(key: &[u8], prefix: usize) -> &[u8] {
     skip((&[], key), prefix).1
 }

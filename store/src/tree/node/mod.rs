@@ -38,8 +38,7 @@ mod splice;
 mod tests;
 
 pub(crate) use inner::{InnerPlan, KeyList, plan_inner};
-pub(crate) use leaf::{Edit, LeafPlan, Sizes, empty_leaf, merge_leaves, plan_leaf};
-pub(crate) use parse::Malformed;
+pub(crate) use leaf::{Edit, Sizes, empty_leaf, merge_leaves, plan_leaf};
 
 pub(super) const HEADER: usize = 32;
 const HEAD: usize = 4;
@@ -138,11 +137,6 @@ impl<'a> Body<'a> {
     /// Number of entries, or of separators.
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
-    }
-
-    /// Length in bytes.
-    pub(crate) fn size(&self) -> usize {
-        u32_at(self.bytes, 12)
     }
 
     /// Bytes in the heaps that no slot names.

@@ -1,0 +1,107 @@
+//! Every call of a session fails once, in every way: commits fail with a typed error, acknowledged ones survive a crash right after.
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan};
+
+/// Runs a session of synced commits, some of them large; returns the worlds that may be found after a crash, and the errors. The first
+/// world is what was acknowledged; a commit that failed after it may be there all the same, as its record can have reached the device.
+fn session(file: &Arc<FaultFile>) -> (Vec<World>, Vec<ErrorKind>) {
+    let mut acknowledged = World::new();
+    let mut attempts = Vec::new();
+    let mut errors = Vec::new();
+    let opened = Engine::open(Arc::clone(file) as Arc<dyn Storage>, small(Background::Inline, 9));
+    let engine = match opened {
+        Ok(engine) => engine,
+        Err(error) => return (vec![acknowledged], vec![error.kind()]),
+    };
+    let mut random = fastrand::Rng::with_seed(3);
+    for round in 0..12 {
+        let mut world = acknowledged.clone();
+        let committed = engine.begin().and_then(|tx| {
+            scribble(&tx, &mut world, 2, &mut random, 20);
+            if round % 4 == 3 {
+                tx.put(TreeId(0), b"large", &vec![round; 40_000])?;
+                world.entry(0).or_default().insert(b"large".to_vec(), vec![round; 40_000]);
+            }
+            tx.commit(Durability::Synced)
+        });
+        match committed {
+            Ok(_) => {
+                acknowledged = world;
+                attempts.clear();
+            }
+            Err(error) => {
+                errors.push(error.kind());
+                attempts.push(world);
+            }
+        }
+        if round % 5 == 4
+            && let Err(error) = engine.checkpoint()
+        {
+            errors.push(error.kind());
+        }
+        // What a snapshot sees is always what was acknowledged, whatever failed.
+        if let Ok(snapshot) = engine.snapshot() {
+            for tree in 0..2 {
+                let empty = Tree::new();
+                let seen = contents_or_error(&snapshot, tree);
+                assert!(seen.is_none_or(|seen| seen == *acknowledged.get(&tree).unwrap_or(&empty)), "round {round}");
+            }
+        }
+    }
+    if let Err(error) = engine.close() {
+        errors.push(error.kind());
+    }
+    (std::iter::once(acknowledged).chain(attempts).collect(), errors)
+}
+
+fn contents_or_error(view: &dyn View, tree: u32) -> Option<Tree> {
+    let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded).ok()?;
+    let mut found = Tree::new();
+    loop {
+        match cursor.next() {
+            Ok(Some((key, value))) => found.insert(key.to_vec(), value.to_vec()),
+            Ok(None) => return Some(found),
+            Err(_) => return None,
+        };
+    }
+}
+
+#[test]
+fn i30_every_call_fails_once_in_every_way() {
+    let whole = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let (_, errors) = session(&whole);
+    assert_eq!(errors, [], "without faults");
+    let calls = whole.calls();
+    assert!(calls > 100 && whole.syncs() > 12, "{calls} calls");
+    let step = (calls / super::count("TAMARACK_FAULT_CALLS", 60)).max(1);
+    for fail in (0..calls).step_by(step as usize) {
+        for failure in [Failure::Io, Failure::NoSpace, Failure::Short, Failure::LostSync] {
+            let plan = FaultPlan { fail: Some((fail, failure)), ..FaultPlan::default() };
+            let file = Arc::new(FaultFile::from_image(Vec::new(), plan));
+            let (worlds, errors) = session(&file);
+            for kind in errors {
+                assert!(
+                    matches!(kind, ErrorKind::Io | ErrorKind::StorageFull | ErrorKind::Poisoned | ErrorKind::Closed),
+                    "call {fail}, {failure:?}: {kind:?}"
+                );
+            }
+            for policy in [CrashPolicy::DropAll, CrashPolicy::KeepAll, CrashPolicy::Random] {
+                let image = file.crash(policy, fail);
+                let file = FaultFile::from_image(image, FaultPlan::default());
+                let engine = open(&Arc::new(file), small(Background::Inline, 11));
+                let snapshot = engine.snapshot().unwrap();
+                let found: Vec<Tree> = (0..2).map(|tree| contents(&snapshot, tree)).collect();
+                let is = |world: &World| {
+                    (0..2).all(|tree| found[tree as usize] == world.get(&tree).cloned().unwrap_or_default())
+                };
+                assert!(
+                    worlds.iter().any(is),
+                    "call {fail}, {failure:?}, {policy:?}: what was acknowledged is not there"
+                );
+                audit(&engine);
+            }
+        }
+    }
+}
