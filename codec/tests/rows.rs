@@ -1,4 +1,4 @@
-//! Rows: round trips, canonical forms, and hostile bytes under a counting allocator.
+//! Rows: round trips and canonical forms.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -104,82 +104,4 @@ fn only_canonical_bytes_are_accepted() {
     let (tag, reader) = FieldsReader::tagged(&mut input).unwrap();
     assert_eq!(tag, 3);
     assert!(reader.finish().is_err(), "a field was not read");
-}
-
-/// Counts what is allocated by this thread, so that hostile lengths show.
-mod counting {
-    use std::alloc::{GlobalAlloc, Layout, System};
-    use std::cell::Cell;
-
-    thread_local! {
-        pub(super) static LARGEST: Cell<usize> = const { Cell::new(0) };
-    }
-
-    pub(super) struct Counting;
-
-    #[allow(unsafe_code, reason = "an allocator is unsafe to implement; it only counts")]
-    // SAFETY: every call goes to the system's allocator unchanged.
-    unsafe impl GlobalAlloc for Counting {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(layout.size())));
-            // SAFETY: the caller's promise is passed on.
-            unsafe { System.alloc(layout) }
-        }
-
-        unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-            // SAFETY: the caller's promise is passed on.
-            unsafe { System.dealloc(at, layout) }
-        }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: counting::Counting = counting::Counting;
-
-/// The largest allocation is at most this many bytes for each byte of input: elements are larger in memory than in a row.
-const BYTES_PER_BYTE: usize = 64;
-
-/// serde reserves at most this much for a list before it has read an element.
-const SERDE_RESERVES: usize = 1 << 20;
-
-fn bounded<T>(bytes: &[u8], decode: impl FnOnce(&[u8]) -> T) {
-    bounded_by(1024 + BYTES_PER_BYTE * bytes.len(), bytes, decode);
-}
-
-fn bounded_by<T>(most: usize, bytes: &[u8], decode: impl FnOnce(&[u8]) -> T) {
-    counting::LARGEST.set(0);
-    drop(decode(bytes));
-    let largest = counting::LARGEST.get();
-    assert!(largest <= most, "{largest} bytes at once for {} of input", bytes.len());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
-
-    #[test]
-    fn hostile_bytes_end_in_an_answer(bytes in vec(prop_oneof![Just(0_u8), Just(1), Just(0x7F), Just(0x80), Just(0xFF), any::<u8>()], 0..40)) {
-        bounded(&bytes, decode_value::<Vec<String>>);
-        bounded(&bytes, decode_value::<Vec<u64>>);
-        bounded(&bytes, decode_value::<Vec<()>>);
-        bounded(&bytes, decode_value::<Vec<[u64; 0]>>);
-        bounded(&bytes, decode_value::<Vec<Vec<Vec<Option<String>>>>>);
-        bounded(&bytes, decode_value::<HashMap<String, Vec<u16>>>);
-        bounded(&bytes, decode_value::<BTreeMap<u8, BTreeSet<char>>>);
-        bounded(&bytes, decode_value::<(Option<String>, [String; 2], f32, Duration)>);
-        bounded_by(SERDE_RESERVES, &bytes, |bytes| {
-            let (_, mut row) = RowReader::new(bytes).ok()?;
-            row.opaque::<Vec<Foreign>>("foreign").ok()
-        });
-    }
-}
-
-#[test]
-fn a_bincode_field_that_claims_the_world() {
-    let mut bytes = vec![1, 0, 10, 0xFD];
-    bytes.extend_from_slice(&u64::MAX.to_le_bytes());
-    bytes.push(0);
-    let (_, mut row) = RowReader::new(&bytes).unwrap();
-    counting::LARGEST.set(0);
-    assert!(row.opaque::<Vec<u64>>("claim").is_err());
-    assert!(counting::LARGEST.get() <= SERDE_RESERVES);
 }
