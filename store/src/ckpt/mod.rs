@@ -43,19 +43,30 @@ struct Prepared<'a> {
 
 /// Writes everything up to the newest commit into the trees on disk. Does nothing if there is nothing new.
 pub(crate) fn run(base: &Base) -> Result<()> {
+    run_one(base, false)
+}
+
+/// `last`: no commit follows in this session, so its salt is forgotten too, and the next open need not search the log.
+fn run_one(base: &Base, last: bool) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;
-        if unchanged(base, &state, &superblock) && !base.space()?.is_loose(superblock.tail) {
+        let salts = last && !superblock.salts.is_empty();
+        if unchanged(base, &state, &superblock) && !salts && !base.space()?.is_loose(superblock.tail) {
             return Ok(());
         }
         base.space()?.shrink();
         Capture::take(base, &mut state)?
     };
     let prepared = match prepare(base, &capture, &superblock) {
-        Ok(prepared) => prepared,
+        Ok(mut prepared) => {
+            if last {
+                prepared.superblock.salts.clear();
+            }
+            prepared
+        }
         Err(error) => {
             capture.abandon();
             return Err(error.context("a checkpoint was given up, the one before it stays valid"));
@@ -73,15 +84,15 @@ pub(crate) fn run(base: &Base) -> Result<()> {
 
 /// [`run`], and again while that lets the file end earlier: what a checkpoint frees can be cut off by the next one, and the maps that it
 /// wrote at the end move with the one after.
-pub(crate) fn run_and_shrink(base: &Base) -> Result<()> {
+pub(crate) fn run_and_shrink(base: &Base, last: bool) -> Result<()> {
     const ROUNDS: usize = 3;
-    run(base)?;
+    run_one(base, last)?;
     for _ in 0..ROUNDS {
         let tail = base.superblock.lock().tail;
         if !base.space()?.is_loose(tail) {
             break;
         }
-        run(base)?;
+        run_one(base, last)?;
     }
     Ok(())
 }

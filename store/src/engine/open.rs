@@ -130,7 +130,7 @@ impl Engine {
         if self.read_only() {
             return Ok(());
         }
-        ckpt::run_and_shrink(&self.shared.base)
+        ckpt::run_and_shrink(&self.shared.base, false)
     }
 
     /// Makes deferred and buffered commits durable.
@@ -173,7 +173,7 @@ impl Core {
             return self.base.poison.check();
         }
         self.pipeline.flush(&self.base)?;
-        ckpt::run_and_shrink(&self.base)
+        ckpt::run_and_shrink(&self.base, true)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where the database starts a thread")]

@@ -60,7 +60,7 @@ fn run(file: &Arc<FaultFile>, history: &mut History, seed: u64, random: &mut fas
         Err(_) => return,
     };
     let Some(mut world) = world.take() else { return };
-    for _ in 0..200 {
+    for _ in 0..random.usize(1..200) {
         if random.u32(0..25) == 0 && engine.checkpoint().is_err() {
             break;
         }
@@ -80,6 +80,10 @@ fn run(file: &Arc<FaultFile>, history: &mut History, seed: u64, random: &mut fas
         if durability == Durability::Synced {
             history.worlds = vec![world.clone()];
         }
+    }
+    if random.bool() {
+        // A clean end, which the crash may interrupt or follow.
+        let _ = engine.close();
     }
 }
 
