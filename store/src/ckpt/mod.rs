@@ -72,10 +72,6 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
             return Err(error.context("a checkpoint was given up, the one before it stays valid"));
         }
     };
-    if let Err(error) = superblocks::sync_data(base, &prepared.superblock) {
-        capture.abandon();
-        return Err(error);
-    }
     base.window.begin_release(capture.log.position);
     write_both(base, &prepared.superblock)?;
     *superblock = prepared.superblock.clone();
@@ -107,11 +103,12 @@ fn unchanged(base: &Base, state: &ApplyState, superblock: &Superblock) -> bool {
         && superblock.directory.is_some()
 }
 
-/// Writes the pages and blobs of a capture. On failure everything it allocated is free again.
+/// Writes the pages and blobs of a capture and makes them durable. On failure everything it allocated is free again (I29, I31).
 fn prepare<'a>(base: &'a Base, capture: &Capture<'_>, old: &Superblock) -> Result<Prepared<'a>> {
     let mut writer = Writer::new(base, old.generation + 1);
     let mut blobs = Vec::new();
-    match fill(base, capture, old, &mut writer, &mut blobs) {
+    let filled = fill(base, capture, old, &mut writer, &mut blobs);
+    match filled.and_then(|filled| superblocks::sync_data(base, &filled.0).map(|()| filled)) {
         Ok((superblock, replaced, expired)) => Ok(Prepared { writer, superblock, replaced, expired }),
         Err(error) => {
             writer.output.abandon()?;

@@ -39,7 +39,7 @@ pub(crate) struct Cursor<'a> {
 
 /// Newest layer first.
 struct Merge<'a> {
-    layers: Vec<&'a dyn Layer>,
+    layers: Vec<Box<dyn Layer + 'a>>,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
     /// What the snapshot offers next in the direction of the last step.
@@ -68,7 +68,7 @@ impl<'a> Cursor<'a> {
         base: &'a Base,
         tree: TreeId,
         snapshot: SnapshotCursor<'a>,
-        layers: Vec<&'a dyn Layer>,
+        layers: Vec<Box<dyn Layer + 'a>>,
         lower: Bound<&[u8]>,
         upper: Bound<&[u8]>,
     ) -> Self {

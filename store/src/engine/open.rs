@@ -32,6 +32,8 @@ pub(crate) struct Core {
     closed: AtomicBool,
     /// The newest commit when the file was opened.
     opened_at: u64,
+    /// Whether the log held commits that no checkpoint of this session has written since.
+    recovered: AtomicBool,
 }
 
 /// A core whose thread ends with the last handle.
@@ -90,6 +92,7 @@ impl Engine {
         let EngineOptions { block_size, page_size, log_size, .. } = options;
         let opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id })?;
         let last = opened.base.registry.published();
+        let recovered = opened.end.position != opened.base.superblock.lock().log_start;
         let pipeline = Pipeline::new(opened.first, salt, opened.end, last);
         let salts_full = opened.base.superblock.lock().salts.len() + 1 >= crate::format::MAX_SALTS;
         let core = Arc::new(Core {
@@ -100,6 +103,7 @@ impl Engine {
             signal: Signal::default(),
             closed: AtomicBool::new(false),
             opened_at: last,
+            recovered: AtomicBool::new(recovered),
         });
         if salts_full && !core.options.read_only {
             // Makes room for this session's salt: many crashes in a row without a checkpoint.
@@ -163,6 +167,16 @@ impl Core {
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
+        Ok(())
+    }
+
+    /// Before the first commit behind a recovered log: what was read from the log may never have reached the device, if a sync failed and
+    /// the operating system forgot it (I30). So it goes into the trees before anything is built on it. The caller has the writer's turn.
+    pub(super) fn settle_recovered(&self) -> Result<()> {
+        if self.recovered.load(Ordering::Relaxed) {
+            ckpt::run(&self.base)?;
+            self.recovered.store(false, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ pub(crate) struct EngineOptions {
     pub(crate) page_size: u32,
     /// Bytes of the log ring.
     pub(crate) log_size: u64,
+    /// Bytes of a transaction's writes that stay in memory; more of them go to the file before the commit.
+    pub(crate) write_buffer: usize,
     /// Where checkpoints run.
     pub(crate) background: Background,
     /// Recover in memory and refuse writes.
@@ -33,6 +35,7 @@ impl Default for EngineOptions {
             block_size: 4096,
             page_size: 16 << 10,
             log_size: 16 << 20,
+            write_buffer: 256 << 20,
             background: Background::Thread,
             read_only: false,
             seed: None,

@@ -6,18 +6,20 @@ use super::{Cursor, Durability, MAX_ENTRY, MAX_TREES, MAX_VALUE, Snapshot, TreeI
 use crate::blob::BlobRef;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::PageKind;
-use crate::recover::{write_tentative, write_value};
+use crate::recover::write_value;
 use crate::space::Extent;
 use crate::tree::SnapshotCursor;
 use crate::txn::write_set::{Hit, WriteSet};
-use crate::txn::{CheckedBody, Pending, Request, Turn};
-use crate::wal::{Op, OpsWriter};
+use crate::txn::{CheckedBody, Pending, Request, Run, Said, Turn};
+use crate::wal::OpsWriter;
 use std::cell::RefCell;
 use std::ops::Bound;
 use std::sync::Arc;
 
 /// Values longer than this go to extents when they are put, not when they are committed: they would not fit memory well.
 const HUGE: usize = 1 << 20;
+/// Bytes of a page of writes that outgrew memory, at most: one read brings it back.
+const RUN_PAGE: usize = 128 << 10;
 /// A full log is waited for this often: each time a whole checkpoint runs.
 const PATIENCE: usize = 64;
 
@@ -29,11 +31,16 @@ pub(crate) struct WriteTxn {
     /// Sequenced write sets above the snapshot, newest first.
     below: Vec<Arc<Pending>>,
     writes: RefCell<WriteSet>,
+    /// What of it outgrew memory, oldest first.
+    runs: RefCell<Vec<Arc<Run>>>,
     /// Extents that this transaction has written.
     extents: RefCell<Vec<Extent>>,
 }
 
-impl Layer for RefCell<WriteSet> {
+/// A transaction's own writes: cursors see those that are made while they are open.
+struct Own<'a>(&'a WriteTxn);
+
+impl Layer for Own<'_> {
     fn seek(
         &self,
         tree: u32,
@@ -41,15 +48,15 @@ impl Layer for RefCell<WriteSet> {
         forward: bool,
         with: &mut dyn FnMut(&[u8], Hit<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.borrow().seek(tree, from, forward).map_or(Ok(()), |(key, hit)| with(key, hit))
+        self.0.said(|own| own.seek(tree, from, forward, with))
     }
 
     fn is_silent(&self, tree: u32) -> bool {
-        self.borrow().is_silent(tree)
+        self.0.said(|own| own.is_silent(tree))
     }
 }
 
-impl Layer for Pending {
+impl Layer for Said<'_> {
     fn seek(
         &self,
         tree: u32,
@@ -57,11 +64,11 @@ impl Layer for Pending {
         forward: bool,
         with: &mut dyn FnMut(&[u8], Hit<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.writes.seek(tree, from, forward).map_or(Ok(()), |(key, hit)| with(key, hit))
+        Said::seek(self, tree, from, forward, with)
     }
 
     fn is_silent(&self, tree: u32) -> bool {
-        self.writes.is_silent(tree)
+        Said::is_silent(self, tree)
     }
 }
 
@@ -77,8 +84,19 @@ impl WriteTxn {
             turn: Some(turn),
             below,
             writes: RefCell::default(),
+            runs: RefCell::default(),
             extents: RefCell::default(),
         })
+    }
+
+    /// Runs `with` on everything that this transaction says.
+    fn said<R>(&self, with: impl FnOnce(Said<'_>) -> R) -> R {
+        with(Said { base: &self.shared.base, set: &self.writes.borrow(), runs: &self.runs.borrow() })
+    }
+
+    /// What a sequenced commit says.
+    fn said_below<'a>(&'a self, pending: &'a Pending) -> Said<'a> {
+        Said { base: &self.shared.base, set: &pending.writes, runs: &pending.runs }
     }
 
     fn check(tree: TreeId, key: &[u8], value: usize) -> Result<()> {
@@ -107,7 +125,7 @@ impl WriteTxn {
             let large = self.shared.base.pager.is_large(value.len());
             self.writes.borrow_mut().put(tree.0, key, value, large);
         }
-        Ok(())
+        self.bound_memory()
     }
 
     /// Removes a key, if it is there.
@@ -115,6 +133,39 @@ impl WriteTxn {
         Self::check(tree, key, 0)?;
         self.forget_extents(tree, key)?;
         self.writes.borrow_mut().delete(tree.0, key);
+        self.bound_memory()
+    }
+
+    /// Moves the write set to the file when it has outgrown memory.
+    fn bound_memory(&self) -> Result<()> {
+        if self.writes.borrow().encoded_len() <= self.shared.options.write_buffer {
+            return Ok(());
+        }
+        self.spill()
+    }
+
+    fn spill(&self) -> Result<()> {
+        self.move_large()?;
+        let page = (self.shared.options.write_buffer / 8).clamp(256, RUN_PAGE);
+        let run = {
+            let writes = self.writes.borrow();
+            self.keep(|extents| Run::write(&self.shared.base, &writes, page, extents))?
+        };
+        self.runs.borrow_mut().push(Arc::new(run));
+        self.writes.replace(WriteSet::default());
+        Ok(())
+    }
+
+    /// Moves large values to extents.
+    fn move_large(&self) -> Result<()> {
+        let large = self.writes.borrow_mut().take_large();
+        for (tree, key, place) in large {
+            let blob = {
+                let writes = self.writes.borrow();
+                self.keep(|extents| write_value(&self.shared.base, writes.value(place), extents))?
+            };
+            self.writes.borrow_mut().move_to_extents(tree, &key, blob);
+        }
         Ok(())
     }
 
@@ -162,17 +213,19 @@ impl WriteTxn {
     /// Makes the writes durable as far as asked, and visible. Returns the commit's timestamp.
     pub(crate) fn commit(mut self, durability: Durability) -> Result<u64> {
         let core = Arc::clone(&self.shared);
-        if self.writes.borrow().is_empty() {
+        if self.writes.borrow().is_empty() && self.runs.borrow().is_empty() {
             drop(self);
             if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
                 core.pipeline.flush(&core.base)?;
             }
             return Ok(core.base.registry.published());
         }
+        core.settle_recovered()?;
         let (body, spills) = self.prepare()?;
         let mut request = Some(Request {
             body: CheckedBody::new(body),
             writes: self.writes.take(),
+            runs: self.runs.take(),
             extents: self.extents.borrow().clone(),
             spills,
             durability,
@@ -200,47 +253,44 @@ impl WriteTxn {
         Ok(timestamp)
     }
 
-    /// Moves large values to extents and renders the log record's body. A body that would take more than a quarter of the ring goes to
-    /// extents too, durable before the record that names them.
+    /// Moves large values to extents and renders the log record's body. Writes that would take more than a quarter of the ring go to
+    /// extents too, durable before the record that names them. Returns the body and the extents that are superfluous once it is applied.
     fn prepare(&self) -> Result<(Vec<u8>, Vec<Extent>)> {
         let base = &self.shared.base;
         let most = usize::try_from(base.window.capacity() / 4).unwrap_or(usize::MAX);
         // Values that went to extents when they were put are named by the record, not contained in it.
         let mut names_extents = !self.extents.borrow().is_empty();
-        let mut body = None;
-        if self.writes.borrow().encoded_len() <= most {
-            body = Some(self.writes.borrow().encode());
-        }
-        let large = self.writes.borrow_mut().take_large();
-        for (tree, key, place) in large {
-            let blob = {
-                let writes = self.writes.borrow();
-                self.keep(|extents| write_value(base, writes.value(place), extents))?
-            };
-            self.writes.borrow_mut().move_to_extents(tree, &key, blob);
-            names_extents |= body.is_none();
+        let mut body = Vec::new();
+        let mut fits = self.runs.borrow().is_empty();
+        if fits && self.writes.borrow().encoded_len() <= most {
+            // The record contains large values too: their extents need not be durable before it.
+            body = self.writes.borrow().encode();
+            self.move_large()?;
+        } else {
+            self.move_large()?;
+            names_extents = true;
+            if fits {
+                body = self.writes.borrow().encode();
+                fits = body.len() <= most;
+            }
         }
         let mut spills = Vec::new();
-        let body = match body {
-            Some(body) => body,
-            None => {
-                let body = self.writes.borrow().encode();
-                if body.len() <= most {
-                    body
-                } else {
-                    let blob = self.keep(|extents| {
-                        let before = extents.len();
-                        let blob = write_tentative(base, PageKind::Spill, &body, extents);
-                        spills.extend_from_slice(extents.get(before..).unwrap_or_default());
-                        blob
-                    })?;
-                    names_extents = true;
-                    let mut named = OpsWriter::default();
-                    named.push(Op::Spill { reference: &blob.encode() });
-                    named.into_body()
-                }
+        if !fits {
+            if !self.writes.borrow().is_empty() {
+                self.spill()?;
             }
-        };
+            let mut names = OpsWriter::default();
+            for run in self.runs.borrow().iter() {
+                run.name(&mut names);
+                spills.extend(run.extents(base)?);
+            }
+            body = names.into_body();
+            if body.len() > most {
+                let message =
+                    "the transaction is too large for the log: commit in parts, or open with a larger `log_size`";
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
+        }
         if names_extents {
             base.pager.storage.sync().map_err(|error| {
                 let error = Error::io("making large values durable", error);
@@ -252,12 +302,18 @@ impl WriteTxn {
     }
 
     /// Runs `with` on the newest layer's answer; `None`: the layers say nothing.
-    fn above<R>(&self, tree: TreeId, key: &[u8], with: impl FnOnce(Hit<'_>) -> R) -> Option<R> {
-        if let Some(hit) = self.writes.borrow().get(tree.0, key) {
-            return Some(with(hit));
+    fn above<R>(&self, tree: TreeId, key: &[u8], with: impl FnOnce(Hit<'_>) -> R) -> Result<Option<R>> {
+        let mut with = Some(with);
+        let mut call = |hit: Hit<'_>| with.take().map(|with| with(hit));
+        if let Some(found) = self.said(|own| own.get(tree.0, key, &mut call))? {
+            return Ok(found);
         }
-        let hit = self.below.iter().find_map(|pending| pending.writes.get(tree.0, key))?;
-        Some(with(hit))
+        for pending in &self.below {
+            if let Some(found) = self.said_below(pending).get(tree.0, key, &mut call)? {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -267,7 +323,7 @@ impl View for WriteTxn {
             Hit::Deleted => Ok(None),
             Hit::Put(value) => Ok(Some(Value::owned(value.to_vec()))),
             Hit::Overflow(blob) => Err(*blob),
-        });
+        })?;
         match found {
             None => self.snapshot.get(tree, key),
             Some(Ok(value)) => Ok(value),
@@ -279,7 +335,7 @@ impl View for WriteTxn {
 
     fn read(&self, tree: TreeId, key: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         // `with` may write: nothing stays borrowed while it runs.
-        match self.above(tree, key, |_| ()) {
+        match self.above(tree, key, |_| ())? {
             None => self.snapshot.read(tree, key, with),
             Some(()) => match self.get(tree, key)? {
                 Some(value) => with(&value).map(|()| true),
@@ -289,7 +345,7 @@ impl View for WriteTxn {
     }
 
     fn contains(&self, tree: TreeId, key: &[u8]) -> Result<bool> {
-        match self.above(tree, key, |hit| !matches!(hit, Hit::Deleted)) {
+        match self.above(tree, key, |hit| !matches!(hit, Hit::Deleted))? {
             Some(there) => Ok(there),
             None => self.snapshot.contains(tree, key),
         }
@@ -297,14 +353,15 @@ impl View for WriteTxn {
 
     fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>> {
         let base = &self.shared.base;
-        let mut layers: Vec<&dyn Layer> = vec![&self.writes];
-        let mut hidden = self.writes.borrow().drops(tree.0);
+        let mut layers: Vec<Box<dyn Layer + '_>> = vec![Box::new(Own(self))];
+        let mut hidden = self.said(|own| own.drops(tree.0));
         for pending in &self.below {
             if hidden {
                 break;
             }
-            hidden = pending.writes.drops(tree.0);
-            layers.push(&**pending);
+            let said = self.said_below(pending);
+            hidden = said.drops(tree.0);
+            layers.push(Box::new(said));
         }
         let snapshot = if hidden {
             SnapshotCursor::new(&base.pager, None, 0, Bound::Unbounded, Bound::Unbounded)

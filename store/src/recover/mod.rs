@@ -13,7 +13,7 @@ use crate::format::{FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
 use crate::space::Extent;
 use crate::tree::{MAX_NODE, Pager};
 use crate::txn::write_set::WriteSet;
-use crate::txn::{Batch, apply_batches};
+use crate::txn::{Batch, apply_batches, read_page};
 use crate::vfs::Storage;
 use crate::wal::{
     Commit, LogEnd, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, scan, unit_ceil,
@@ -152,45 +152,29 @@ fn replay(base: &Base) -> Result<LogEnd> {
     let superblock = base.superblock.lock().clone();
     let storage = Arc::clone(&base.pager.storage);
     read_log(&*storage, &base.ring, &superblock, &mut |commit| {
-        if let Some(blob) = spilled(commit.body)? {
+        for blob in spilled(commit.body)? {
             take(base, blob_parts(base, PageKind::Spill, &blob)?, commit.timestamp)?;
+            claim(base, &read_page(base, &blob)?, commit.timestamp)?;
         }
-        with_operations(base, commit.body, &mut |ops| claim(base, ops, commit.timestamp))
+        claim(base, commit.body, commit.timestamp)
     })?;
-    read_log(&*storage, &base.ring, &superblock, &mut |commit| {
-        let spills = match spilled(commit.body)? {
-            Some(blob) => blob_parts(base, PageKind::Spill, &blob)?,
-            None => Vec::new(),
-        };
-        with_operations(base, commit.body, &mut |ops| replay_commit(base, ops, commit.timestamp, &spills))
-    })
+    read_log(&*storage, &base.ring, &superblock, &mut |commit| replay_commit(base, &commit))
 }
 
-/// Where a commit's operations are, if not in its record.
-fn spilled(body: &[u8]) -> Result<Option<BlobRef>> {
-    match OpsReader::new(body).next() {
-        Some(Ok(Op::Spill { reference })) => BlobRef::decode(reference).map(Some),
-        Some(Err(malformed)) => Err(Error::corrupt(malformed.to_string())),
-        _ => Ok(None),
+/// The pages that hold a commit's operations, if they outgrew its record.
+fn spilled(body: &[u8]) -> Result<Vec<BlobRef>> {
+    let mut pages = Vec::new();
+    for op in OpsReader::new(body) {
+        if let Op::Spill { reference } = op.map_err(malformed)? {
+            pages.push(BlobRef::decode(reference)?);
+        }
     }
+    Ok(pages)
 }
 
 fn take(base: &Base, extents: Vec<Extent>, timestamp: u64) -> Result<()> {
     let mut space = base.space()?;
     extents.into_iter().try_for_each(|extent| space.claim(extent, timestamp).map_err(accounting))
-}
-
-/// Calls `with` with the operations of a commit, which a record holds itself or names.
-fn with_operations(base: &Base, body: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    match spilled(body)? {
-        Some(blob) => with(&read_spill(base, &blob)?),
-        None => with(body),
-    }
-}
-
-fn read_spill(base: &Base, blob: &BlobRef) -> Result<Vec<u8>> {
-    crate::blob::read(&*base.pager.storage, &base.blob_ctx(PageKind::Spill, 0), blob)
-        .map_err(|error| error.context("a large commit in the log is damaged"))
 }
 
 /// Takes the extents that a commit's operations name (I25), and checks the operations.
@@ -200,7 +184,7 @@ fn claim(base: &Base, ops: &[u8], timestamp: u64) -> Result<()> {
             Op::PutOverflow { reference, .. } => {
                 take(base, blob_parts(base, PageKind::Overflow, &BlobRef::decode(reference)?)?, timestamp)?;
             }
-            Op::Spill { .. } | Op::Claim { .. } => return Err(Error::corrupt("a commit names another")),
+            Op::Claim { .. } => return Err(Error::corrupt("a commit claims extents in a way unknown to this version")),
             _ => {}
         }
     }
@@ -211,13 +195,31 @@ fn malformed(error: Malformed) -> Error {
     Error::corrupt(error.to_string())
 }
 
-fn replay_commit(base: &Base, ops: &[u8], timestamp: u64, spills: &[Extent]) -> Result<()> {
+fn replay_commit(base: &Base, commit: &Commit<'_>) -> Result<()> {
+    let timestamp = commit.timestamp;
+    let mut spills = Vec::new();
+    for blob in spilled(commit.body)? {
+        spills.extend(blob_parts(base, PageKind::Spill, &blob)?);
+        let mut extents = Vec::new();
+        let writes = operations(base, &read_page(base, &blob)?, &mut extents)?;
+        let mut state = base.apply.lock();
+        apply_batches(base, &mut state, &[Batch { timestamp, writes: &writes, extents: &extents, spills: &[] }])?;
+    }
+    let mut extents = spills.clone();
+    let writes = operations(base, commit.body, &mut extents)?;
+    let mut state = base.apply.lock();
+    apply_batches(base, &mut state, &[Batch { timestamp, writes: &writes, extents: &extents, spills: &spills }])?;
+    base.registry.publish(timestamp);
+    Ok(())
+}
+
+/// A commit's own operations, or those of one of its pages.
+fn operations(base: &Base, ops: &[u8], extents: &mut Vec<Extent>) -> Result<WriteSet> {
     let mut writes = WriteSet::default();
-    let mut extents = Vec::new();
     for op in OpsReader::new(ops) {
         match op.map_err(malformed)? {
             Op::Put { tree, key, value } if base.pager.is_large(value.len()) => {
-                let blob = write_value(base, value, &mut extents)?;
+                let blob = write_value(base, value, extents)?;
                 writes.put_overflow(tree, key, blob);
             }
             Op::Put { tree, key, value } => writes.put(tree, key, value, false),
@@ -227,11 +229,7 @@ fn replay_commit(base: &Base, ops: &[u8], timestamp: u64, spills: &[Extent]) -> 
             Op::Spill { .. } | Op::Claim { .. } => {}
         }
     }
-    let mut state = base.apply.lock();
-    extents.extend_from_slice(spills);
-    apply_batches(base, &mut state, &[Batch { timestamp, writes: &writes, extents: &extents, spills }])?;
-    base.registry.publish(timestamp);
-    Ok(())
+    Ok(writes)
 }
 
 /// Writes a value to extents of its own, which the caller gives back if the commit is not made.

@@ -8,10 +8,12 @@
 mod apply;
 mod log_buffer;
 mod pipeline;
+mod run;
 mod turn;
 pub(crate) mod write_set;
 
 pub(crate) use apply::{Batch, apply_batches};
 pub(crate) use log_buffer::CheckedBody;
 pub(crate) use pipeline::{Pending, Pipeline, Request};
+pub(crate) use run::{Run, Said, read_page};
 pub(crate) use turn::{Turn, WriterTurn};

@@ -12,6 +12,7 @@
 
 use super::apply::{Batch, apply_batches};
 use super::log_buffer::{CheckedBody, LogBuffer, Taken};
+use super::run::Run;
 use super::turn::Turn;
 use super::write_set::WriteSet;
 use crate::ckpt::{ApplyState, Base, LogPosition, open_log};
@@ -33,6 +34,8 @@ pub(crate) struct Pending {
     pub(crate) timestamp: u64,
     /// What it writes. Later writers read through it until it is applied.
     pub(crate) writes: WriteSet,
+    /// The older part of it, if it outgrew memory; oldest first.
+    pub(crate) runs: Vec<Arc<Run>>,
     /// Extents that its values were written to.
     pub(crate) extents: Vec<Extent>,
     /// Extents of its spilled writes, which nobody needs once it is applied.
@@ -48,6 +51,8 @@ pub(crate) struct Request {
     pub(crate) body: CheckedBody,
     /// See [`Pending`].
     pub(crate) writes: WriteSet,
+    /// See [`Pending`].
+    pub(crate) runs: Vec<Arc<Run>>,
     /// See [`Pending`].
     pub(crate) extents: Vec<Extent>,
     /// See [`Pending`].
@@ -121,9 +126,9 @@ impl Pipeline {
             }
             Err(_) => return Ok(None),
         }
-        let Some(Request { writes, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
+        let Some(Request { writes, runs, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
         let end = state.log.end();
-        let pending = Arc::new(Pending { timestamp, writes, extents, spills, durability, end });
+        let pending = Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end });
         state.last = timestamp;
         state.queue.push(Arc::clone(&pending));
         state.unapplied.push_back(Arc::clone(&pending));
@@ -243,16 +248,25 @@ impl Pipeline {
 
 fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> Result<()> {
     let Some(last) = group.last() else { return Ok(()) };
-    let batches: Vec<Batch<'_>> = group
-        .iter()
-        .map(|pending| Batch {
-            timestamp: pending.timestamp,
-            writes: &pending.writes,
-            extents: &pending.extents,
-            spills: &pending.spills,
-        })
-        .collect();
-    apply_batches(base, state, &batches)?;
+    // A commit with runs is applied by itself, page by page: nothing is published before the end.
+    for part in group.chunk_by(|a, b| a.runs.is_empty() && b.runs.is_empty()) {
+        for (run, timestamp) in part.iter().flat_map(|pending| pending.runs.iter().map(|run| (run, pending.timestamp)))
+        {
+            run.replay(base, &mut |writes| {
+                apply_batches(base, state, &[Batch { timestamp, writes, extents: &[], spills: &[] }])
+            })?;
+        }
+        let batches: Vec<Batch<'_>> = part
+            .iter()
+            .map(|pending| Batch {
+                timestamp: pending.timestamp,
+                writes: &pending.writes,
+                extents: &pending.extents,
+                spills: &pending.spills,
+            })
+            .collect();
+        apply_batches(base, state, &batches)?;
+    }
     state.applied = last.end;
     base.registry.publish(last.timestamp);
     Ok(())

@@ -1,6 +1,7 @@
 //! The private writes of one transaction (I20): per tree an ordered map of small keys, values in one arena.
 
 use crate::blob::BlobRef;
+use crate::error::Result;
 use crate::wal::{Op, OpsWriter};
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -230,18 +231,53 @@ impl WriteSet {
                 out.push(Op::DropTree { tree });
             }
             for (key, write) in &writes.map {
-                let key = key.as_slice();
-                let reference;
-                out.push(match self.hit(write) {
-                    Hit::Put(value) => Op::Put { tree, key, value },
-                    Hit::Overflow(blob) => {
-                        reference = blob.encode();
-                        Op::PutOverflow { tree, key, length: blob.length, reference: &reference }
-                    }
-                    Hit::Deleted => Op::Delete { tree, key },
-                });
+                self.encode_one(&mut out, tree, key.as_slice(), write);
             }
         }
         out.into_body()
+    }
+
+    fn encode_one(&self, out: &mut OpsWriter, tree: u32, key: &[u8], write: &Write) {
+        let reference;
+        out.push(match self.hit(write) {
+            Hit::Put(value) => Op::Put { tree, key, value },
+            Hit::Overflow(blob) => {
+                reference = blob.encode();
+                Op::PutOverflow { tree, key, length: blob.length, reference: &reference }
+            }
+            Hit::Deleted => Op::Delete { tree, key },
+        });
+    }
+
+    /// The same in pieces of about `most` bytes, each of one tree: `emit` gets the tree, the first key and the operations.
+    pub(crate) fn encode_pages(
+        &self,
+        most: usize,
+        emit: &mut dyn FnMut(u32, &[u8], Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        for (&tree, writes) in &self.trees {
+            let mut out = OpsWriter::default();
+            let mut first: Option<&[u8]> = None;
+            let mut bytes = 0;
+            if writes.dropped {
+                out.push(Op::DropTree { tree });
+                // Its page comes before all others of the tree, and seeks for any key may look into it.
+                first = Some(&[]);
+            }
+            for (key, write) in &writes.map {
+                let key = key.as_slice();
+                first.get_or_insert(key);
+                self.encode_one(&mut out, tree, key, write);
+                bytes += OP_OVERHEAD + key.len() + if let Hit::Put(value) = self.hit(write) { value.len() } else { 0 };
+                if bytes >= most {
+                    emit(tree, first.take().unwrap_or_default(), std::mem::take(&mut out).into_body())?;
+                    bytes = 0;
+                }
+            }
+            if let Some(first) = first {
+                emit(tree, first, out.into_body())?;
+            }
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::vfs::{Failure, FaultFile, FaultPlan, MemoryFile};
+use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan, MemoryFile};
 
 #[test]
 fn values_of_all_sizes_survive_reopening() {
@@ -237,4 +237,57 @@ fn i32_every_damaged_block_is_an_error_or_unused() {
         found += u32::from(read.is_err());
     }
     assert!(found > 50, "{found} of 600 flips were in data");
+}
+
+/// One transaction many times as large as its buffer: it reads its own writes, in ranges too, through all that it moved to the file; it
+/// survives a crash whole, or leaves nothing.
+#[test]
+fn a_write_set_that_outgrows_memory() {
+    let options = EngineOptions { write_buffer: 3000, ..small(Background::Inline, 1) };
+    for (seed, commits) in [(1, true), (2, false), (3, true)] {
+        let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+        let engine = open(&file, options.clone());
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut world = World::new();
+        let tx = engine.begin().unwrap();
+        scribble(&tx, &mut world, 3, &mut random, 100);
+        tx.commit(Durability::Synced).unwrap();
+        let before = world.clone();
+        let tx = engine.begin().unwrap();
+        for _ in 0..20 {
+            scribble(&tx, &mut world, 3, &mut random, 60);
+            check(&tx, &world, 3, &mut random);
+        }
+        tx.put(TreeId(1), b"huge", &vec![7; 3 << 20]).unwrap();
+        tx.drop_tree(TreeId(2)).unwrap();
+        world.remove(&2);
+        world.entry(1).or_default().insert(b"huge".to_vec(), vec![7; 3 << 20]);
+        check(&tx, &world, 3, &mut random);
+        // A cursor sees what is moved to the file while it is open.
+        let mut cursor = tx.cursor(TreeId(0), Bound::Unbounded, Bound::Unbounded).unwrap();
+        let mut seen = 0;
+        while let Some(key) = cursor.next_key().unwrap().map(<[u8]>::to_vec) {
+            assert!(world[&0].contains_key(&key));
+            tx.put(TreeId(0), &key, &[9; 200]).unwrap();
+            seen += 1;
+        }
+        assert_eq!(seen, world[&0].len());
+        drop(cursor);
+        world.entry(0).or_default().values_mut().for_each(|value| *value = vec![9; 200]);
+        if commits {
+            tx.commit(Durability::Synced).unwrap();
+        } else {
+            drop(tx);
+            world = before;
+        }
+        check(&engine.snapshot().unwrap(), &world, 3, &mut random);
+        audit(&engine);
+        let image = file.crash(CrashPolicy::DropAll, seed);
+        let engine = open(&Arc::new(FaultFile::from_image(image, FaultPlan::default())), options.clone());
+        check(&engine.snapshot().unwrap(), &world, 3, &mut random);
+        audit(&engine);
+        engine.checkpoint().unwrap();
+        audit(&engine);
+        check(&engine.snapshot().unwrap(), &world, 3, &mut random);
+    }
 }

@@ -19,7 +19,7 @@ fn session(file: &Arc<FaultFile>) -> (Vec<World>, Vec<ErrorKind>) {
     for round in 0..12 {
         let mut world = acknowledged.clone();
         let committed = engine.begin().and_then(|tx| {
-            scribble(&tx, &mut world, 2, &mut random, 20);
+            try_scribble(&tx, &mut world, 2, &mut random, 20)?;
             if round % 4 == 3 {
                 tx.put(TreeId(0), b"large", &vec![round; 40_000])?;
                 world.entry(0).or_default().insert(b"large".to_vec(), vec![round; 40_000]);
@@ -104,4 +104,39 @@ fn i30_every_call_fails_once_in_every_way() {
             }
         }
     }
+}
+
+/// A sync fails, the process ends, and the next one still sees in the operating system's cache what the device never got. A commit that it
+/// acknowledges on top must survive a power cut all the same, and so must everything below it.
+#[test]
+fn i30_what_was_recovered_is_written_again_before_anything_is_built_on_it() {
+    let mut built = 0;
+    for fail in 0..60 {
+        let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+        let engine = open(&file, small(Background::Inline, 1));
+        let commit = |engine: &Engine, key: u8| {
+            let tx = engine.begin()?;
+            tx.put(TreeId(0), &[key], &[key; 50])?;
+            tx.commit(Durability::Synced)
+        };
+        commit(&engine, 0).unwrap();
+        let plan = FaultPlan { fail: Some((file.calls() + fail, Failure::LostSync)), ..FaultPlan::default() };
+        file.set_plan(plan);
+        let acknowledged: Vec<u8> = (1..10).take_while(|&key| commit(&engine, key).is_ok()).collect();
+        drop(engine);
+        file.set_plan(FaultPlan::default());
+        // The same file, not what a crash leaves of it.
+        let engine = open(&file, small(Background::Inline, 2));
+        let recovered = contents(&engine.snapshot().unwrap(), 0);
+        assert!(acknowledged.iter().all(|key| recovered.contains_key(&vec![*key])));
+        built += usize::from(recovered.len() > acknowledged.len() + 1);
+        commit(&engine, 100).unwrap();
+        let after = FaultFile::from_image(file.crash(CrashPolicy::DropAll, fail), FaultPlan::default());
+        let engine = open(&Arc::new(after), small(Background::Inline, 3));
+        let found = contents(&engine.snapshot().unwrap(), 0);
+        let mut wanted = recovered;
+        wanted.insert(vec![100], vec![100; 50]);
+        assert_eq!(found, wanted, "call {fail}");
+    }
+    assert!(built > 0, "no sync failed behind a written record");
 }
