@@ -39,7 +39,7 @@ enum Task {
         #[arg(default_value_t = 1_000_000)]
         operations: u64,
     },
-    /// The loom models: latches, epochs, the reset of the log ring, in every interleaving within their bounds.
+    /// The loom models: latches and the reset of the log ring, in every interleaving within their bounds.
     Loom,
     /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
     Unsafe,
