@@ -3,6 +3,13 @@
 use std::{error, fmt, io};
 
 /// The result of every operation of this crate.
+///
+/// ```
+/// fn count() -> tamarack::Result<u64> {
+///     Ok(1)
+/// }
+/// # assert!(count().is_ok());
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What kind of thing went wrong. Match on this; read the message of [`Error`] to a person.
@@ -87,12 +94,23 @@ struct Repr {
 
 impl Error {
     /// An error of a kind with a sentence. Transaction closures may use it to roll back.
+    ///
+    /// ```
+    /// let error = tamarack::Error::new(tamarack::ErrorKind::Aborted, "the order has no lines");
+    /// assert_eq!(error.to_string(), "the order has no lines");
+    /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Repr { kind, message: message.into(), source: None }))
     }
 
     /// The same with the error underneath, which [`std::error::Error::source`] then returns.
+    ///
+    /// ```
+    /// let cause = std::fmt::Error;
+    /// let error = tamarack::Error::with_source(tamarack::ErrorKind::Aborted, "no price", cause);
+    /// assert!(std::error::Error::source(&error).is_some());
+    /// ```
     #[must_use]
     pub fn with_source(
         kind: ErrorKind,
@@ -103,6 +121,11 @@ impl Error {
     }
 
     /// What kind of thing went wrong.
+    ///
+    /// ```
+    /// let error = tamarack::Error::new(tamarack::ErrorKind::Aborted, "no");
+    /// assert_eq!(error.kind(), tamarack::ErrorKind::Aborted);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -56,7 +56,7 @@
 //!
 //! From top to bottom; each imports only those below it: `typed` (records, queries, catalog), `engine` (the seam), `txn` (commit pipeline),
 //! `ckpt`, `recover`, `check`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod typed;
 

@@ -4,6 +4,7 @@
 //! slot never moves. Memory is taken from the allocator zeroed, which for large chunks means untouched: it is backed by physical pages only
 //! when used.
 #![allow(unsafe_code)]
+#![cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "the indices are this program's own, never a file's"))]
 
 use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes};

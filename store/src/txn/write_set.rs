@@ -102,6 +102,9 @@ pub(crate) struct WriteSet {
     large: Vec<(u32, SmallKey)>,
 }
 
+/// Takes a piece of an encoded write set: tree, first key, operations.
+type Emit<'a> = dyn FnMut(u32, &[u8], Vec<u8>) -> Result<()> + 'a;
+
 /// Kind, tree and two lengths of an encoded operation.
 const OP_OVERHEAD: usize = 16;
 
@@ -250,11 +253,7 @@ impl WriteSet {
     }
 
     /// The same in pieces of about `most` bytes, each of one tree: `emit` gets the tree, the first key and the operations.
-    pub(crate) fn encode_pages(
-        &self,
-        most: usize,
-        emit: &mut dyn FnMut(u32, &[u8], Vec<u8>) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn encode_pages(&self, most: usize, emit: &mut Emit<'_>) -> Result<()> {
         for (&tree, writes) in &self.trees {
             let mut out = OpsWriter::default();
             let mut first: Option<&[u8]> = None;

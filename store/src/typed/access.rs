@@ -36,6 +36,11 @@ pub struct ReadWrite;
     label = "cannot write here",
     note = "use `db.write(..)` or `db.begin_write()`"
 )]
+///
+/// ```
+/// fn writes<M: tamarack::CanWrite<u32>>() {}
+/// writes::<tamarack::ReadWrite>();
+/// ```
 pub trait CanWrite<T> {}
 
 impl<T> CanWrite<T> for ReadWrite {}

@@ -95,6 +95,14 @@ impl<S> Database<S> {
     ///
     /// Cost: reads a few pages, and after a crash what the log holds.
     ///
+    /// ```
+    /// # use tamarack::{Database, Options};
+    /// # let dir = tempfile::tempdir().unwrap(); let path = dir.path().join("a.tam");
+    /// let db = Database::<()>::open(&path)?;
+    /// db.close()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Locked`] if the file is open elsewhere; [`ErrorKind::SchemaMismatch`], with what differs, if it was written with another
     /// schema; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`], [`ErrorKind::Truncated`], [`ErrorKind::Corrupt`],
@@ -107,6 +115,13 @@ impl<S> Database<S> {
     }
 
     /// The same with options.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Options};
+    /// # let dir = tempfile::tempdir().unwrap(); let path = dir.path().join("a.tam");
+    /// let db = Database::<()>::open_with(&path, Options::new().page_size(32 << 10))?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`open`](Self::open); [`ErrorKind::InvalidArgument`] for an option out of its range.
@@ -123,6 +138,15 @@ impl<S> Database<S> {
     /// Opens an existing file and never writes to it. After a crash the log is replayed in memory. A table of the schema that the file
     /// does not have reads as empty.
     ///
+    /// ```
+    /// # use tamarack::{Database, Options};
+    /// # let dir = tempfile::tempdir().unwrap(); let path = dir.path().join("a.tam");
+    /// Database::<()>::open(&path)?.close()?;
+    /// let db = Database::<()>::open_read_only(&path)?;
+    /// assert_eq!(db.begin_write().unwrap_err().kind(), tamarack::ErrorKind::ReadOnly);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`open`](Self::open); [`ErrorKind::Io`] if there is no such file.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self>
@@ -137,6 +161,11 @@ impl<S> Database<S> {
     }
 
     /// A database in memory, gone with its last handle. For tests and caches: it runs the same engine.
+    ///
+    /// ```
+    /// let db = tamarack::Database::<()>::in_memory()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::SchemaMismatch`] if two records of the schema share a table.
@@ -159,6 +188,15 @@ impl<S> Database<S> {
 
     /// Runs a read transaction: it sees the database as it is now, whatever is written meanwhile, and never waits.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let hits = db.read(|tx| tx.open_table(&HITS)?.get("/"))?;
+    /// assert_eq!(hits, None);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// What the closure returns; [`ErrorKind::Closed`].
     pub fn read<T>(&self, read: impl FnOnce(&ReadTxn<S>) -> Result<T>) -> Result<T> {
@@ -169,6 +207,14 @@ impl<S> Database<S> {
     /// time; others wait until it is in the log, not until it is durable. A later version runs them side by side and repeats the closure
     /// when two conflict, so it must be ready to run again.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.write(|tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// What the closure returns; [`ErrorKind::StorageFull`] if there is no room, after which the database goes on;
     /// [`ErrorKind::NestedTransaction`] inside another write transaction of this thread; [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`],
@@ -178,6 +224,14 @@ impl<S> Database<S> {
     }
 
     /// The same with a durability of its own.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.write_with(Durability::Deferred, |tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -219,6 +273,15 @@ impl<S> Database<S> {
 
     /// [`read`](Self::read) for closures with an error type of their own.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let found: Result<Option<u64>, Box<dyn std::error::Error>> = db.try_read(|tx| Ok(tx.open_table(&HITS)?.get("/")?));
+    /// assert_eq!(found.unwrap(), None);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// What the closure returns, and [`ErrorKind::Closed`] turned into that type.
     pub fn try_read<T, E: From<Error>>(&self, read: impl FnOnce(&ReadTxn<S>) -> Result<T, E>) -> Result<T, E> {
@@ -227,6 +290,15 @@ impl<S> Database<S> {
 
     /// Begins a read transaction, for where a closure does not fit. It holds no lock, but what it sees is kept until it is dropped.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_read()?;
+    /// assert!(tx.open_table(&HITS)?.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Closed`]; [`ErrorKind::InvalidArgument`] if thousands are open at once.
     pub fn begin_read(&self) -> Result<ReadTxn<S>> {
@@ -234,6 +306,16 @@ impl<S> Database<S> {
     }
 
     /// Begins a write transaction, for where a closure does not fit. Dropping it rolls back. Waits for the one that runs.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.open_table(&HITS)?.insert("/", 1)?;
+    /// tx.commit()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -244,6 +326,14 @@ impl<S> Database<S> {
     /// Writes everything committed so far into the tables' pages and makes it durable, so that the next open has nothing to replay. The
     /// database does this by itself when the log is half full. Commits go on meanwhile.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.checkpoint()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid.
     pub fn checkpoint(&self) -> Result<()> {
@@ -252,6 +342,15 @@ impl<S> Database<S> {
 
     /// Makes deferred and buffered commits durable.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.write_with(Durability::Deferred, |tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// db.flush()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`], after which the database takes no more writes until it is opened again.
     pub fn flush(&self) -> Result<()> {
@@ -259,6 +358,14 @@ impl<S> Database<S> {
     }
 
     /// Verifies the whole file: reads every page of every table with its checksum, and accounts for every block. Commits wait.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.check()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`], with the first damage found.
@@ -269,6 +376,14 @@ impl<S> Database<S> {
     /// Closes the database for all its clones: waits for the write transaction that runs, writes a checkpoint, and says how it went.
     /// After this the file is complete by itself and can be copied. Transactions begun later fail with [`ErrorKind::Closed`]; read
     /// transactions that are open go on.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.close()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]: the file is as after a crash, and what was durable stays so.

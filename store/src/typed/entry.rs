@@ -32,6 +32,16 @@ pub enum Entry<'a, 'tx, K, V, M> {
 }
 
 /// The place of a key that has a value.
+///
+/// ```
+/// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+/// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+/// prices.insert("tea", 3)?;
+/// if let tamarack::Entry::Occupied(tea) = prices.entry("tea")? {
+///     assert_eq!(*tea.get(), 3);
+/// }
+/// # Ok::<(), tamarack::Error>(())
+/// ```
 pub struct OccupiedEntry<'a, 'tx, K, V, M> {
     table: &'a mut Table<'tx, K, V, M>,
     key: KeyBuf,
@@ -39,6 +49,16 @@ pub struct OccupiedEntry<'a, 'tx, K, V, M> {
 }
 
 /// The place of a key that has none.
+///
+/// ```
+/// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+/// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+/// if let tamarack::Entry::Vacant(tea) = prices.entry("tea")? {
+///     tea.insert(3)?;
+/// }
+/// assert_eq!(prices.get("tea")?, Some(3));
+/// # Ok::<(), tamarack::Error>(())
+/// ```
 pub struct VacantEntry<'a, 'tx, K, V, M> {
     table: &'a mut Table<'tx, K, V, M>,
     key: KeyBuf,
@@ -66,6 +86,14 @@ impl<'a, 'tx, K: KeyPart, V: Shape, M> Entry<'a, 'tx, K, V, M> {
 
     /// The value, or this one, stored.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert_eq!(prices.entry("tea")?.or_insert(3)?, 3);
+    /// assert_eq!(prices.entry("tea")?.or_insert(9)?, 3);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Table::insert`].
     pub fn or_insert(self, value: V) -> Result<V> {
@@ -73,6 +101,13 @@ impl<'a, 'tx, K: KeyPart, V: Shape, M> Entry<'a, 'tx, K, V, M> {
     }
 
     /// The value, or the one that `make` makes, stored.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert_eq!(prices.entry("tea")?.or_insert_with(|| 3)?, 3);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::insert`].
@@ -89,6 +124,13 @@ impl<'a, 'tx, K: KeyPart, V: Shape, M> Entry<'a, 'tx, K, V, M> {
 
     /// The value, or the default of its type, stored.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert_eq!(prices.entry("tea")?.or_default()?, 0);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Table::insert`].
     pub fn or_default(self) -> Result<V>
@@ -99,6 +141,15 @@ impl<'a, 'tx, K: KeyPart, V: Shape, M> Entry<'a, 'tx, K, V, M> {
     }
 
     /// Changes the value, if there is one, and stores it.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// prices.entry("tea")?.and_modify(|price| *price += 1)?;
+    /// assert_eq!(prices.get("tea")?, Some(4));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::insert`].
@@ -113,11 +164,31 @@ impl<'a, 'tx, K: KeyPart, V: Shape, M> Entry<'a, 'tx, K, V, M> {
 
 impl<K: KeyPart, V: Shape, M> OccupiedEntry<'_, '_, K, V, M> {
     /// The value.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// if let tamarack::Entry::Occupied(tea) = prices.entry("tea")? {
+    ///     assert_eq!(*tea.get(), 3);
+    /// }
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn get(&self) -> &V {
         &self.value
     }
 
     /// Stores another value; returns the one that was there.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// if let tamarack::Entry::Occupied(tea) = prices.entry("tea")? {
+    ///     assert_eq!(tea.insert(4)?, 3);
+    /// }
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::insert`].
@@ -127,6 +198,16 @@ impl<K: KeyPart, V: Shape, M> OccupiedEntry<'_, '_, K, V, M> {
     }
 
     /// Removes the key; returns the value that was there.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// if let tamarack::Entry::Occupied(tea) = prices.entry("tea")? {
+    ///     assert_eq!(tea.remove()?, 3);
+    /// }
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::remove`].
@@ -138,6 +219,16 @@ impl<K: KeyPart, V: Shape, M> OccupiedEntry<'_, '_, K, V, M> {
 
 impl<K: KeyPart, V: Shape, M> VacantEntry<'_, '_, K, V, M> {
     /// Stores a value.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// if let tamarack::Entry::Vacant(tea) = prices.entry("tea")? {
+    ///     tea.insert(3)?;
+    /// }
+    /// assert_eq!(prices.get("tea")?, Some(3));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Table::insert`].

@@ -9,18 +9,44 @@ use tamarack_codec::{DecodeError, KeyArg, KeyBuf, KeyPart, KeyRange, NoMoreCompo
 type Marker<R, Parts, U> = PhantomData<fn() -> (R, Parts, U)>;
 
 /// The primary key as an index.
+///
+/// ```
+/// # use tamarack::Record;
+/// # #[derive(Record)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+/// let by_key: tamarack::Index<City, (u32,), tamarack::Primary> = City::PRIMARY;
+/// # let _ = by_key;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Primary;
 
 /// Marks an index with at most one record for each key.
+///
+/// ```
+/// # use tamarack::Record;
+/// # #[derive(Record)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+/// let by_name: tamarack::Index<City, (String,), tamarack::Unique> = City::NAME;
+/// # let _ = by_name;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Unique;
 
 /// Marks an index with any number of records for each key.
+///
+/// ```
+/// # use tamarack::Record;
+/// # #[derive(Record)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+/// let by_country: tamarack::Index<City, (String,), tamarack::NonUnique> = City::COUNTRY;
+/// # let _ = by_country;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct NonUnique;
 
 /// What an index promises about its keys.
+///
+/// ```
+/// fn is_kind<U: tamarack::Kind>() {}
+/// is_kind::<tamarack::Unique>();
+/// ```
 pub trait Kind {
     /// Whether the parts end the stored key.
     #[doc(hidden)]
@@ -46,6 +72,11 @@ impl Kind for NonUnique {
 }
 
 /// The key parts that a query has not fixed yet.
+///
+/// ```
+/// fn are_parts<P: tamarack::Rest>() {}
+/// are_parts::<(String, u16)>();
+/// ```
 pub trait Rest {
     /// The next one.
     type Head;
@@ -170,16 +201,43 @@ impl<R: Record, Parts: Rest, U: Kind> Index<R, Parts, U> {
     }
 
     /// Fixes the first part.
+    ///
+    /// ```
+    /// # use tamarack::Record;
+    /// # #[derive(Record)]
+    /// # #[record(index(place = (country, city)))]
+    /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+    /// let in_norway = Shop::PLACE.at("NO");
+    /// # let _ = in_norway;
+    /// ```
     pub fn at<A: KeyArg<Parts::Head>>(self, part: A) -> Query<R, Parts::Tail, U> {
         self.start().at(part)
     }
 
     /// All records whose first part lies in a range. For a descending part, too, the smaller value comes first.
+    ///
+    /// ```
+    /// # use tamarack::Record;
+    /// # #[derive(Record)]
+    /// # #[record(index(place = (country, city)))]
+    /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+    /// let from_m = Shop::PLACE.range("M"..);
+    /// # let _ = from_m;
+    /// ```
     pub fn range<B: KeyBounds<Parts::Head>>(self, range: B) -> RangeQuery<R> {
         self.start().range(range)
     }
 
     /// All records whose first part, text or bytes, begins with `prefix`.
+    ///
+    /// ```
+    /// # use tamarack::Record;
+    /// # #[derive(Record)]
+    /// # #[record(index(place = (country, city)))]
+    /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+    /// let new = Shop::PLACE.starts_with("N");
+    /// # let _ = new;
+    /// ```
     pub fn starts_with<P: PrefixArg<Parts::Head>>(self, prefix: P) -> RangeQuery<R> {
         self.start().starts_with(prefix)
     }
@@ -214,6 +272,15 @@ impl<R: Record, Remaining: Rest, U: Kind> Query<R, Remaining, U> {
     }
 
     /// Fixes the next part.
+    ///
+    /// ```
+    /// # use tamarack::Record;
+    /// # #[derive(Record)]
+    /// # #[record(index(place = (country, city)))]
+    /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+    /// let in_oslo = Shop::PLACE.at("NO").at("Oslo");
+    /// # let _ = in_oslo;
+    /// ```
     pub fn at<A: KeyArg<Remaining::Head>>(mut self, part: A) -> Query<R, Remaining::Tail, U> {
         let last = self.last();
         let none = U::MANY_NONES && part.is_none_arg();
@@ -228,6 +295,15 @@ impl<R: Record, Remaining: Rest, U: Kind> Query<R, Remaining, U> {
     }
 
     /// All records whose next part lies in a range. For a descending part, too, the smaller value comes first.
+    ///
+    /// ```
+    /// # use tamarack::Record;
+    /// # #[derive(Record)]
+    /// # #[record(index(place = (country, city)))]
+    /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+    /// let to_m = Shop::PLACE.at("NO").range(.."M");
+    /// # let _ = to_m;
+    /// ```
     pub fn range<B: KeyBounds<Remaining::Head>>(self, range: B) -> RangeQuery<R> {
         let place = PartPlace { last: self.last(), descending: Remaining::DESCENDING };
         let range = range.key_range(&self.prefix, place);
@@ -235,6 +311,15 @@ impl<R: Record, Remaining: Rest, U: Kind> Query<R, Remaining, U> {
     }
 
     /// All records whose next part, text or bytes, begins with `prefix`.
+    ///
+    /// ```
+    /// # use tamarack::Record;
+    /// # #[derive(Record)]
+    /// # #[record(index(place = (country, city)))]
+    /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+    /// let os = Shop::PLACE.at("NO").starts_with("Os");
+    /// # let _ = os;
+    /// ```
     pub fn starts_with<P: PrefixArg<Remaining::Head>>(self, prefix: P) -> RangeQuery<R> {
         let range = KeyRange::starts_with::<Remaining::Head, P>(&self.prefix, &prefix, self.last());
         RangeQuery { raw: RawQuery { number: self.number, locate: self.locate, range }, of: PhantomData }
@@ -272,6 +357,17 @@ pub struct RawQuery {
     label = "not a query of `{R}`",
     note = "queries start at an index of the same record"
 )]
+///
+/// ```
+/// # use tamarack::{IntoQuery, FindQuery, Record, RecordTable, ReadOnly};
+/// # #[derive(Record)]
+/// # #[record(index(place = (country, city)))]
+/// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+/// fn count<R: Record>(table: &RecordTable<'_, R, ReadOnly>, query: impl IntoQuery<R>) -> usize {
+///     table.query(query).count()
+/// }
+/// # let _ = |table: &RecordTable<'_, Shop, ReadOnly>| count(table, Shop::PLACE);
+/// ```
 pub trait IntoQuery<R> {
     /// The query in bytes.
     #[doc(hidden)]
@@ -312,6 +408,17 @@ impl<R: Record> IntoQuery<R> for RangeQuery<R> {
     label = "can match many",
     note = "fix every component of a unique index, or use `query(..)`"
 )]
+///
+/// ```
+/// # use tamarack::{IntoQuery, FindQuery, Record, RecordTable, ReadOnly};
+/// # #[derive(Record)]
+/// # #[record(index(place = (country, city)))]
+/// # struct Shop { #[record(key)] id: u32, country: String, city: String }
+/// fn exists<R: Record>(table: &RecordTable<'_, R, ReadOnly>, query: impl FindQuery<R>) -> tamarack::Result<bool> {
+///     Ok(table.find(query)?.is_some())
+/// }
+/// # let _ = |table: &RecordTable<'_, Shop, ReadOnly>| exists(table, Shop::PRIMARY.at(1));
+/// ```
 pub trait FindQuery<R> {
     /// Index number, stored key, and whether a part is `None`.
     #[doc(hidden)]

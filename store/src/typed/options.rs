@@ -23,6 +23,10 @@ pub struct Options {
 
 impl Options {
     /// The defaults.
+    ///
+    /// ```
+    /// let options = tamarack::Options::new();
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -30,6 +34,10 @@ impl Options {
 
     /// How far a commit of [`Database::write`] has got when it returns. Use a weaker kind for data that can be made again: commits cost
     /// microseconds instead of a device's sync, and a crash can lose the newest of them. Default: [`Durability::Synced`].
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().durability(tamarack::Durability::Buffered);
+    /// ```
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -38,6 +46,10 @@ impl Options {
 
     /// Bytes that a leaf page aims at, a power of two from 4 KiB to 256 KiB. Larger pages make scans and bulk loads faster and files
     /// smaller, smaller ones make single commits cheaper to write back. Counts when the file is created. Default: 16 KiB.
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().page_size(8 << 10);
+    /// ```
     #[must_use]
     pub fn page_size(mut self, bytes: u32) -> Self {
         self.engine.page_size = bytes;
@@ -46,6 +58,10 @@ impl Options {
 
     /// Bytes of the log inside the file, a power of two from 256 KiB to 1 GiB. A larger log makes checkpoints rarer and recovery after a
     /// crash longer. Counts when the file is created. Default: 16 MiB.
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().log_size(64 << 20);
+    /// ```
     #[must_use]
     pub fn log_size(mut self, bytes: u64) -> Self {
         self.engine.log_size = bytes;
@@ -54,6 +70,10 @@ impl Options {
 
     /// Bytes of one transaction's writes that stay in memory, at least 1 MiB; beyond that they wait in the file for the commit. Less
     /// memory makes bulk loads in one transaction slower, as they are written twice. Default: 256 MiB.
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().write_buffer(64 << 20);
+    /// ```
     #[must_use]
     pub fn write_buffer(mut self, bytes: usize) -> Self {
         self.engine.write_buffer = bytes.max(1 << 20);
@@ -61,6 +81,14 @@ impl Options {
     }
 
     /// Opens the database in a file, or creates it, with these options.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Options};
+    /// # let dir = tempfile::tempdir().unwrap(); let path = dir.path().join("a.tam");
+    /// let db = Options::new().open::<()>(&path)?;
+    /// # drop::<Database<()>>(db);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Database::open`]; [`ErrorKind::InvalidArgument`] for an option out of its range.

@@ -24,18 +24,30 @@ pub struct TableDef<K, V> {
 
 impl<K: KeyPart, V: Shape> TableDef<K, V> {
     /// A table of a name.
+    ///
+    /// ```
+    /// const HITS: tamarack::TableDef<String, u64> = tamarack::TableDef::new("hits");
+    /// ```
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), of: PhantomData }
     }
 
     /// A table of a name that is known only at run time.
+    ///
+    /// ```
+    /// let of_year = tamarack::TableDef::<u32, u64>::named(format!("hits of {}", 2026));
+    /// ```
     #[must_use]
     pub const fn named(name: String) -> Self {
         Self { name: Cow::Owned(name), of: PhantomData }
     }
 
     /// Its name.
+    ///
+    /// ```
+    /// assert_eq!(tamarack::TableDef::<u32, u64>::new("hits").name(), "hits");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

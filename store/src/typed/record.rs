@@ -187,6 +187,13 @@ impl IndexDef {
     label = "no elements",
     note = "it works on Vec, BTreeSet, Option and arrays of key parts"
 )]
+///
+/// ```
+/// use tamarack::Each;
+/// let mut found = Vec::new();
+/// vec![1_u8, 2].each(|element| found.push(*element));
+/// assert_eq!(found, [1, 2]);
+/// ```
 pub trait Each {
     /// What is indexed.
     type Element: KeyPart;

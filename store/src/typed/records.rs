@@ -115,6 +115,17 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// The record of a primary key. Cost: one descent.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert_eq!(cities.get(1)?.map(|city| city.name).as_deref(), Some("Oslo"));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
     pub fn get<A: KeyArg<R::Key>>(&self, key: A) -> Result<Option<R>> {
@@ -123,6 +134,16 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// Whether there is a record of a primary key.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// assert!(!cities.contains_key(1)?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
     pub fn contains_key<A: KeyArg<R::Key>>(&self, key: A) -> Result<bool> {
@@ -130,6 +151,17 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     }
 
     /// The record that a unique index, or the primary key, has under a key whose every part is given. Cost: two descents.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert!(cities.find(City::NAME.at("Oslo"))?.is_some());
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if a part is `None`: many records can have that, use [`query`](Self::query). As [`get`](Self::get).
@@ -155,22 +187,68 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// The records that a query matches, in the order of its index. Lazy, double-ended. Cost: for each record a step in the index and a
     /// descent.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert_eq!(cities.query(City::COUNTRY.at("NO")).count(), 1);
+    /// assert_eq!(cities.query(City::NAME.starts_with("Os")).count(), 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn query<Q: IntoQuery<R>>(&self, query: Q) -> Rows<'_, R, M> {
         Rows::query(self, query.into_query())
     }
 
     /// All records in the order of the primary key.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// for city in cities.iter() {
+    ///     println!("{}", city?.name);
+    /// }
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn iter(&self) -> Rows<'_, R, M> {
         Rows::range(self, KeyRange::all())
     }
 
     /// The records of a range of primary keys, in order. For ranges under the first parts of a compound key, query
     /// [`Record::PRIMARY`].
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert_eq!(cities.range(..5).count(), 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn range<B: KeyBounds<R::Key>>(&self, range: B) -> Rows<'_, R, M> {
         Rows::range(self, range.key_range(&[], PartPlace::of::<R::Key>(true)))
     }
 
     /// The record of the smallest primary key.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// assert!(cities.first()?.is_none());
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -180,6 +258,17 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// The record of the largest primary key.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert_eq!(cities.last()?.map(|city| city.id), Some(1));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn last(&self) -> Result<Option<R>> {
@@ -187,6 +276,17 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     }
 
     /// Number of records. Cost: reads a counter.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert_eq!(cities.len()?, 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -196,6 +296,16 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// Whether there are no records.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// assert!(cities.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn is_empty(&self) -> Result<bool> {
@@ -204,6 +314,18 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// Stores a new record and its index entries; returns its key, which is a new one for [`Id::AUTO`](crate::Id::AUTO). Takes the record
     /// or a reference to it.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// assert_eq!(cities.insert(&oslo)?, 1);
+    /// let again = cities.insert(oslo).unwrap_err();
+    /// assert_eq!(again.kind(), tamarack::ErrorKind::KeyExists);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::KeyExists`], [`ErrorKind::UniqueViolation`], [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`],
@@ -225,6 +347,18 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// Stores a record, in the place of the one with its key if there is one; returns its key.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.upsert(&oslo)?;
+    /// cities.upsert(City { country: "no".into(), ..oslo })?;
+    /// assert_eq!(cities.len()?, 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`insert`](Self::insert), without [`ErrorKind::KeyExists`].
     pub fn upsert<A: Borrow<R>>(&mut self, record: A) -> Result<R::Key>
@@ -239,6 +373,18 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     /// Changes the record of a key in place; returns it as it is now, or `None` if there is none. Only index entries that change are
     /// written.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// cities.update(1, |city| city.name = "Kristiania".into())?;
+    /// assert!(cities.find(City::NAME.at("Kristiania"))?.is_some());
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if the closure changed the primary key: remove and insert instead. As [`insert`](Self::insert).
@@ -265,6 +411,18 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     }
 
     /// Removes the record of a key with its index entries, and returns it.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// assert!(cities.remove(1)?.is_some());
+    /// assert_eq!(cities.query(City::COUNTRY).count(), 0);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -421,6 +579,18 @@ impl Write {
 impl<R: Record> RecordTable<'_, R, ReadWrite> {
     /// Removes all records for which `keep` is false.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// cities.retain(|city| city.country != "NO")?;
+    /// assert!(cities.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn retain(&mut self, mut keep: impl FnMut(&R) -> bool) -> Result<()> {
@@ -436,6 +606,18 @@ impl<R: Record> RecordTable<'_, R, ReadWrite> {
     }
 
     /// Removes all records.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// cities.insert(&oslo)?;
+    /// cities.clear()?;
+    /// assert!(cities.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).

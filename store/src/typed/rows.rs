@@ -92,12 +92,33 @@ macro_rules! builders {
     ($($name:ident)*) => {$(
         impl<'a, R: Record, M> $name<'a, R, M> {
             /// The same from the other end.
+            ///
+            /// ```
+            /// # use tamarack::{Database, Record, Schema};
+            /// # #[derive(Record)] struct City { #[record(key)] id: u32, #[record(index)] country: String }
+            /// # #[derive(Schema)] struct World(City);
+            /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+            /// # for id in 1..4 { cities.insert(City { id, country: "NO".into() })?; }
+            /// let last = cities.query(City::COUNTRY.at("NO")).keys().rev().next().transpose()?;
+            /// assert_eq!(last, Some(3));
+            /// # Ok::<(), tamarack::Error>(())
+            /// ```
             pub fn rev(mut self) -> Self {
                 self.path.reversed = !self.path.reversed;
                 self
             }
 
             /// At most `most` of them, from where the iteration starts.
+            ///
+            /// ```
+            /// # use tamarack::{Database, Record, Schema};
+            /// # #[derive(Record)] struct City { #[record(key)] id: u32, #[record(index)] country: String }
+            /// # #[derive(Schema)] struct World(City);
+            /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+            /// # for id in 1..4 { cities.insert(City { id, country: "NO".into() })?; }
+            /// assert_eq!(cities.query(City::COUNTRY.at("NO")).limit(2).count(), 2);
+            /// # Ok::<(), tamarack::Error>(())
+            /// ```
             pub fn limit(mut self, most: usize) -> Self {
                 self.path.limit = self.path.limit.min(most);
                 self
@@ -126,6 +147,17 @@ impl<'a, R: Record, M> Rows<'a, R, M> {
     }
 
     /// Only their primary keys.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record)] struct City { #[record(key)] id: u32, #[record(index)] country: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # for id in 1..4 { cities.insert(City { id, country: "NO".into() })?; }
+    /// let ids = cities.query(City::COUNTRY.at("NO")).keys().collect::<tamarack::Result<Vec<u32>>>()?;
+    /// assert_eq!(ids, [1, 2, 3]);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn keys(self) -> Keys<'a, R, M> {
         Keys { table: self.table, path: self.path }
     }

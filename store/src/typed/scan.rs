@@ -152,6 +152,14 @@ impl<K: KeyPart, V: Shape, M> DoubleEndedIterator for Iter<'_, K, V, M> {
 }
 
 /// Keys of a plain table, from both ends.
+///
+/// ```
+/// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+/// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+/// prices.insert("tea", 3)?;
+/// assert_eq!(prices.keys().rev().next().transpose()?.as_deref(), Some("tea"));
+/// # Ok::<(), tamarack::Error>(())
+/// ```
 #[must_use = "iterators do nothing until they are stepped"]
 #[derive(Debug)]
 pub struct IterKeys<'a, K, V, M>(pub(super) Iter<'a, K, V, M>);
@@ -171,6 +179,14 @@ impl<K: KeyPart, V: Shape, M> DoubleEndedIterator for IterKeys<'_, K, V, M> {
 }
 
 /// Values of a plain table, from both ends.
+///
+/// ```
+/// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+/// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+/// prices.insert("tea", 3)?;
+/// assert_eq!(prices.values().next().transpose()?, Some(3));
+/// # Ok::<(), tamarack::Error>(())
+/// ```
 #[must_use = "iterators do nothing until they are stepped"]
 #[derive(Debug)]
 pub struct IterValues<'a, K, V, M>(pub(super) Iter<'a, K, V, M>);
@@ -190,6 +206,15 @@ impl<K: KeyPart, V: Shape, M> DoubleEndedIterator for IterValues<'_, K, V, M> {
 }
 
 /// Removes entries and yields them; see [`Table::extract_if`].
+///
+/// ```
+/// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+/// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+/// prices.extend([("coffee", 4), ("tea", 3)])?;
+/// assert_eq!(prices.extract_if(.., |_, _| true).rev().count(), 2);
+/// assert!(prices.is_empty()?);
+/// # Ok::<(), tamarack::Error>(())
+/// ```
 #[must_use = "iterators do nothing until they are stepped; `retain` removes without looking"]
 pub struct ExtractIf<'a, 'tx, K, V, M, F> {
     table: &'a Table<'tx, K, V, M>,

@@ -48,6 +48,14 @@ impl Schema for () {
     label = "`{R}` is not listed",
     note = "list it in `struct {Self}(.., {R});`"
 )]
+///
+/// ```
+/// # use tamarack::{Database, Record, Schema};
+/// # #[derive(Record)] struct Note { #[record(key)] id: u32, text: String }
+/// # #[derive(Schema)] struct Notebook(Note);
+/// fn lists<S: tamarack::Has<Note>>() {}
+/// lists::<Notebook>();
+/// ```
 pub trait Has<R>: Schema {
     /// The record's place in the list.
     const POSITION: usize;

@@ -82,6 +82,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// The value of a key. Cost: one descent.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert_eq!(prices.get("tea")?, Some(3));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
     pub fn get<A: KeyArg<K>>(&self, key: A) -> Result<Option<V>> {
@@ -99,6 +107,15 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Calls `with` on the value of a key, text or bytes, where it lies. The fastest way to read; `with` must not use the database.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// # let mut names = tx.open_table(&tamarack::TableDef::<u32, String>::new("names"))?;
+    /// names.insert(1, "one")?;
+    /// assert_eq!(names.get_with(1, str::len)?, Some(3));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -121,6 +138,13 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// Whether a key is there.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert!(!prices.contains_key("tea")?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
     pub fn contains_key<A: KeyArg<K>>(&self, key: A) -> Result<bool> {
@@ -128,27 +152,73 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Entries of a range of keys, in order; also backwards, by `rev`. Lazy: nothing is read before the first step.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("milk", 1), ("tea", 3)])?;
+    /// assert_eq!(prices.range("d"..="milk").count(), 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn range<B: KeyBounds<K>>(&self, range: B) -> Iter<'_, K, V, M> {
         Iter::new(self, range.key_range(&[], PartPlace::of::<K>(true)))
     }
 
     /// All entries in order.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("milk", 1), ("tea", 3)])?;
+    /// assert_eq!(prices.iter().rev().next().transpose()?, Some(("tea".to_owned(), 3)));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn iter(&self) -> Iter<'_, K, V, M> {
         Iter::new(self, KeyRange::all())
     }
 
     /// All keys in order. Does not touch the values.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert_eq!(prices.keys().collect::<tamarack::Result<Vec<_>>>()?, ["tea"]);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn keys(&self) -> IterKeys<'_, K, V, M> {
         IterKeys(self.iter())
     }
 
     /// All values in order of their keys.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("milk", 1), ("tea", 3)])?;
+    /// assert_eq!(prices.values().sum::<tamarack::Result<u32>>()?, 4);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn values(&self) -> IterValues<'_, K, V, M> {
         IterValues(self.iter())
     }
 
     /// Calls `with` on key and value of each entry in a range, where they lie, in order, until it says `false`. No copy and no allocation
     /// for each entry; an error of `with` ends the scan too.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// # let mut names = tx.open_table(&tamarack::TableDef::<String, String>::new("names"))?;
+    /// names.extend([("a", "one"), ("b", "two")])?;
+    /// let mut bytes = 0;
+    /// names.scan(.., |key, value| {
+    ///     bytes += key.len() + value.len();
+    ///     Ok(true)
+    /// })?;
+    /// assert_eq!(bytes, 8);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What `with` returns; as [`get`](Self::get).
@@ -174,6 +244,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// The first entry.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("milk", 1), ("tea", 3)])?;
+    /// assert_eq!(prices.first_key_value()?, Some(("milk".to_owned(), 1)));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn first_key_value(&self) -> Result<Option<(K, V)>> {
@@ -181,6 +259,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// The last entry.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("milk", 1), ("tea", 3)])?;
+    /// assert_eq!(prices.last_key_value()?, Some(("tea".to_owned(), 3)));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -190,6 +276,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// Number of entries. Cost: reads a counter.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert_eq!(prices.len()?, 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn len(&self) -> Result<u64> {
@@ -198,6 +292,13 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// Whether there are no entries.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert!(prices.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn is_empty(&self) -> Result<bool> {
@@ -205,6 +306,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Stores a value under a key; returns whether there was one. As [`insert`](Self::insert), without decoding the old value.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert!(!prices.replace("tea", 3)?);
+    /// assert!(prices.replace("tea", 4)?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]: nothing was changed.
@@ -219,6 +328,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Removes a key; returns whether it was there. As [`remove`](Self::remove), without decoding the old value.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert!(prices.discard("tea")?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
@@ -235,6 +352,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Stores a value under a key; returns the one that was there.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert_eq!(prices.insert("tea", 3)?, None);
+    /// assert_eq!(prices.insert("tea", 4)?, Some(3));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]: nothing was changed.
@@ -280,6 +405,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// Removes a key; returns the value that was there.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert_eq!(prices.remove("tea")?, Some(3));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn remove<A: KeyArg<K>>(&mut self, key: A) -> Result<Option<V>>
@@ -306,6 +439,13 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// The place of a key, to look at it and change it in one go.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// assert_eq!(prices.entry("tea")?.or_insert(3)?, 3);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn entry<A: KeyArg<K>>(&mut self, key: A) -> Result<Entry<'_, 'tx, K, V, M>>
@@ -316,6 +456,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Stores all entries of an iterator.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("tea", 3)])?;
+    /// assert_eq!(prices.len()?, 2);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`insert`](Self::insert); the entries before the failing one are stored.
@@ -328,6 +476,15 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// Keeps only the entries for which `keep` is true.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("tea", 3)])?;
+    /// prices.retain(|_, price| *price > 3)?;
+    /// assert_eq!(prices.len()?, 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn retain<F: FnMut(&K, &V) -> bool>(&mut self, mut keep: F) -> Result<()>
@@ -339,6 +496,15 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     }
 
     /// Removes the entries of a range for which `wanted` is true, and yields them. Those not reached stay.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("tea", 3)])?;
+    /// let cheap = prices.extract_if(.., |_, price| *price <= 3).collect::<tamarack::Result<Vec<_>>>()?;
+    /// assert_eq!(cheap, [("tea".to_owned(), 3)]);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn extract_if<B: KeyBounds<K>, F: FnMut(&K, &V) -> bool>(
         &mut self,
         range: B,
@@ -355,6 +521,14 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 impl<K: KeyPart, V: Shape> Table<'_, K, V, ReadWrite> {
     /// Removes and returns the first entry.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("tea", 3)])?;
+    /// assert_eq!(prices.pop_first()?, Some(("coffee".to_owned(), 4)));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn pop_first(&mut self) -> Result<Option<(K, V)>> {
@@ -363,6 +537,14 @@ impl<K: KeyPart, V: Shape> Table<'_, K, V, ReadWrite> {
 
     /// Removes and returns the last entry.
     ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("tea", 3)])?;
+    /// assert_eq!(prices.pop_last()?, Some(("tea".to_owned(), 3)));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get).
     pub fn pop_last(&mut self) -> Result<Option<(K, V)>> {
@@ -370,6 +552,15 @@ impl<K: KeyPart, V: Shape> Table<'_, K, V, ReadWrite> {
     }
 
     /// Removes all entries, one by one. [`delete_table`](super::WriteTxn::delete_table) removes a large table faster.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// prices.clear()?;
+    /// assert!(prices.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -384,6 +575,15 @@ impl<K: KeyPart, V: Shape> Table<'_, K, V, ReadWrite> {
 
 impl<K: KeyPart, M> Table<'_, K, Vec<u8>, M> {
     /// The bytes of a value where they lie, until the guard is dropped.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// # let mut blobs = tx.open_table(&tamarack::TableDef::<u32, Vec<u8>>::new("blobs"))?;
+    /// blobs.insert(1, b"abc")?;
+    /// assert_eq!(blobs.get_ref(1)?.as_deref(), Some(&b"abc"[..]));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.

@@ -48,6 +48,16 @@ impl<S> ReadTxn<S> {
 
     /// The table of a record.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record)] struct Note { #[record(key)] id: u32, text: String }
+    /// # #[derive(Schema)] struct Notebook(Note);
+    /// # let db = Database::<Notebook>::in_memory()?;
+    /// let tx = db.begin_read()?;
+    /// assert!(tx.table::<Note>()?.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// None today; later versions answer here while a schema changes.
     pub fn table<R: Record>(&self) -> Result<RecordTable<'_, R, ReadOnly>>
@@ -58,6 +68,15 @@ impl<S> ReadTxn<S> {
     }
 
     /// A plain table. One that was never written is empty.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_read()?;
+    /// assert!(tx.open_table(&HITS)?.is_empty()?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::SchemaMismatch`] if the file's table of this name has other types.
@@ -71,6 +90,16 @@ impl<S> ReadTxn<S> {
     }
 
     /// The timestamp of the newest commit that this sees.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let before = db.begin_read()?.timestamp();
+    /// db.write(|tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// assert!(db.begin_read()?.timestamp() > before);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     #[must_use]
     pub fn timestamp(&self) -> u64 {
         self.snapshot.timestamp()
@@ -109,6 +138,17 @@ impl<S> WriteTxn<S> {
 
     /// The table of a record. Several tables can be open at once.
     ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record)] struct Note { #[record(key)] id: u32, text: String }
+    /// # #[derive(Schema)] struct Notebook(Note);
+    /// # let db = Database::<Notebook>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.table::<Note>()?.insert(Note { id: 1, text: "tea".into() })?;
+    /// tx.commit()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// None today; later versions answer here while a schema changes.
     pub fn table<R: Record>(&self) -> Result<RecordTable<'_, R, ReadWrite>>
@@ -119,6 +159,16 @@ impl<S> WriteTxn<S> {
     }
 
     /// A plain table, made if it is not there.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.open_table(&HITS)?.insert("/", 1)?;
+    /// tx.commit()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::SchemaMismatch`] if the file's table of this name has other types; [`ErrorKind::TooManyTables`];
@@ -139,6 +189,15 @@ impl<S> WriteTxn<S> {
     /// Removes a plain table with everything in it; `false` if there is none. Cost: its pages become free at the next checkpoint,
     /// without being read.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.write(|tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// assert!(db.write(|tx| tx.delete_table(&HITS))?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::SchemaMismatch`] if the file's table of this name has other types.
     pub fn delete_table<K: KeyPart + 'static, V: Shape + 'static>(&self, def: &TableDef<K, V>) -> Result<bool> {
@@ -156,6 +215,16 @@ impl<S> WriteTxn<S> {
 
     /// Commits with the durability of the options.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.open_table(&HITS)?.insert("/", 1)?;
+    /// tx.commit()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Database::write`](super::Database::write).
     pub fn commit(self) -> Result<()> {
@@ -165,6 +234,16 @@ impl<S> WriteTxn<S> {
 
     /// Commits with a durability of its own.
     ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.open_table(&HITS)?.insert("/", 1)?;
+    /// tx.commit_with(Durability::Buffered)?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Database::write`](super::Database::write).
     pub fn commit_with(self, durability: Durability) -> Result<()> {
@@ -172,5 +251,16 @@ impl<S> WriteTxn<S> {
     }
 
     /// Gives up: nothing was written. Dropping does the same.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.open_table(&HITS)?.insert("/", 1)?;
+    /// tx.rollback();
+    /// assert!(db.read(|tx| tx.open_table(&HITS)?.is_empty())?);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
     pub fn rollback(self) {}
 }

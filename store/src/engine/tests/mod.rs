@@ -18,7 +18,7 @@ type World = BTreeMap<u32, Tree>;
 /// Small blocks, pages and a small log, so that splits, merges, checkpoints and overflow values come early.
 fn small(background: Background, seed: u64) -> EngineOptions {
     // Every third run moves its writes to the file early.
-    let write_buffer = if seed % 3 == 0 { 600 } else { 1 << 20 };
+    let write_buffer = if seed.is_multiple_of(3) { 600 } else { 1 << 20 };
     let (block_size, page_size, log_size) = (256, 512, 1 << 16);
     EngineOptions { block_size, page_size, log_size, write_buffer, background, read_only: false, seed: Some(seed) }
 }
