@@ -105,6 +105,38 @@ fn damage_is_found_and_names_the_place() {
 }
 
 #[test]
+fn i32_a_damaged_page_names_its_table_and_its_place() {
+    let folder = Folder::new();
+    let db = Database::<()>::open(folder.file()).unwrap();
+    db.write(|tx| tx.open_table(&HITS)?.extend((0..200_000_u64).map(|n| (n * 7919 % 200_003, n)))).unwrap();
+    db.close().unwrap();
+    let good = std::fs::read(folder.file()).unwrap();
+    // Behind the superblocks and the log: most of it is leaves.
+    let first = 70_000 + (16 << 20);
+    let mut named = 0;
+    for seed in 0..20 {
+        let mut bytes = good.clone();
+        let at = fastrand::Rng::with_seed(seed).usize(first..bytes.len());
+        bytes[at] ^= 0x10;
+        std::fs::write(folder.file(), &bytes).unwrap();
+        let Ok(db) = Database::<()>::open_read_only(folder.file()) else { continue };
+        let read = db.read(|tx| {
+            let hits = tx.open_table(&HITS)?;
+            hits.iter().try_for_each(|hit| hit.map(|_| ()))?;
+            // An iterator ends after an error, and the next one finds the same.
+            Ok(())
+        });
+        if let Err(error) = read {
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("table `hits`") && text.contains("the page at block"), "{text}");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "{named} of 20 were in pages of the table");
+}
+
+#[test]
 fn read_only_sees_everything_and_writes_nothing() {
     let folder = Folder::new();
     let db = Database::<Shop>::open(folder.file()).unwrap();
@@ -328,4 +360,15 @@ fn options_are_checked() {
 fn an_id_is_of_its_record() {
     let id = Id::<Customer>::new(3);
     assert_eq!((id.get(), id == Id::new(3), Id::<Customer>::AUTO < id), (3, true, true));
+}
+
+#[test]
+fn what_can_cross_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    fn moved<T: Send + 'static>() {}
+    shared::<Database<Shop>>();
+    shared::<tamarack::ReadTxn<Shop>>();
+    shared::<Error>();
+    moved::<tamarack::WriteTxn<Shop>>();
+    assert_eq!(size_of::<Error>(), size_of::<usize>());
 }

@@ -219,3 +219,21 @@ fn other_keys() {
     })
     .unwrap();
 }
+
+#[test]
+fn as_many_tables_as_a_file_can_hold() {
+    let db = Database::<()>::in_memory().unwrap();
+    db.write(|tx| {
+        for n in 0..65_535_u32 {
+            tx.open_table(&TableDef::<u32, u32>::named(format!("table {n}")))?;
+        }
+        let error = tx.open_table(&TableDef::<u32, u32>::new("one more")).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooManyTables);
+        assert_eq!(error.to_string(), "the file has given out 65535 table numbers, at most 65535 are possible");
+        // Those that are there go on.
+        tx.open_table(&TableDef::<u32, u32>::new("table 65534"))?.insert(1, 2).map(|_| ())
+    })
+    .unwrap();
+    let found = db.read(|tx| tx.open_table(&TableDef::<u32, u32>::new("table 65534"))?.get(1)).unwrap();
+    assert_eq!(found, Some(2));
+}
