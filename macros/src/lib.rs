@@ -29,7 +29,9 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// For each index it also adds one constant in upper case, which queries start from: `email` becomes `Customer::EMAIL`.
 ///
-/// ```ignore
+/// ```
+/// use tamarack::{Id, Record};
+///
 /// #[derive(Record)]
 /// #[record(table = "customers", index(city_age = (city, desc age)))]
 /// struct Customer {
@@ -75,7 +77,9 @@ pub fn record(input: TokenStream) -> TokenStream {
 
 /// Makes a struct or an enum something that a record's field can hold.
 ///
-/// ```ignore
+/// ```
+/// use tamarack::Shape;
+///
 /// #[derive(Shape)]
 /// struct Line { sku: String, quantity: u32 }
 ///
@@ -93,7 +97,9 @@ pub fn shape(input: TokenStream) -> TokenStream {
 
 /// Makes a struct or an enum something that keys and indexes can hold: its fields one after the other, in the order of declaration.
 ///
-/// ```ignore
+/// ```
+/// use tamarack::{KeyPart, Shape, Timestamp};
+///
 /// #[derive(KeyPart, Shape, Clone)]
 /// enum Status {
 ///     Open,
@@ -114,11 +120,16 @@ pub fn key_part(input: TokenStream) -> TokenStream {
 
 /// Makes a tuple struct the schema of a database: the list of the records that one file holds.
 ///
-/// ```ignore
+/// ```
+/// use tamarack::{Database, Record, Schema};
+/// # #[derive(Record)] struct Customer { #[record(key)] id: u32 }
+/// # #[derive(Record)] struct Order { #[record(key)] id: u32 }
+///
 /// #[derive(Schema)]
 /// struct Shop(Customer, Order);
 ///
-/// let database: Database<Shop> = Database::open("shop.tam")?;
+/// let db: Database<Shop> = Database::in_memory()?;
+/// # Ok::<(), tamarack::Error>(())
 /// ```
 ///
 /// `#[record(crate = "store")]` says where the library is found, if not at `::tamarack`.

@@ -236,9 +236,16 @@ struct Twins(Note, Twin);
 
 #[test]
 fn two_records_in_one_table_are_refused() {
-    let error = Database::<Twins>::in_memory().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
-    assert!(error.to_string().contains("`note`"), "{error}");
+    let folder = Folder::new();
+    let refused = || {
+        let error = Database::<Twins>::open(folder.file()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+        assert!(error.to_string().contains("`Note` and `Twin` are both stored in the table `note`"), "{error}");
+    };
+    refused();
+    // Also where the file has such a table, and either would fit it.
+    Database::<Other>::open(folder.file()).unwrap().close().unwrap();
+    refused();
     let _ = Twin { id: 0, title: String::new() };
 }
 

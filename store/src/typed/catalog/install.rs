@@ -110,6 +110,13 @@ fn resolve(view: &dyn View, def: &RecordDef) -> Result<Option<Resolved>> {
 /// Finds the tables of a schema, and makes those that are missing. Nothing is dropped because it is not mentioned; nothing is written if
 /// any table differs.
 pub(in crate::typed) fn install(engine: &Engine, defs: Vec<RecordDef>) -> Result<Vec<Resolved>> {
+    for (at, def) in defs.iter().enumerate() {
+        if let Some(twin) = defs.iter().take(at).find(|twin| twin.table == def.table) {
+            let message =
+                format!("`{}` and `{}` are both stored in the table `{}`", twin.record, def.record, def.table);
+            return Err(Error::new(ErrorKind::SchemaMismatch, message));
+        }
+    }
     let snapshot = engine.snapshot()?;
     let mut found = defs.iter().map(|def| resolve(&snapshot, def)).collect::<Result<Vec<_>>>()?;
     drop(snapshot);
@@ -117,10 +124,6 @@ pub(in crate::typed) fn install(engine: &Engine, defs: Vec<RecordDef>) -> Result
         let txn = engine.begin()?;
         let mut header = Header::load(&txn)?;
         for (def, slot) in defs.iter().zip(&mut found) {
-            if slot.is_none() && table(&txn, def.table)?.is_some() {
-                let message = format!("two records of the schema are stored in the table `{}`", def.table);
-                return Err(Error::new(ErrorKind::SchemaMismatch, message));
-            }
             if slot.is_none() {
                 let entry = TableEntry::of_record(def, header.table, header.tree);
                 header = header.advanced(1 + entry.indexes.len())?;
