@@ -9,6 +9,7 @@ mod real {
     pub(crate) use parking_lot::Mutex;
     pub(crate) use std::hint::spin_loop as spin;
     pub(crate) use std::sync::atomic;
+    pub(crate) use std::thread::yield_now as give_way;
 }
 
 #[cfg(not(any(loom, shuttle)))]
@@ -18,13 +19,13 @@ pub(crate) use real::*;
 mod checker {
     pub(super) use loom::sync as primitives;
     pub(crate) use loom::sync::atomic;
-    pub(crate) use loom::thread::yield_now as spin;
+    pub(crate) use loom::thread::{yield_now as give_way, yield_now as spin};
 }
 
 #[cfg(all(shuttle, not(loom)))]
 mod checker {
     pub(super) use shuttle::sync as primitives;
-    pub(crate) use shuttle::thread::yield_now as spin;
+    pub(crate) use shuttle::thread::{yield_now as give_way, yield_now as spin};
 
     /// Shuttle's atomics are sequentially consistent, so a fence has nothing left to order.
     pub(crate) mod atomic {
@@ -34,7 +35,7 @@ mod checker {
 }
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use {checker::atomic, checker::spin, modelled::*};
+pub(crate) use {checker::atomic, checker::give_way, checker::spin, modelled::*};
 
 /// `parking_lot`'s interface over a checker's locks, which have the standard library's.
 #[cfg(any(loom, shuttle))]

@@ -5,7 +5,8 @@
 //! crossbeam-epoch in the same process, who may stay pinned for as long as they like, from delaying our reclamation.
 
 use crossbeam_epoch::{Collector, LocalHandle};
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// A thread's stay in the current epoch. What was reachable when it began is not reused before it ends.
 pub(crate) type Guard = crossbeam_epoch::Guard;
@@ -14,6 +15,24 @@ static COLLECTOR: LazyLock<Collector> = LazyLock::new(Collector::new);
 
 thread_local! {
     static HANDLE: LocalHandle = COLLECTOR.register();
+}
+
+/// A flag that is set once every thread that is pinned now has left.
+pub(crate) fn all_have_left() -> Arc<AtomicBool> {
+    let left = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&left);
+    let guard = pin();
+    guard.defer(move || flag.store(true, Ordering::Release));
+    guard.flush();
+    drop(guard);
+    // Nobody else is pinned for longer than a descent takes, mostly. Whoever waits does not depend on it.
+    for _ in 0..16 {
+        if left.load(Ordering::Acquire) {
+            break;
+        }
+        pin().flush();
+    }
+    left
 }
 
 /// Enters the current epoch. I7: nobody waits for memory, I/O, the log or another thread while holding the guard.

@@ -156,14 +156,39 @@ impl Child<'_> {
         Swip::from_word(self.swip.load(Ordering::Acquire))
     }
 
-    /// Makes the child resident (or another one so). Under the parent's latch; readers race only from cold to hot.
+    /// The swip, for a reader that is about to follow it: makes a cool one hot.
+    #[inline]
+    pub(crate) fn follow(&self) -> Swip {
+        let word = self.swip.load(Ordering::Acquire);
+        if Swip::may_warm(word) {
+            // Whoever changed it meanwhile knows better.
+            let _ = self.swip.compare_exchange(word, word & !Swip::COOL, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Swip::from_word(word)
+    }
+
+    /// Makes the child resident (or another one so). Under the parent's latch; readers race only from cold to hot, and from cool to hot.
     pub(crate) fn set_hot(&self, id: FrameId) {
         self.swip.store(id.word(), Ordering::Release);
     }
 
-    /// Installs a child that was read from disk. Fails when somebody was faster or the swip is frozen.
-    pub(crate) fn install(&self, address: u64, id: FrameId) -> bool {
-        self.swip.compare_exchange(Swip::cold_word(address), id.word(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    /// Installs a child that was read from disk, for good or, by a scan, for a moment. Fails when somebody was faster or the swip is
+    /// frozen.
+    pub(crate) fn install(&self, address: u64, id: FrameId, cool: bool) -> bool {
+        let word = id.word() | if cool { Swip::COOL } else { 0 };
+        self.swip.compare_exchange(Swip::cold_word(address), word, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// The clock passes: a hot child becomes cool. `true` if it was cool already, and nobody followed it since.
+    pub(crate) fn pass(&self, id: FrameId) -> bool {
+        let (hot, cool) = (id.word(), id.word() | Swip::COOL);
+        self.swip.compare_exchange(hot, cool, Ordering::Relaxed, Ordering::Relaxed) == Err(cool)
+    }
+
+    /// Makes a cool child cold. Under the parent's latch, by the clock. Fails if a reader has followed it.
+    pub(crate) fn evict(&self, id: FrameId) -> bool {
+        let cold = Swip::cold_word(self.entry().address);
+        self.swip.compare_exchange(id.word() | Swip::COOL, cold, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Freezes the swip and returns what it is from now on (I8).
@@ -263,6 +288,11 @@ impl<'p> Building<'p> {
     pub(crate) fn set_version(&self, timestamp: u64, prev: Option<FrameId>) {
         self.frame.header().timestamp.store(timestamp, Ordering::Relaxed);
         self.frame.set_prev(prev);
+    }
+
+    /// Bytes of the frame.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.pool.bytes(self.frame.id)
     }
 
     /// The filled bytes.

@@ -59,9 +59,11 @@ impl OptimisticLatch {
         }
     }
 
-    /// Locks an up-to-date node, trying a bounded number of times.
+    /// Locks an up-to-date node. Waits for whoever holds the latch: a few steps at once, then giving up the core between
+    /// them (I11). Holders wait for no epoch and for no latch out of order, so that this ends also inside an epoch (I7).
     pub(crate) fn lock(&self) -> Result<Locked<'_>, Restart> {
-        for _ in 0..1024 {
+        let mut tries = 0u32;
+        loop {
             if let Ok(version) = self.read() {
                 if let Ok(locked) = self.upgrade(version) {
                     return Ok(locked);
@@ -69,14 +71,27 @@ impl OptimisticLatch {
             } else if self.0.load(Ordering::Relaxed) & OBSOLETE != 0 {
                 return Err(Restart);
             }
-            crate::sync::spin();
+            tries = tries.saturating_add(1);
+            if tries < 256 { crate::sync::spin() } else { crate::sync::give_way() }
         }
-        Err(Restart)
     }
 
-    /// Makes the latch of a frame that is about to be used again fresh, at a higher version than ever before (I12).
-    pub(super) fn renew(&self) {
-        let word = self.0.load(Ordering::Relaxed);
+    /// Locks if nobody else does at this moment.
+    #[cfg_attr(loom, expect(dead_code, reason = "the models lock in other ways"))]
+    pub(crate) fn try_lock(&self) -> Result<Locked<'_>, Restart> {
+        self.read().and_then(|version| self.upgrade(version))
+    }
+
+    /// The word itself.
+    #[cfg_attr(loom, expect(dead_code, reason = "the models do not give memory back"))]
+    pub(super) fn word(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes the latch of a frame that is about to be used again fresh, at a higher version than ever before, and than `floor`, which
+    /// stands for what the slot's memory may have forgotten (I12).
+    pub(super) fn renew(&self, floor: u64) {
+        let word = self.0.load(Ordering::Relaxed).max(floor);
         self.0.store((word | LOCKED | OBSOLETE) + 1, Ordering::Relaxed);
     }
 }

@@ -1,22 +1,19 @@
-//! Slots for nodes, in size classes of powers of two.
+//! Slots for nodes, in size classes of powers of two, under one budget of memory.
 //!
-//! Each class keeps its slots in chunks that double in size, so that a slot's address is computed from its number with one load, and a
-//! slot never moves. Memory is taken from the allocator zeroed, which for large chunks means untouched: it is backed by physical pages only
-//! when used.
+//! A slot that is freed keeps its memory and is used again by the same class first; when another class needs memory beyond the budget, the
+//! memory of such idle slots goes back to the system. So in a steady state nothing is asked of the system, and the budget covers
+//! all classes together. The pool itself never refuses for the budget's sake: whoever allocates asks [`Pool::excess`] at a
+//! moment when nothing is pinned, and evicts.
 #![allow(unsafe_code)]
-#![cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "the indices are this program's own, never a file's"))]
 
 use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes};
+use super::region::Region;
 use super::swip::FrameId;
 use parking_lot::Mutex;
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-
-const CHUNKS: usize = 28;
-const ALIGN: usize = 64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How the pool is cut.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +22,10 @@ pub(crate) struct PoolOptions {
     pub(crate) smallest: usize,
     /// Bytes of the largest class.
     pub(crate) largest: usize,
+    /// Bytes that all frames together should stay below.
+    pub(crate) budget: u64,
+    /// Whether to reserve addresses for each class; otherwise slots are allocated, and their memory stays.
+    pub(crate) reserve: bool,
 }
 
 /// There is no memory for a node, or the node is larger than the largest class.
@@ -34,92 +35,112 @@ pub(crate) struct NoMemory {
     pub(crate) bytes: usize,
 }
 
+/// Bytes of frames, by what they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// In use, limbo and old versions included.
+    pub(crate) resident: u64,
+    /// Waiting for readers to leave.
+    pub(crate) limbo: u64,
+    /// Free, with memory behind them.
+    pub(crate) idle: u64,
+    /// Leaves that differ from their image on disk, roughly.
+    pub(crate) dirty: u64,
+    /// Superseded leaves that snapshots may still need.
+    pub(crate) old: u64,
+}
+
 /// The frames of one database.
 pub(crate) struct Pool {
     classes: Box<[Class]>,
     smallest: usize,
+    budget: u64,
     in_use: AtomicU64,
+    idle: AtomicU64,
     limbo: AtomicU64,
+    dirty: AtomicI64,
+    old: AtomicI64,
     /// Retired frames that were still pinned when their epoch had passed.
     pinned: Mutex<Vec<FrameId>>,
 }
 
 struct Class {
     slot_bytes: usize,
-    first_chunk: u32,
-    chunks: [AtomicPtr<u8>; CHUNKS],
+    reserve: Option<usize>,
+    region: OnceLock<Region>,
     free: Mutex<FreeSlots>,
 }
 
 #[derive(Default)]
 struct FreeSlots {
-    list: Vec<u32>,
+    /// With memory behind them.
+    idle: Vec<u32>,
+    /// Without.
+    bare: Vec<u32>,
+    /// Slots from here on were never used.
     next: u32,
+    /// Highest birth number and latch word of the slots whose memory was given back: later lives begin above them (I12).
+    births: u64,
+    versions: u64,
+}
+
+/// A slot for a frame, and what its memory forgot.
+struct Taken {
+    slot: u32,
+    idle: bool,
+    births: u64,
+    versions: u64,
 }
 
 impl Class {
-    fn new(slot_bytes: usize) -> Self {
-        Self {
-            slot_bytes,
-            first_chunk: ((1 << 18) / slot_bytes).max(1).next_power_of_two() as u32,
-            chunks: [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS],
-            free: Mutex::default(),
-        }
+    fn region(&self) -> &Region {
+        self.region.get_or_init(|| Region::new(self.slot_bytes, self.reserve))
     }
 
-    /// Chunk number and slot number within it.
-    fn place(&self, slot: u32) -> (usize, usize) {
-        let n = slot / self.first_chunk + 1;
-        let chunk = n.ilog2();
-        (chunk as usize, (slot - self.first_chunk * ((1 << chunk) - 1)) as usize)
-    }
-
-    fn layout(&self, chunk: usize) -> Option<Layout> {
-        let bytes = (self.first_chunk as usize).checked_shl(chunk as u32)?.checked_mul(self.slot_bytes)?;
-        // Alignment above 16 would make the allocator write the zeros; so ask for less and align by hand.
-        Layout::from_size_align(bytes.checked_add(ALIGN)?, 16).ok()
-    }
-
-    fn take(&self) -> Option<u32> {
+    fn take(&self) -> Option<Taken> {
         let mut free = self.free.lock();
-        if let Some(slot) = free.list.pop() {
-            return Some(slot);
+        let (births, versions) = (free.births, free.versions);
+        if let Some(slot) = free.idle.pop() {
+            return Some(Taken { slot, idle: true, births, versions });
+        }
+        if let Some(slot) = free.bare.pop() {
+            return Some(Taken { slot, idle: false, births, versions });
         }
         let slot = free.next;
-        let (chunk, _) = self.place(slot);
-        if slot >= FrameId::MAX_SLOTS || chunk >= CHUNKS {
+        if slot >= FrameId::MAX_SLOTS || !self.region().ensure(slot) {
             return None;
         }
-        if self.chunks[chunk].load(Ordering::Relaxed).is_null() {
-            // SAFETY: the layout has a size above zero.
-            let memory = unsafe { alloc_zeroed(self.layout(chunk)?) };
-            if memory.is_null() {
-                return None;
-            }
-            self.chunks[chunk].store(memory, Ordering::Release);
-        }
         free.next = slot + 1;
-        Some(slot)
+        Some(Taken { slot, idle: false, births, versions })
     }
 
+    #[inline]
     fn base(&self, slot: u32) -> Option<NonNull<u8>> {
-        let (chunk, at) = self.place(slot);
-        let memory = NonNull::new(self.chunks.get(chunk)?.load(Ordering::Acquire))?;
-        let skip = memory.as_ptr().align_offset(ALIGN);
-        // SAFETY: the chunk is ALIGN bytes longer than its slots, and `at` is below the number of its slots.
-        Some(unsafe { memory.add(skip + at * self.slot_bytes) })
+        self.region.get()?.base(slot)
     }
-}
 
-impl Drop for Class {
-    fn drop(&mut self) {
-        for chunk in 0..CHUNKS {
-            let memory = *self.chunks[chunk].get_mut();
-            if let (false, Some(layout)) = (memory.is_null(), self.layout(chunk)) {
-                // SAFETY: allocated in `take` with this layout. Nobody reads it any more: frames and guards borrow the pool.
-                unsafe { dealloc(memory, layout) };
+    /// Gives the memory of idle slots back to the system until `wanted` bytes are free of it. Returns how many were.
+    fn give_back(&self, wanted: u64) -> u64 {
+        let mut free = self.free.lock();
+        let mut given = 0;
+        while given < wanted {
+            let Some(slot) = free.idle.pop() else { break };
+            let Some(base) = self.base(slot) else { continue };
+            // SAFETY: mapped and initialised; only the header's atomics are read.
+            let header = unsafe { Frame::new(base, FrameId::new(0, slot, 0)) }.header();
+            let (births, versions) = (header.birth.load(Ordering::Relaxed), header.latch.word());
+            // SAFETY: an idle slot is referenced by nobody: it came back after its last reader had left (I6), and this lock keeps
+            // others from taking it.
+            if !unsafe { self.region().give_back(slot) } {
+                free.idle.push(slot);
+                break;
             }
+            free.births = free.births.max(births);
+            free.versions = free.versions.max(versions);
+            free.bare.push(slot);
+            given += self.slot_bytes as u64;
         }
+        given
     }
 }
 
@@ -127,11 +148,23 @@ impl Pool {
     /// An empty pool.
     pub(crate) fn new(options: PoolOptions) -> Arc<Self> {
         let count = (options.largest / options.smallest).max(1).ilog2() as usize + 1;
+        // Room for a batch far beyond the budget: addresses cost nothing.
+        let range = usize::try_from(options.budget).unwrap_or(usize::MAX).saturating_mul(8).max(64 << 30);
+        let class = |class: usize| Class {
+            slot_bytes: options.smallest << class,
+            reserve: options.reserve.then_some(range),
+            region: OnceLock::new(),
+            free: Mutex::default(),
+        };
         Arc::new(Self {
-            classes: (0..count.min(16)).map(|class| Class::new(options.smallest << class)).collect(),
+            classes: (0..count.min(16)).map(class).collect(),
             smallest: options.smallest,
+            budget: options.budget,
             in_use: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
             limbo: AtomicU64::new(0),
+            dirty: AtomicI64::new(0),
+            old: AtomicI64::new(0),
             pinned: Mutex::default(),
         })
     }
@@ -146,20 +179,46 @@ impl Pool {
         let bytes = frame_bytes(body_len, children);
         let class = bytes.div_ceil(self.smallest).next_power_of_two().ilog2() as usize;
         let slots = self.classes.get(class).ok_or(NoMemory { bytes })?;
-        let slot = slots.take().ok_or(NoMemory { bytes })?;
-        let base = slots.base(slot).ok_or(NoMemory { bytes })?;
-        self.in_use.fetch_add(slots.slot_bytes as u64, Ordering::Relaxed);
-        // SAFETY: the slot came from the free list, so that nobody else has it; chunks live as long as the pool, which 'p borrows.
+        let taken = slots.take().ok_or(NoMemory { bytes })?;
+        let base = slots.base(taken.slot).ok_or(NoMemory { bytes })?;
+        let size = slots.slot_bytes as u64;
+        if taken.idle {
+            self.idle.fetch_sub(size, Ordering::Relaxed);
+        }
+        self.in_use.fetch_add(size, Ordering::Relaxed);
+        self.trim();
+        // SAFETY: the slot came from the free list, so that nobody else has it; its addresses stay ours as long as the pool lives,
+        // which 'p borrows.
         unsafe {
-            let header = Frame::new(base, FrameId::new(class, slot, 0)).header();
-            let birth = header.birth.fetch_add(1, Ordering::Relaxed) + 1;
-            header.latch.renew();
-            let frame = Frame::new(base, FrameId::new(class, slot, birth));
+            let header = Frame::new(base, FrameId::new(class, taken.slot, 0)).header();
+            let birth = header.birth.load(Ordering::Relaxed).max(taken.births) + 1;
+            header.birth.store(birth, Ordering::Relaxed);
+            header.latch.renew(taken.versions);
+            let frame = Frame::new(base, FrameId::new(class, taken.slot, birth));
             Ok(Building::new(self, frame, level, body_len, children))
         }
     }
 
+    /// Gives idle memory back while memory in use and idle exceeds the budget.
+    fn trim(&self) {
+        let idle = self.idle.load(Ordering::Relaxed);
+        let over = (self.in_use.load(Ordering::Relaxed) + idle).saturating_sub(self.budget).min(idle);
+        if over == 0 {
+            return;
+        }
+        let mut wanted = over;
+        for class in self.classes.iter().rev() {
+            let given = class.give_back(wanted);
+            self.idle.fetch_sub(given, Ordering::Relaxed);
+            wanted = wanted.saturating_sub(given);
+            if wanted == 0 {
+                break;
+            }
+        }
+    }
+
     /// Follows a frame's name. `None` if the frame was reused since, which a caller that keeps this folder's rule never sees.
+    #[inline]
     pub(crate) fn frame<'g>(&'g self, id: FrameId, _guard: &'g Guard) -> Option<Frame<'g>> {
         let base = self.classes.get(id.class())?.base(id.slot())?;
         // SAFETY: the slot is mapped for as long as the pool lives. Its node was linked when or after the guard began (the rule in
@@ -207,23 +266,46 @@ impl Pool {
     pub(super) fn give_back(&self, id: FrameId) {
         if let Some(class) = self.classes.get(id.class()) {
             self.in_use.fetch_sub(class.slot_bytes as u64, Ordering::Relaxed);
-            class.free.lock().list.push(id.slot());
+            self.idle.fetch_add(class.slot_bytes as u64, Ordering::Relaxed);
+            class.free.lock().idle.push(id.slot());
         }
     }
 
-    fn bytes(&self, id: FrameId) -> u64 {
+    /// Bytes of a frame.
+    pub(crate) fn bytes(&self, id: FrameId) -> u64 {
         self.classes.get(id.class()).map_or(0, |class| class.slot_bytes as u64)
     }
 
-    /// Bytes of frames in use, limbo included.
-    #[cfg(test)]
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        self.in_use.load(Ordering::Relaxed)
+    /// The budget in bytes.
+    pub(crate) fn budget(&self) -> u64 {
+        self.budget
     }
 
-    /// Bytes of frames that wait for readers to leave.
-    #[cfg(test)]
-    pub(crate) fn limbo_bytes(&self) -> u64 {
-        self.limbo.load(Ordering::Relaxed)
+    /// By how many bytes the frames in use exceed the budget less `spare`. Frames in limbo are on their way out and not counted.
+    pub(crate) fn excess(&self, spare: u64) -> u64 {
+        let staying = self.in_use.load(Ordering::Relaxed).saturating_sub(self.limbo.load(Ordering::Relaxed));
+        staying.saturating_sub(self.budget.saturating_sub(spare))
+    }
+
+    /// Notes that leaves of these many bytes became dirty, or clean again.
+    pub(crate) fn note_dirty(&self, bytes: i64) {
+        self.dirty.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes that superseded leaves of these many bytes are kept for snapshots, or no longer.
+    pub(crate) fn note_old(&self, bytes: i64) {
+        self.old.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What the memory is used for.
+    pub(crate) fn usage(&self) -> Usage {
+        let positive = |n: &AtomicI64| n.load(Ordering::Relaxed).max(0) as u64;
+        Usage {
+            resident: self.in_use.load(Ordering::Relaxed),
+            limbo: self.limbo.load(Ordering::Relaxed),
+            idle: self.idle.load(Ordering::Relaxed),
+            dirty: positive(&self.dirty),
+            old: positive(&self.old),
+        }
     }
 }

@@ -2,14 +2,27 @@
 //!
 //! ```text
 //! bit  0      resident
-//! bit  1      cool (reserved for the clock)
+//! bit  1      cool: resident, and passed by the clock once since a reader followed it
 //! bit  2      frozen: the node that holds this swip is being rebuilt; the word never changes again (I8)
 //! resident:   bits 4..8 size class, bits 8..36 slot, bits 36..64 birth number of the frame (28 bits)
 //! cold:       bits 8..56 block number on disk
 //! ```
 //! A word of zero owns nothing.
+//!
+//! | from | to | who | how |
+//! |---|---|---|---|
+//! | cold | hot | a reader that has read the page | compare-and-swap; the loser gives its copy back |
+//! | hot | cool | the clock | compare-and-swap |
+//! | cool | hot | a reader that follows it | compare-and-swap, failure ignored |
+//! | cool | cold | the clock, under the node's latch: clean, nothing behind it that a snapshot needs | compare-and-swap, then retire |
+//! | hot, cool | hot, another frame | the applier, under the node's latch | store, then retire or keep as a version |
+//! | any | the same, frozen | the applier that rebuilds the node | fetch-or; final (I8) |
+//!
+//! The scheme is Leis et al., "LeanStore: In-Memory Data Management beyond Main Memory" (ICDE 2018), with the cool state in the swip
+//! as in Haubenschild and Leis, "Lock-Free Buffer Managers Do Not Require Delayed Memory Reclamation" (2023); frozen is our own.
 
 const RESIDENT: u64 = 1;
+const COOL: u64 = 1 << 1;
 const FROZEN: u64 = 1 << 2;
 const SLOT_BITS: u32 = 28;
 const BIRTH_BITS: u32 = 28;
@@ -46,7 +59,7 @@ impl FrameId {
 
     /// The frame that a link names; `None` for zero.
     pub(crate) fn from_word(word: u64) -> Option<Self> {
-        (word & RESIDENT != 0).then_some(Self(word & !FROZEN))
+        (word & RESIDENT != 0).then_some(Self(word & !(FROZEN | COOL)))
     }
 }
 
@@ -59,8 +72,8 @@ impl std::fmt::Debug for FrameId {
 /// A swip's word, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Swip {
-    /// In memory.
-    Hot(FrameId),
+    /// In memory, be it hot or cool.
+    Resident(FrameId),
     /// On disk at this block.
     Cold {
         /// Block number.
@@ -76,7 +89,7 @@ impl Swip {
     /// Takes a word apart.
     pub(crate) fn from_word(word: u64) -> Self {
         if let Some(id) = FrameId::from_word(word) {
-            Self::Hot(id)
+            Self::Resident(id)
         } else if word & !FROZEN == 0 {
             Self::Empty
         } else {
@@ -90,5 +103,12 @@ impl Swip {
     }
 
     /// The bit that freezes a swip.
-    pub(crate) const FREEZE: u64 = FROZEN;
+    pub(super) const FREEZE: u64 = FROZEN;
+    /// The bit that cools a swip.
+    pub(super) const COOL: u64 = COOL;
+
+    /// Whether the word is resident, cool and not frozen: a reader that follows it makes it hot.
+    pub(super) fn may_warm(word: u64) -> bool {
+        word & (RESIDENT | COOL | FROZEN) == RESIDENT | COOL
+    }
 }

@@ -4,7 +4,7 @@ use crate::ckpt::{Base, SLOTS, accounting, blob_parts, tree_extents};
 use crate::error::Result;
 use crate::format::{PageKind, SUPERBLOCK_LEN};
 use crate::space::Extent;
-use crate::tree::Target;
+use crate::tree::{Access, Target};
 use crate::tree::node::Body;
 
 /// Reads every page of every tree, and checks that each block of the file is owned exactly once. Works between two batches: commits wait.
@@ -45,7 +45,7 @@ fn fixed(_base: &Base, block_size: u32, segments: &[crate::format::Segment]) -> 
 fn read_leaves(base: &Base, tree: &crate::tree::Tree) -> Result<()> {
     let mut from = Some(Vec::new());
     while let Some(key) = from.take() {
-        let upper = tree.with_leaf(&base.pager, Target::At(&key), |leaf, _| {
+        let upper = tree.with_leaf(&base.pager, Target::At(&key), Access::Scan, |leaf, _| {
             Body::parse(leaf.body()).map(|body| body.upper().map(<[u8]>::to_vec))
         })?;
         from = match upper {

@@ -10,7 +10,8 @@ use crate::tree::{Forest, Pager, Registry, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 /// A place in the log, with the chain value that its next record continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub(crate) struct LogPosition {
 /// The state of one open file below transactions.
 pub(crate) struct Base {
     pub(crate) pager: Pager,
-    pub(crate) forest: Forest,
-    pub(crate) registry: Registry,
+    pub(crate) forest: Arc<Forest>,
+    pub(crate) registry: Arc<Registry>,
+    /// That of the durable superblock, for whoever must not wait for a switch.
+    pub(crate) generation: AtomicU64,
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
@@ -83,9 +86,10 @@ impl Base {
         applied: LogPosition,
     ) -> Self {
         Self {
+            forest: Arc::clone(&pager.forest),
+            registry: Arc::clone(&pager.registry),
+            generation: AtomicU64::new(superblock.generation),
             pager,
-            forest: Forest::new(),
-            registry: Registry::new(superblock.commit_timestamp),
             apply: Mutex::new(ApplyState::new(applied)),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),

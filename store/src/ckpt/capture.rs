@@ -44,7 +44,7 @@ impl<'a> Capture<'a> {
     pub(super) fn take(base: &'a Base, state: &mut ApplyState) -> Result<Self> {
         let registered = base
             .registry
-            .register()
+            .register_exempt()
             .map_err(|_| Error::new(ErrorKind::InvalidArgument, "too many snapshots are open for a checkpoint"))?;
         let mut capture = Self {
             base,
@@ -93,7 +93,7 @@ impl Drop for Capture<'_> {
 fn capture_node<'a>(base: &'a Base, child: Child<'_>, guard: &Guard) -> CapturedNode<'a> {
     let old = child.entry();
     let frame = match child.swip() {
-        Swip::Hot(id) if child.dirty() => base.pager.pool.frame(id, guard),
+        Swip::Resident(id) if child.dirty() => base.pager.pool.frame(id, guard),
         _ => None,
     };
     match frame {

@@ -10,6 +10,7 @@
 mod base;
 mod capture;
 mod directory;
+mod evict;
 mod freemap;
 mod output;
 mod publish;
@@ -19,6 +20,7 @@ mod tidy;
 mod write;
 
 pub(crate) use base::{ApplyState, Base, LogPosition, accounting, no_space};
+pub(crate) use evict::evict;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, write_both};
@@ -169,10 +171,9 @@ fn settle(base: &Base, capture: Capture<'_>, prepared: Prepared<'_>) -> Result<(
     let (timestamp, dropped_trees) = (capture.timestamp(), capture.dropped_trees.clone());
     drop(capture);
     {
+        let safe = crate::buffer::all_have_left();
         let mut space = base.space()?;
-        for extent in prepared.replaced {
-            space.free(extent).map_err(base::accounting)?;
-        }
+        space.free_later(prepared.replaced, safe);
         for (extent, since) in prepared.expired {
             space.retire(extent, since);
         }

@@ -36,8 +36,11 @@ fn publish_one(base: &Base, page: &Written) -> Result<()> {
     };
     let _locked = latch.lock().map_err(|_| accounting("a latch was not released"))?;
     debug_assert_eq!(owner.entry(), page.old, "an image changed during a checkpoint");
-    let same = owner.swip() == Swip::Hot(page.id);
+    let same = owner.swip() == Swip::Resident(page.id);
     let clean = same && (0..captured.children()).all(|i| captured.child(i).is_none_or(|child| !child.dirty()));
+    if clean && page.level == 0 && owner.dirty() {
+        base.pager.pool.note_dirty(-(base.pager.pool.bytes(page.id) as i64));
+    }
     owner.set_entry(&page.entry, !clean);
     Ok(())
 }

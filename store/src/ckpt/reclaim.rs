@@ -5,7 +5,7 @@ use super::capture::Capture;
 use super::write::Written;
 use crate::blob::{BlobRef, extents as blob_extents};
 use crate::buffer::{Child, Swip, pin};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::{ChildEntry, PageKind, Superblock};
 use crate::space::Extent;
 use crate::tree::Tree;
@@ -61,28 +61,34 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
         if state.entry.address != 0 {
             extents.push(extent_of(base, &state.entry));
         }
-        match state.swip {
-            Swip::Hot(id) => {
-                let guard = pin();
-                let frame = base.pager.pool.frame(id, &guard);
-                let frame = frame.ok_or_else(|| Error::corrupt("a dropped tree lost a node; please report this"))?;
-                let level = frame.level().checked_sub(1);
-                todo.extend((0..frame.children()).filter_map(|i| frame.child(i)).map(|c| State::of(c, level)));
-                references(frame.body(), &mut |reference| overflow(base, reference, &mut extents))?;
+        let mut found = resident(base, &state, &mut todo);
+        let cold = found.is_none() && !matches!(state.swip, Swip::Empty);
+        if cold && (state.level != Some(0) || tree.has_overflow()) {
+            let page = base.pager.read(tree.id(), state.level, &state.entry)?;
+            let body = Body::trusted(page.body());
+            let level = body.level().checked_sub(1);
+            if level.is_some() {
+                todo.extend((0..=body.len()).filter_map(|i| page.child(i)).map(|c| State::of(c, level)));
             }
-            Swip::Cold { .. } if state.level != Some(0) || tree.has_overflow() => {
-                let page = base.pager.read(tree.id(), state.level, &state.entry)?;
-                let body = Body::trusted(page.body());
-                let level = body.level().checked_sub(1);
-                if level.is_some() {
-                    todo.extend((0..=body.len()).filter_map(|i| page.child(i)).map(|c| State::of(c, level)));
-                }
-                references(page.body(), &mut |reference| overflow(base, reference, &mut extents))?;
-            }
-            _ => {}
+            found = Some(references(page.body()));
+        }
+        for reference in found.unwrap_or_default() {
+            let blob = BlobRef::decode(&reference).map_err(accounting)?;
+            extents.extend(blob_parts(base, PageKind::Overflow, &blob)?);
         }
     }
     Ok(extents)
+}
+
+/// Looks at a node in memory: its overflow references, and its children go to `todo`. `None` if it is on disk. What was resident when its
+/// parent was looked at may have been evicted since: then it is clean, and its image is read.
+fn resident(base: &Base, state: &State, todo: &mut Vec<State>) -> Option<Vec<Vec<u8>>> {
+    let Swip::Resident(id) = state.swip else { return None };
+    let guard = pin();
+    let frame = base.pager.pool.frame(id, &guard)?;
+    let level = frame.level().checked_sub(1);
+    todo.extend((0..frame.children()).filter_map(|i| frame.child(i)).map(|c| State::of(c, level)));
+    Some(references(frame.body()))
 }
 
 struct State {
@@ -97,21 +103,12 @@ impl State {
     }
 }
 
-/// Calls `with` for each overflow reference of a leaf.
-fn references(body: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+/// The overflow references of a leaf.
+fn references(body: &[u8]) -> Vec<Vec<u8>> {
     let body = Body::trusted(body);
-    if body.level() == 0 && body.has_overflow() {
-        for i in 0..body.len() {
-            if let Value::Overflow(reference) = body.value(i) {
-                with(reference)?;
-            }
-        }
+    if body.level() > 0 || !body.has_overflow() {
+        return Vec::new();
     }
-    Ok(())
-}
-
-fn overflow(base: &Base, reference: &[u8], extents: &mut Vec<Extent>) -> Result<()> {
-    let blob = BlobRef::decode(reference).map_err(accounting)?;
-    extents.extend(blob_parts(base, PageKind::Overflow, &blob)?);
-    Ok(())
+    let reference = |i| if let Value::Overflow(bytes) = body.value(i) { Some(bytes.to_vec()) } else { None };
+    (0..body.len()).filter_map(reference).collect()
 }

@@ -3,6 +3,7 @@
 use super::base::Base;
 use crate::error::{Error, Result};
 use crate::format::Superblock;
+use std::sync::atomic::Ordering;
 
 /// Byte offsets of the two slots, far enough apart that one bad block is unlikely to take both.
 pub(crate) const SLOTS: [u64; 2] = [0, 65_536];
@@ -32,6 +33,7 @@ pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
             error
         })?;
     }
+    base.generation.store(superblock.generation, Ordering::Release);
     Ok(())
 }
 

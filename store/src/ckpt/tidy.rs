@@ -19,6 +19,7 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
         let guard = pin();
         state.versions.release(&base.pager.pool, &guard, watermark, &mut state.limbo);
     }
+    let watermark = bound_versions(base, state, watermark);
     purge(base, state, watermark)?;
     if !state.captured {
         merge(base, state, watermark, &snapshots)?;
@@ -27,7 +28,20 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
         let guard = pin();
         base.pager.pool.retire(std::mem::take(&mut state.limbo), &guard);
     }
-    Ok(())
+    super::evict::evict_in_turn(base, state)
+}
+
+/// I13: versions that only old snapshots need may fill a quarter of the budget. Beyond that the oldest snapshot is cancelled: its reader gets
+/// `SnapshotTooOld`, and no writer waits (I19).
+fn bound_versions(base: &Base, state: &mut ApplyState, watermark: u64) -> u64 {
+    let pool = &base.pager.pool;
+    let mut watermark = watermark;
+    while pool.usage().old > pool.budget() / 4 && base.registry.cancel_oldest() {
+        watermark = base.registry.watermark();
+        let guard = pin();
+        state.versions.release(pool, &guard, watermark, &mut state.limbo);
+    }
+    watermark
 }
 
 fn merge(base: &Base, state: &mut ApplyState, watermark: u64, snapshots: &[u64]) -> Result<()> {
@@ -81,9 +95,12 @@ fn unlink_all(base: &Base, tree: &Tree) -> Result<Vec<FrameId>> {
     let mut todo = vec![tree.root().child()];
     while let Some(child) = todo.pop() {
         // Freezing keeps a late reader from installing a page below.
-        let Swip::Hot(id) = child.freeze() else { continue };
+        let Swip::Resident(id) = child.freeze() else { continue };
         let frame = base.pager.pool.frame(id, &guard);
         let frame = frame.ok_or_else(|| Error::corrupt("a dropped tree lost a node; please report this"))?;
+        if frame.level() == 0 && child.dirty() {
+            base.pager.pool.note_dirty(-(base.pager.pool.bytes(id) as i64));
+        }
         todo.extend((0..frame.children()).filter_map(|i| frame.child(i)));
         frames.push(id);
     }

@@ -5,10 +5,11 @@
 //! newest layer. Write sets are asked again by key at each step, so that writes between steps are seen and nothing is invalidated.
 
 use super::TreeId;
+use super::snapshot::read_overflow;
 use crate::ckpt::Base;
 use crate::error::Result;
 use crate::tree::node::Value as Stored;
-use crate::tree::{At, SnapshotCursor};
+use crate::tree::{At, Seen, SnapshotCursor};
 use crate::txn::write_set::Hit;
 use std::ops::Bound;
 
@@ -31,6 +32,7 @@ pub(super) trait Layer {
 pub(crate) struct Cursor<'a> {
     base: &'a Base,
     tree: TreeId,
+    seen: Seen<'a>,
     snapshot: SnapshotCursor<'a>,
     layers: Option<Merge<'a>>,
     /// A value that is not in a page: read from overflow extents or copied from a write set.
@@ -60,13 +62,14 @@ enum Place {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn over_snapshot(base: &'a Base, tree: TreeId, snapshot: SnapshotCursor<'a>) -> Self {
-        Self { base, tree, snapshot, layers: None, value: Vec::new() }
+    pub(super) fn over_snapshot(base: &'a Base, tree: TreeId, seen: Seen<'a>, snapshot: SnapshotCursor<'a>) -> Self {
+        Self { base, tree, seen, snapshot, layers: None, value: Vec::new() }
     }
 
     pub(super) fn over_layers(
         base: &'a Base,
         tree: TreeId,
+        seen: Seen<'a>,
         snapshot: SnapshotCursor<'a>,
         layers: Vec<Box<dyn Layer + 'a>>,
         lower: Bound<&[u8]>,
@@ -82,7 +85,7 @@ impl<'a> Cursor<'a> {
             fresh: true,
             key: Vec::new(),
         };
-        Self { base, tree, snapshot, layers: Some(merge), value: Vec::new() }
+        Self { base, tree, seen, snapshot, layers: Some(merge), value: Vec::new() }
     }
 
     /// The next entry from the front: key and value.
@@ -135,7 +138,7 @@ impl<'a> Cursor<'a> {
             },
         };
         if let Some(reference) = reference {
-            self.value = self.base.read_overflow(self.tree.0, &reference)?;
+            self.value = read_overflow(self.base, self.seen, self.tree, &reference)?;
             return Ok(Some((self.key_of(&place), &self.value)));
         }
         let value = match &place {

@@ -7,6 +7,7 @@
 //! dropped or failed one leaves nothing (I20); commits become visible in order, all at once (I14, I15).
 
 mod cursor;
+mod evictor;
 mod open;
 mod options;
 mod snapshot;

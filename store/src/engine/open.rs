@@ -1,15 +1,17 @@
 //! An open database below the typed layer, and the thread that works for it.
 
+use super::evictor::Evictor;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::ckpt::{self, Base};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recover::{self, OpenParameters};
+use crate::tree::{MAX_NODE, Memory};
 use crate::txn::{Pipeline, WriterTurn};
 use crate::vfs::{Overlay, Storage};
 use parking_lot::{Condvar, Mutex};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,6 +31,9 @@ pub(crate) struct Core {
     pub(super) turn: Arc<WriterTurn>,
     pub(super) options: EngineOptions,
     signal: Signal,
+    pub(super) evictor: Evictor,
+    /// How often a commit waited for memory.
+    stalls: AtomicU64,
     closed: AtomicBool,
     /// The newest commit when the file was opened.
     opened_at: u64,
@@ -89,8 +94,10 @@ impl Engine {
         } else {
             storage
         };
-        let EngineOptions { block_size, page_size, log_size, .. } = options;
-        let opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id })?;
+        let EngineOptions { block_size, page_size, log_size, reserve, .. } = options;
+        let budget = options.memory.unwrap_or_else(default_memory).max(LEAST_MEMORY);
+        let memory = Memory { largest: MAX_NODE, budget, reserve };
+        let opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id, memory })?;
         let last = opened.base.registry.published();
         let recovered = opened.end.position != opened.base.superblock.lock().log_start;
         let pipeline = Pipeline::new(opened.first, salt, opened.end, last);
@@ -101,6 +108,8 @@ impl Engine {
             turn: Arc::new(WriterTurn::default()),
             options,
             signal: Signal::default(),
+            evictor: Evictor::default(),
+            stalls: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             opened_at: last,
             recovered: AtomicBool::new(recovered),
@@ -195,6 +204,7 @@ impl Core {
         if self.options.background == Background::Inline || self.options.read_only {
             return Ok(None);
         }
+        Evictor::watch(self);
         let core = Arc::clone(self);
         let thread = std::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
         thread.map(Some).map_err(|error| Error::io("starting the background thread", error))
@@ -225,9 +235,34 @@ impl Core {
         }
     }
 
+    /// Half of the log is used; or a quarter of the memory is dirty, and there was enough to do since the last checkpoint to make one more
+    /// worth it.
+    fn checkpoint_due(&self) -> bool {
+        let (used, capacity) = (self.base.window.used(), self.base.window.capacity());
+        let pool = &self.base.pager.pool;
+        let (dirty, budget) = (pool.usage().dirty, pool.budget());
+        used * 2 >= capacity || (dirty > budget / 4 && used * 8 >= capacity) || dirty > budget / 2
+    }
+
+    /// Before a commit is sequenced: while nodes exceed the budget by more than one batch's worth and cannot be evicted, as a
+    /// checkpoint holds them or has not come to them, the writer waits (I13). Readers never do.
+    pub(super) fn wait_for_memory(&self) -> Result<()> {
+        let pool = &self.base.pager.pool;
+        if pool.excess(0) <= pool.budget() / 8 {
+            return Ok(());
+        }
+        self.stalls.fetch_add(1, Ordering::Relaxed);
+        ckpt::evict(&self.base)?;
+        if pool.excess(0) > pool.budget() / 8 && pool.usage().dirty > pool.budget() / 4 {
+            self.make_room()?;
+            ckpt::evict(&self.base)?;
+        }
+        Ok(())
+    }
+
     /// After a commit: late flushes and checkpoints that have become due.
     pub(super) fn after_commit(&self, deferred: bool) -> Result<()> {
-        let due = self.base.window.used() * 2 >= self.base.window.capacity();
+        let due = self.checkpoint_due();
         if self.options.background == Background::Inline {
             // A failed checkpoint leaves the commit as it is; the next one tries again, and says so when the log is full.
             if due {
@@ -272,6 +307,7 @@ impl Core {
 
 impl Shared {
     fn stop_thread(&self) {
+        self.evictor.stop();
         self.signal.state.lock().stop = true;
         self.signal.work.notify_all();
         self.signal.done.notify_all();
@@ -289,6 +325,22 @@ impl Drop for Shared {
         if !self.closed.load(Ordering::Acquire) && !std::thread::panicking() {
             let _ = self.core.finish();
         }
+    }
+}
+
+/// Memory for nodes is never less than this: a few of the largest, and the path to them.
+const LEAST_MEMORY: u64 = 16 << 10;
+
+/// A quarter of the machine's memory; 1 GiB where nobody tells.
+fn default_memory() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        let system = rustix::system::sysinfo();
+        (system.totalram as u64).saturating_mul(u64::from(system.mem_unit)) / 4
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        1 << 30
     }
 }
 

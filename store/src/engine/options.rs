@@ -21,6 +21,10 @@ pub(crate) struct EngineOptions {
     pub(crate) log_size: u64,
     /// Bytes of a transaction's writes that stay in memory; more of them go to the file before the commit.
     pub(crate) write_buffer: usize,
+    /// Bytes of memory for nodes; `None`: a quarter of the machine's.
+    pub(crate) memory: Option<u64>,
+    /// Whether addresses are reserved for nodes. Tools that cannot follow that turn it off.
+    pub(crate) reserve: bool,
     /// Where checkpoints run.
     pub(crate) background: Background,
     /// Recover in memory and refuse writes.
@@ -36,6 +40,8 @@ impl Default for EngineOptions {
             page_size: 16 << 10,
             log_size: 16 << 20,
             write_buffer: 256 << 20,
+            memory: None,
+            reserve: true,
             background: Background::Thread,
             read_only: false,
             seed: None,

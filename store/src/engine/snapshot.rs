@@ -2,9 +2,10 @@
 
 use super::open::Shared;
 use super::{Cursor, TreeId, Value, View};
+use crate::ckpt::Base;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tree::node::Value as Stored;
-use crate::tree::{Registered, SnapshotCursor};
+use crate::tree::{Registered, Seen, SnapshotCursor};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -38,8 +39,22 @@ impl Snapshot {
 
     pub(super) fn raw_cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> SnapshotCursor<'_> {
         let base = &self.shared.base;
-        SnapshotCursor::new(&base.pager, base.forest.get(tree.0), self.timestamp(), lower, upper)
+        SnapshotCursor::new(&base.pager, base.forest.get(tree.0).map(|tree| (tree, self.seen())), lower, upper)
     }
+
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen::new(&self.shared.base.registry, &self.registered)
+    }
+
+    /// Reads a value in extents. They may be used for something else by now if the snapshot was cancelled.
+    fn overflow(&self, tree: TreeId, reference: &[u8]) -> Result<Vec<u8>> {
+        read_overflow(&self.shared.base, self.seen(), tree, reference)
+    }
+}
+
+/// Reads a value in extents for a snapshot; one that was cancelled is told so, and not of damage.
+pub(super) fn read_overflow(base: &Base, seen: Seen<'_>, tree: TreeId, reference: &[u8]) -> Result<Vec<u8>> {
+    base.read_overflow(tree.0, reference).or_else(|error| seen.check().and(Err(error)))
 }
 
 impl Drop for Snapshot {
@@ -52,21 +67,21 @@ impl View for Snapshot {
     fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Value<'_>>> {
         let base = &self.shared.base;
         let Some(found) = base.forest.get(tree.0) else { return Ok(None) };
-        let found = found.get(&base.pager, self.timestamp(), key, |value, frame| match value {
+        let found = found.get(&base.pager, self.seen(), key, |value, frame| match value {
             Stored::Inline(bytes) => Ok(Value::pinned(&base.pager.pool, frame, bytes)),
             Stored::Overflow(reference) => Err(reference.to_vec()),
         })?;
         match found {
             None => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(reference)) => base.read_overflow(tree.0, &reference).map(|bytes| Some(Value::owned(bytes))),
+            Some(Err(reference)) => self.overflow(tree, &reference).map(|bytes| Some(Value::owned(bytes))),
         }
     }
 
     fn read(&self, tree: TreeId, key: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         let base = &self.shared.base;
         let Some(found) = base.forest.get(tree.0) else { return Ok(false) };
-        let found = found.get(&base.pager, self.timestamp(), key, |value, _| match value {
+        let found = found.get(&base.pager, self.seen(), key, |value, _| match value {
             Stored::Inline(bytes) => with(bytes).map(|()| None),
             Stored::Overflow(reference) => Ok(Some(reference.to_vec())),
         })?;
@@ -74,7 +89,7 @@ impl View for Snapshot {
             None => Ok(false),
             Some(Ok(None)) => Ok(true),
             // I7: the epoch has ended before this reads from the file.
-            Some(Ok(Some(reference))) => with(&base.read_overflow(tree.0, &reference)?).map(|()| true),
+            Some(Ok(Some(reference))) => with(&self.overflow(tree, &reference)?).map(|()| true),
             Some(Err(error)) => Err(error),
         }
     }
@@ -82,10 +97,10 @@ impl View for Snapshot {
     fn contains(&self, tree: TreeId, key: &[u8]) -> Result<bool> {
         let base = &self.shared.base;
         let Some(found) = base.forest.get(tree.0) else { return Ok(false) };
-        found.get(&base.pager, self.timestamp(), key, |_, _| ()).map(|found| found.is_some())
+        found.get(&base.pager, self.seen(), key, |_, _| ()).map(|found| found.is_some())
     }
 
     fn cursor(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Result<Cursor<'_>> {
-        Ok(Cursor::over_snapshot(&self.shared.base, tree, self.raw_cursor(tree, lower, upper)))
+        Ok(Cursor::over_snapshot(&self.shared.base, tree, self.seen(), self.raw_cursor(tree, lower, upper)))
     }
 }

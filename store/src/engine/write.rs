@@ -221,6 +221,7 @@ impl WriteTxn {
             return Ok(core.base.registry.published());
         }
         core.settle_recovered()?;
+        core.wait_for_memory()?;
         let (body, spills) = self.prepare()?;
         let mut request = Some(Request {
             body: CheckedBody::new(body),
@@ -364,11 +365,11 @@ impl View for WriteTxn {
             layers.push(Box::new(said));
         }
         let snapshot = if hidden {
-            SnapshotCursor::new(&base.pager, None, 0, Bound::Unbounded, Bound::Unbounded)
+            SnapshotCursor::new(&base.pager, None, Bound::Unbounded, Bound::Unbounded)
         } else {
             self.snapshot.raw_cursor(tree, lower, upper)
         };
-        Ok(Cursor::over_layers(base, tree, snapshot, layers, lower, upper))
+        Ok(Cursor::over_layers(base, tree, self.snapshot.seen(), snapshot, layers, lower, upper))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_direc
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
 use crate::space::Extent;
-use crate::tree::{MAX_NODE, Pager};
+use crate::tree::{Memory, Pager};
 use crate::txn::write_set::WriteSet;
 use crate::txn::{Batch, apply_batches, read_page};
 use crate::vfs::Storage;
@@ -31,6 +31,8 @@ pub(crate) struct OpenParameters {
     pub(crate) log_size: u64,
     /// For a new file.
     pub(crate) file_id: [u8; 16],
+    /// How nodes are kept in memory.
+    pub(crate) memory: Memory,
 }
 
 /// An opened file.
@@ -55,7 +57,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     });
     let ring = Ring::new(segments.collect(), UNIT)
         .map_err(|error| Error::corrupt(format!("the superblock's log is impossible: {error}")))?;
-    let pager = Pager::new(Arc::clone(&storage), &superblock, MAX_NODE);
+    let pager = Pager::new(Arc::clone(&storage), &superblock, parameters.memory);
     // The log's end is settled before anything else: the first pass over it changes nothing.
     let log = read_log(&*storage, &ring, &superblock, &mut |_| Ok(()))?;
     let first = unit_ceil(log.position, UNIT);

@@ -12,6 +12,8 @@ pub(crate) use alloc::{Allocator, SpaceError};
 pub(crate) use freemap::{decode_free_map, encode_free_map};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Blocks in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,12 +45,20 @@ pub(crate) struct Space {
     tentative: BTreeMap<u64, Tentative>,
     /// Extents that nothing current needs, with the timestamp since which that is so: older snapshots may still read them.
     quarantine: Vec<(Extent, u64)>,
+    /// Extents that are free once every reader that may have begun to read them has looked away (I32).
+    leaving: Vec<Leaving>,
+}
+
+/// See [`Space::free_later`].
+struct Leaving {
+    safe: Arc<AtomicBool>,
+    extents: Vec<Extent>,
 }
 
 impl Space {
     /// Space of `tail` blocks of which these are free.
     pub(crate) fn new(tail: u64, free: &[Extent]) -> Result<Self, SpaceError> {
-        Ok(Self { allocator: Allocator::new(tail, free)?, tentative: BTreeMap::new(), quarantine: Vec::new() })
+        Ok(Self { allocator: Allocator::new(tail, free)?, tentative: BTreeMap::new(), quarantine: Vec::new(), leaving: Vec::new() })
     }
 
     /// Length of the file in blocks.
@@ -64,16 +74,19 @@ impl Space {
 
     /// Takes blocks in a row, at the end of the file if there is no better place.
     pub(crate) fn allocate(&mut self, len: u64) -> Result<Extent, SpaceError> {
+        self.collect()?;
         self.allocator.allocate(len)
     }
 
     /// Takes `least` to `most` blocks in a row, as many as there are in one place.
     pub(crate) fn allocate_run(&mut self, least: u64, most: u64) -> Result<Extent, SpaceError> {
+        self.collect()?;
         self.allocator.allocate_run(least, most)
     }
 
     /// Takes blocks for a commit that is under way.
     pub(crate) fn allocate_tentative(&mut self, len: u64) -> Result<Extent, SpaceError> {
+        self.collect()?;
         let extent = self.allocator.allocate(len)?;
         self.tentative.insert(extent.start, Tentative { len, commit: None });
         Ok(extent)
@@ -84,6 +97,16 @@ impl Space {
         self.allocator.claim(extent)?;
         self.tentative.insert(extent.start, Tentative { len: extent.len, commit: Some(commit) });
         Ok(())
+    }
+
+    /// Makes blocks that were taken tentative: nothing that is durable names them yet.
+    pub(crate) fn mark_tentative(&mut self, extent: Extent) {
+        self.tentative.insert(extent.start, Tentative { len: extent.len, commit: None });
+    }
+
+    /// Makes a tentative extent live: a tree in memory names it, and the next checkpoint will.
+    pub(crate) fn adopt(&mut self, extent: Extent) {
+        self.tentative.remove(&extent.start);
     }
 
     /// The commit that an extent was taken for has this timestamp.
@@ -105,6 +128,29 @@ impl Space {
         Ok(())
     }
 
+    /// Gives blocks back as soon as `safe` is set: a reader that has read an old image must not find a new one, of the same page, under the
+    /// same address.
+    pub(crate) fn free_later(&mut self, extents: Vec<Extent>, safe: Arc<AtomicBool>) {
+        self.leaving.push(Leaving { safe, extents });
+    }
+
+    /// Gives back what is safe by now.
+    fn collect(&mut self) -> Result<(), SpaceError> {
+        for leaving in std::mem::take(&mut self.leaving) {
+            if leaving.safe.load(Ordering::Acquire) {
+                leaving.extents.into_iter().try_for_each(|extent| self.free(extent))?;
+            } else {
+                self.leaving.push(leaving);
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks in the state between.
+    fn leaving(&self) -> impl Iterator<Item = Extent> {
+        self.leaving.iter().flat_map(|leaving| leaving.extents.iter().copied())
+    }
+
     /// Gives blocks back as soon as no snapshot older than `since` is left. The durable checkpoint no longer names them.
     pub(crate) fn retire(&mut self, extent: Extent, since: u64) {
         self.quarantine.push((extent, since));
@@ -115,6 +161,7 @@ impl Space {
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.quarantine).into_iter().partition(|&(_, since)| since <= watermark);
         self.quarantine = later;
+        self.collect()?;
         due.into_iter().try_for_each(|(extent, _)| self.free(extent))
     }
 
@@ -123,7 +170,7 @@ impl Space {
         let unsettled = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none_or(|c| c > timestamp));
         let unsettled = unsettled.map(|(&start, tentative)| Extent { start, len: tentative.len });
         let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
-        self.allocator.iter().chain(unsettled).chain(quarantined).collect()
+        self.allocator.iter().chain(unsettled).chain(quarantined).chain(self.leaving()).collect()
     }
 
     /// Whether a file of `tail` blocks is longer than it need be by so much that a checkpoint should cut it.
@@ -141,7 +188,7 @@ impl Space {
         let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
         let uncommitted = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none());
         let uncommitted = uncommitted.map(|(&start, tentative)| Extent { start, len: tentative.len });
-        let mut all: Vec<Extent> = self.allocator.iter().chain(quarantined).chain(uncommitted).chain(live).collect();
+        let mut all: Vec<Extent> = self.allocator.iter().chain(quarantined).chain(uncommitted).chain(self.leaving()).chain(live).collect();
         all.sort_unstable();
         let mut at = 0;
         for extent in all {

@@ -1,12 +1,12 @@
 //! Applies a sorted batch of edits to a tree at one timestamp.
 //!
 //! Leaves are replaced by new bodies; the old ones stay behind them as versions. An inner node is changed in place (its swips are atomics)
-//! until its set of children changes; then it is rebuilt once for the whole batch (`inner.rs`). There is one applier at a time, and
-//! readers never wait for it (I19).
+//! until its set of children changes; then it is rebuilt (`inner.rs`). There is one applier at a time, which latches the node of level 1
+//! that it works on against the clock; readers never wait for it (I19).
 
 use super::inner::Splice;
 use super::node::{Body, Edit, empty_leaf, plan_leaf};
-use super::{MAX_LEVEL, Pager, Tree, Underfull, Versions};
+use super::{Access, MAX_LEVEL, Pager, Target, Tree, Underfull, Versions};
 use crate::buffer::{Frame, FrameId, Guard, Swip, pin};
 use crate::error::{Error, Result};
 use crate::format::ChildEntry;
@@ -49,32 +49,57 @@ pub(super) enum Outcome {
     Pages(Vec<NewPage>),
 }
 
+/// How far an apply got with the edits of one node of level 1.
+enum Run {
+    /// These many edits are applied.
+    Applied(usize),
+    /// Nothing is: a leaf of edits `at..end` is not resident.
+    Absent { at: usize, end: usize },
+}
+
+/// Edits `start..end` go to child `i`, which is resident.
+struct Group {
+    i: usize,
+    id: FrameId,
+    start: usize,
+    end: usize,
+}
+
+/// From the root to the parent of a node: each node with the number of the child that leads on.
+type Path<'g> = Vec<(Frame<'g>, usize)>;
+
 impl Applier<'_> {
     /// Applies `edits`, sorted by key without duplicates. Returns by how much the number of entries grew.
+    ///
+    /// Works on one node of level 1 at a time, under its latch, so that the clock leaves its leaves alone. What is missing is
+    /// read before anything of that node is changed, unpinned and without a latch (I7).
     pub(crate) fn apply(&mut self, tree: &Tree, edits: &[Edit<'_>]) -> Result<i64> {
-        if edits.is_empty() {
-            return Ok(0);
-        }
-        self.ensure_resident(tree, edits)?;
-        let guard = pin();
+        /// Tries with all edits of a node; after these with one leaf at a time, in case that memory is too small to hold them at once.
+        const TRIES: usize = 4;
         let mut grown = 0;
-        let root = tree.root().child();
-        let outcome = match root.swip() {
-            Swip::Hot(id) => {
-                let frame = self.follow(id, &guard)?;
-                self.apply_node(frame, edits, &guard, &mut grown)?
+        let mut rest = edits;
+        let mut tries = 0;
+        while !rest.is_empty() {
+            let most = if tries < TRIES { rest.len() } else { 1 };
+            let run = {
+                let guard = pin();
+                self.apply_run(tree, rest.get(..most).unwrap_or_default(), &guard, &mut grown)?
+            };
+            match run {
+                Run::Applied(done) => {
+                    rest = rest.get(done..).unwrap_or_default();
+                    tries = 0;
+                }
+                Run::Absent { at, end } => {
+                    tries += 1;
+                    self.load(tree, rest.get(at..end).unwrap_or_default())?;
+                }
             }
-            _ => {
-                let mut empty = Vec::new();
-                empty_leaf(&mut empty);
-                Outcome::Pages(self.build_leaves(Body::trusted(&empty), None, edits, &mut grown)?)
-            }
-        };
-        self.replace_root(tree, outcome, &guard)?;
+        }
         Ok(grown)
     }
 
-    /// Frames that the applier knows are linked: it alone unlinks them.
+    /// Frames that the applier knows are linked: it alone unlinks them, but for what the clock may evict.
     pub(super) fn follow<'g>(&self, id: FrameId, guard: &'g Guard) -> Result<Frame<'g>>
     where
         Self: 'g,
@@ -83,53 +108,136 @@ impl Applier<'_> {
         pager.pool.frame(id, guard).ok_or_else(|| inconsistent("a frame was reused while it was linked"))
     }
 
-    /// Reads every node that the batch touches, before anything is changed: no I/O while pinned (I7), and no half-applied batch when a read fails.
-    fn ensure_resident(&self, tree: &Tree, edits: &[Edit<'_>]) -> Result<()> {
-        let mut at = 0;
-        while let Some(edit) = edits.get(at) {
-            let checked = tree.resident_run(self.pager, edits.get(at..).unwrap_or_default());
-            if checked == 0 {
-                tree.with_leaf(self.pager, super::Target::At(edit.key()), |_, _| ())?;
-                at += 1;
-            } else {
-                at += checked;
-            }
+    /// Reads the leaves of these edits.
+    fn load(&self, tree: &Tree, edits: &[Edit<'_>]) -> Result<()> {
+        let mut rest = edits;
+        while let Some(first) = rest.first() {
+            let upper = tree.with_leaf(self.pager, Target::At(first.key()), Access::Get, |leaf, _| {
+                Body::trusted(leaf.body()).upper().map(<[u8]>::to_vec)
+            })?;
+            let Some(upper) = upper.flatten() else { break };
+            rest = rest.get(run_below(rest, &upper)..).unwrap_or_default();
         }
         Ok(())
     }
 
-    fn apply_node(&mut self, frame: Frame<'_>, edits: &[Edit<'_>], guard: &Guard, grown: &mut i64) -> Result<Outcome> {
-        let body = Body::trusted(frame.body());
-        if frame.level() == 0 {
-            let pages = self.build_leaves(body, Some(frame), edits, grown)?;
-            let ids = pages.iter().map(|page| page.id).collect();
-            let pool = &self.pager.pool;
-            self.versions.supersede(pool, guard, frame, ids, self.timestamp, self.snapshots, &mut self.retired);
-            return Ok(Outcome::Pages(pages));
-        }
-        let mut splices = Vec::new();
-        let mut separator = Vec::new();
-        let mut rest = edits;
-        while let Some(first) = rest.first() {
-            let i = body.child_index(first.key());
-            let count = if i < body.len() {
-                body.key_into(i, &mut separator);
-                run_below(rest, &separator)
-            } else {
-                rest.len()
+    /// Applies the edits at the front that belong to one node of level 1.
+    fn apply_run(&mut self, tree: &Tree, edits: &[Edit<'_>], guard: &Guard, grown: &mut i64) -> Result<Run> {
+        let Some(first) = edits.first() else { return Ok(Run::Applied(0)) };
+        let mut path: Path<'_> = Vec::new();
+        let mut child = tree.root().child();
+        loop {
+            let frame = match child.follow() {
+                Swip::Resident(id) => self.follow(id, guard)?,
+                Swip::Empty => return self.apply_root(tree, edits, guard, grown),
+                Swip::Cold { .. } => return Ok(Run::Absent { at: 0, end: 1 }),
             };
-            let (run, later) = rest.split_at(count);
-            rest = later;
-            let Some(Swip::Hot(id)) = frame.child(i).map(|child| child.swip()) else {
-                return Err(inconsistent("a child is not resident"));
-            };
-            let child = self.follow(id, guard)?;
-            let outcome = self.apply_node(child, run, guard, grown)?;
-            if let Some(pages) = self.update_child(frame, i, outcome)? {
-                splices.push(Splice { from: i, to: i + 1, pages });
+            match frame.level() {
+                0 => return self.apply_root(tree, edits, guard, grown),
+                1 => return self.apply_below(tree, path, frame, edits, guard, grown),
+                _ => {
+                    let i = Body::trusted(frame.body()).child_index(first.key());
+                    child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+                    path.push((frame, i));
+                }
             }
         }
-        if splices.is_empty() { Ok(Outcome::Below) } else { self.rebuild(frame, splices).map(Outcome::Pages) }
+    }
+
+    /// The tree has no node or one leaf: all edits go there.
+    fn apply_root(&mut self, tree: &Tree, edits: &[Edit<'_>], guard: &Guard, grown: &mut i64) -> Result<Run> {
+        let locked = tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))?;
+        let root = tree.root().child();
+        let pages = match root.swip() {
+            Swip::Resident(id) => {
+                let leaf = self.follow(id, guard)?;
+                let dirty = root.dirty();
+                self.replace_leaf(leaf, dirty, edits, guard, grown)?
+            }
+            Swip::Cold { .. } => return Ok(Run::Absent { at: 0, end: 1 }),
+            Swip::Empty => {
+                let mut empty = Vec::new();
+                empty_leaf(&mut empty);
+                self.build_leaves(Body::trusted(&empty), None, edits, grown)?
+            }
+        };
+        drop(locked);
+        self.replace_root(tree, Outcome::Pages(pages), guard)?;
+        Ok(Run::Applied(edits.len()))
+    }
+
+    /// The edits at the front that belong below `node`, which is at level 1.
+    fn apply_below(
+        &mut self,
+        tree: &Tree,
+        path: Path<'_>,
+        node: Frame<'_>,
+        edits: &[Edit<'_>],
+        guard: &Guard,
+        grown: &mut i64,
+    ) -> Result<Run> {
+        let body = Body::trusted(node.body());
+        let count = body.upper().map_or(edits.len(), |upper| run_below(edits, upper));
+        let locked = lock(node)?;
+        let groups = match group(node, body, edits.get(..count).unwrap_or_default()) {
+            Ok(groups) => groups,
+            Err(at) => return Ok(Run::Absent { at, end: count }),
+        };
+        mark_path(tree, &path)?;
+        let mut splices = Vec::new();
+        for Group { i, id, start, end } in groups {
+            let leaf = self.follow(id, guard)?;
+            let child = node.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+            let run = edits.get(start..end).unwrap_or_default();
+            let pages = self.replace_leaf(leaf, child.dirty(), run, guard, grown)?;
+            match pages.as_slice() {
+                [page] => {
+                    child.set_hot(page.id);
+                    child.set_dirty();
+                }
+                _ => splices.push(Splice { from: i, to: i + 1, pages }),
+            }
+        }
+        if !splices.is_empty() {
+            let pages = self.rebuild(node, locked, splices)?;
+            self.replace_node(tree, path, pages, guard)?;
+        }
+        Ok(Run::Applied(count))
+    }
+
+    /// Builds what takes a leaf's place, and keeps the leaf as a version.
+    fn replace_leaf(
+        &mut self,
+        leaf: Frame<'_>,
+        dirty: bool,
+        edits: &[Edit<'_>],
+        guard: &Guard,
+        grown: &mut i64,
+    ) -> Result<Vec<NewPage>> {
+        let pages = self.build_leaves(Body::trusted(leaf.body()), Some(leaf), edits, grown)?;
+        let ids = pages.iter().map(|page| page.id).collect();
+        let pool = &self.pager.pool;
+        if dirty {
+            pool.note_dirty(-(pool.bytes(leaf.id()) as i64));
+        }
+        self.versions.supersede(pool, guard, leaf, ids, self.timestamp, self.snapshots, &mut self.retired);
+        Ok(pages)
+    }
+
+    /// Puts these pages in the place of the node that `path` leads to, rebuilding the nodes above as far as need be.
+    fn replace_node(&mut self, tree: &Tree, mut path: Path<'_>, pages: Vec<NewPage>, guard: &Guard) -> Result<()> {
+        let mut pages = pages;
+        while let Some((frame, i)) = path.pop() {
+            let locked = lock(frame)?;
+            if let [page] = pages.as_slice() {
+                let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+                child.set_hot(page.id);
+                child.set_dirty();
+                return Ok(());
+            }
+            pages = self.rebuild(frame, locked, vec![Splice { from: i, to: i + 1, pages }])?;
+        }
+        self.replace_root(tree, Outcome::Pages(pages), guard)
     }
 
     /// Carries the outcome for child `i` into its parent; gives the pages back when the parent must be rebuilt for them.
@@ -137,7 +245,6 @@ impl Applier<'_> {
         let Some(child) = frame.child(i) else { return Err(inconsistent("a child is missing")) };
         match outcome {
             Outcome::Nothing => {}
-            // I10: a dirty path leads from the root to every change. Setting a bit that is set would only cost a latch.
             Outcome::Below if child.dirty() => {}
             Outcome::Below => {
                 let _locked = lock(frame)?;
@@ -171,6 +278,7 @@ impl Applier<'_> {
             let mut building = self.pager.build(0, planned.size, 0)?;
             plan.write(i, building.body_mut());
             building.set_version(self.timestamp, prev);
+            self.pager.pool.note_dirty(building.bytes() as i64);
             pages.push(NewPage { id: building.finish(), lower: plan.lower(i).to_vec() });
         }
         if let ([planned], [page]) = (plan.pages(), pages.as_slice())
@@ -212,6 +320,49 @@ impl Applier<'_> {
         root.set_hot(page.id);
         Ok(())
     }
+}
+
+/// Which edits go to which child of a node of level 1; the number of the first edit whose leaf is not resident otherwise.
+fn group(node: Frame<'_>, body: Body<'_>, edits: &[Edit<'_>]) -> Result<Vec<Group>, usize> {
+    let mut groups = Vec::new();
+    let mut separator = Vec::new();
+    let mut start = 0;
+    while let Some(first) = edits.get(start) {
+        let i = body.child_index(first.key());
+        let rest = edits.get(start..).unwrap_or_default();
+        let count = if i < body.len() {
+            body.key_into(i, &mut separator);
+            run_below(rest, &separator)
+        } else {
+            rest.len()
+        };
+        match node.child(i).map(|child| child.follow()) {
+            Some(Swip::Resident(id)) => groups.push(Group { i, id, start, end: start + count }),
+            _ => return Err(start),
+        }
+        start += count;
+    }
+    Ok(groups)
+}
+
+/// I10: a dirty path leads from the root to every change. Setting a bit that is set would only cost a latch.
+///
+/// Takes latches of nodes above one that the caller holds, against the order (I11): nobody who holds these waits for that one, as
+/// there is one applier, and the clock and the checkpoint's end hold one at a time or only try.
+fn mark_path(tree: &Tree, path: &Path<'_>) -> Result<()> {
+    for &(frame, i) in path {
+        let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+        if !child.dirty() {
+            let _locked = lock(frame)?;
+            child.set_dirty();
+        }
+    }
+    let root = tree.root().child();
+    if !root.dirty() {
+        let _locked = tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))?;
+        root.set_dirty();
+    }
+    Ok(())
 }
 
 /// How many edits from the front have keys below `bound`: runs are short against the batch, so gallop.

@@ -1,6 +1,6 @@
 //! From the root to the leaf that covers a key.
 
-use super::node::{Body, Edit};
+use super::node::Body;
 use super::pager::Pager;
 use super::{MAX_LEVEL, Tree};
 use crate::buffer::{Child, Frame, Guard, OptimisticLatch, Swip, pin};
@@ -49,6 +49,15 @@ pub(super) enum Step<'g> {
     Restart,
 }
 
+/// What a reader wants a leaf for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// For its own sake: the clock should spare it.
+    Get,
+    /// On the way through: what a scan loads is the first to go, so that scans do not flush the working set.
+    Scan,
+}
+
 /// A node to read from disk.
 pub(super) struct Missing {
     entry: ChildEntry,
@@ -57,18 +66,24 @@ pub(super) struct Missing {
 }
 
 /// What a node of the path is asked for.
-struct Place<'g> {
+pub(super) struct Place<'g> {
     child: Child<'g>,
     /// Level of the child.
     level: Option<u8>,
     /// Parent node; `None` above the root.
-    parent: Option<(Frame<'g>, usize)>,
+    pub(super) parent: Option<(Frame<'g>, usize)>,
 }
 
 impl Tree {
     /// One pass from the root to the current leaf for `target`.
-    pub(super) fn step<'g>(&'g self, pager: &'g Pager, target: Target<'_>, guard: &'g Guard) -> Step<'g> {
-        match self.walk(pager, target, 0, guard) {
+    pub(super) fn step<'g>(
+        &'g self,
+        pager: &'g Pager,
+        target: Target<'_>,
+        access: Access,
+        guard: &'g Guard,
+    ) -> Step<'g> {
+        match self.walk(pager, target, 0, access, guard) {
             Walk::Node(frame) => Step::Leaf(frame),
             Walk::Empty => Step::Empty,
             Walk::Missing(place) => Step::Load(Missing { entry: place.child.entry(), level: place.level }),
@@ -76,11 +91,20 @@ impl Tree {
         }
     }
 
-    fn walk<'g>(&'g self, pager: &'g Pager, target: Target<'_>, stop: u8, guard: &'g Guard) -> Walk<'g> {
+    /// From the root down to level `stop`. A [`Access::Get`] warms the swips that it follows.
+    pub(super) fn walk<'g>(
+        &'g self,
+        pager: &'g Pager,
+        target: Target<'_>,
+        stop: u8,
+        access: Access,
+        guard: &'g Guard,
+    ) -> Walk<'g> {
         let mut place = Place { child: self.root().child(), level: None, parent: None };
         for _ in 0..=MAX_LEVEL {
-            let frame = match place.child.swip() {
-                Swip::Hot(id) => match pager.pool.frame(id, guard) {
+            let swip = if access == Access::Get { place.child.follow() } else { place.child.swip() };
+            let frame = match swip {
+                Swip::Resident(id) => match pager.pool.frame(id, guard) {
                     Some(frame) => frame,
                     None => return Walk::Restart,
                 },
@@ -109,7 +133,7 @@ impl Tree {
     ) -> Option<(Child<'g>, &'g OptimisticLatch)> {
         let mut owner = (self.root().child(), self.latch());
         for _ in 0..=MAX_LEVEL {
-            let Swip::Hot(id) = owner.0.swip() else { return None };
+            let Swip::Resident(id) = owner.0.swip() else { return None };
             let frame = pager.pool.frame(id, guard)?;
             if frame.level() <= level {
                 return (frame.level() == level).then_some(owner);
@@ -124,13 +148,14 @@ impl Tree {
         &self,
         pager: &Pager,
         target: Target<'_>,
+        access: Access,
         with: impl FnOnce(Frame<'_>, &Guard) -> R,
     ) -> Result<Option<R>> {
         let mut restarts = 0u32;
         loop {
             let missing = {
                 let guard = pin();
-                match self.step(pager, target, &guard) {
+                match self.step(pager, target, access, &guard) {
                     Step::Leaf(frame) => return Ok(Some(with(frame, &guard))),
                     Step::Empty => return Ok(None),
                     Step::Load(missing) => Some(missing),
@@ -138,46 +163,26 @@ impl Tree {
                 }
             };
             match missing {
-                Some(missing) => self.load(pager, target, &missing)?,
+                Some(missing) => {
+                    pager.relieve();
+                    self.load(pager, target, &missing, access)?;
+                }
                 None => {
                     restarts += 1;
                     // A rebuild lasts microseconds; the applier may have lost its core in the middle of one.
-                    if restarts > 16 { std::thread::yield_now() } else { crate::sync::spin() }
+                    if restarts > 16 { crate::sync::give_way() } else { crate::sync::spin() }
                 }
             }
         }
-    }
-
-    /// How many of these sorted edits, from the front, find their leaves resident. Looks at inner nodes only.
-    pub(super) fn resident_run(&self, pager: &Pager, edits: &[Edit<'_>]) -> usize {
-        let guard = pin();
-        let mut done = 0;
-        while let Some(edit) = edits.get(done) {
-            let frame = match self.walk(pager, Target::At(edit.key()), 1, &guard) {
-                Walk::Node(frame) if frame.level() == 0 => return edits.len(),
-                Walk::Node(frame) => frame,
-                Walk::Empty => return edits.len(),
-                Walk::Missing(_) | Walk::Restart => return done,
-            };
-            let body = Body::trusted(frame.body());
-            while let Some(edit) = edits.get(done) {
-                if body.upper().is_some_and(|upper| edit.key() >= upper) {
-                    break;
-                }
-                match frame.child(body.child_index(edit.key())).map(|child| child.swip()) {
-                    Some(Swip::Hot(_)) => done += 1,
-                    _ => return done,
-                }
-            }
-        }
-        done
     }
 
     /// Reads a missing node and installs it where it belongs by now.
-    pub(super) fn load(&self, pager: &Pager, target: Target<'_>, missing: &Missing) -> Result<()> {
+    /// One read a page, however many want it: the others wait for it, and look again.
+    pub(super) fn load(&self, pager: &Pager, target: Target<'_>, missing: &Missing, access: Access) -> Result<()> {
+        let Some(_reading) = pager.reads.begin(missing.entry.address) else { return Ok(()) };
         let page = pager.read(self.id(), missing.level, &missing.entry);
         let guard = pin();
-        let place = match self.walk(pager, target, 0, &guard) {
+        let place = match self.walk(pager, target, 0, Access::Scan, &guard) {
             Walk::Missing(place) if place.child.entry() == missing.entry => place,
             // Somebody else installed it, or the tree changed: the caller looks again.
             _ => return Ok(()),
@@ -192,15 +197,17 @@ impl Tree {
                 missing.entry.address
             )));
         }
+        let cool = access == Access::Scan && body.level() == 0;
         let id = page.finish();
-        if !place.child.install(missing.entry.address, id) {
+        if !place.child.install(missing.entry.address, id, cool) {
             pager.pool.retire(vec![id], &guard);
         }
         Ok(())
     }
 }
 
-enum Walk<'g> {
+/// What a walk came to.
+pub(super) enum Walk<'g> {
     Node(Frame<'g>),
     Empty,
     Missing(Place<'g>),

@@ -49,6 +49,22 @@ impl Forest {
         Some(trees.get(bottom)?.get_or_init(|| Tree::new(id)))
     }
 
+    /// The tree with this number, or else with the next larger one.
+    pub(crate) fn at_or_after(&self, id: u32) -> Option<&Tree> {
+        let (top, middle, bottom) = Self::place(id);
+        for (t, middles) in self.top.iter().enumerate().skip(top) {
+            let Some(middles) = middles.get() else { continue };
+            for (m, trees) in middles.iter().enumerate().skip(if t == top { middle } else { 0 }) {
+                let Some(trees) = trees.get() else { continue };
+                let first = if (t, m) == (top, middle) { bottom } else { 0 };
+                if let Some(tree) = trees.iter().skip(first).find_map(OnceLock::get) {
+                    return Some(tree);
+                }
+            }
+        }
+        None
+    }
+
     /// Every tree, by ascending number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Tree> {
         let middles = self.top.iter().filter_map(OnceLock::get).flatten();
@@ -70,5 +86,11 @@ mod tests {
         }
         assert!(forest.get_or_create(Forest::MOST).is_none());
         assert_eq!(forest.iter().count(), 8);
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(tree) = forest.at_or_after(from) {
+            found.push(tree.id());
+            from = tree.id() + 1;
+        }
+        assert_eq!(found, forest.iter().map(Tree::id).collect::<Vec<_>>());
     }
 }

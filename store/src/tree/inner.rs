@@ -2,7 +2,7 @@
 
 use super::apply::{Applier, NewPage, inconsistent, lock};
 use super::node::{Body, InnerPlan, KeyList, Sizes, plan_inner};
-use crate::buffer::{Building, Frame, FrameId, Swip};
+use crate::buffer::{Building, Frame, FrameId, Locked, Swip};
 use crate::error::Result;
 use crate::format::ChildEntry;
 
@@ -21,11 +21,15 @@ struct Moved {
 }
 
 impl Applier<'_> {
-    /// Builds the pages that take the node's place. Every old swip is frozen first, so that no reader installs a page where nobody
+    /// Builds the pages that take the node's place; the caller has latched it. Every old swip is frozen first, so that no reader installs a page where nobody
     /// will look for it (I8): the loser of that race discards its copy and starts again.
-    pub(super) fn rebuild(&mut self, frame: Frame<'_>, splices: Vec<Splice>) -> Result<Vec<NewPage>> {
+    pub(super) fn rebuild(
+        &mut self,
+        frame: Frame<'_>,
+        locked: Locked<'_>,
+        splices: Vec<Splice>,
+    ) -> Result<Vec<NewPage>> {
         let body = Body::trusted(frame.body());
-        let locked = lock(frame)?;
         let mut children = Vec::with_capacity(frame.children() + splices.len());
         let mut separators = KeyList::default();
         let mut key = Vec::new();
@@ -89,7 +93,7 @@ impl Applier<'_> {
     fn take_child(&self, frame: Frame<'_>, i: usize) -> Result<Moved> {
         let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
         let hot = match child.freeze() {
-            Swip::Hot(id) => Some(id),
+            Swip::Resident(id) => Some(id),
             _ => None,
         };
         Ok(Moved { hot, entry: child.entry(), dirty: child.dirty() })

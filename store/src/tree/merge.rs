@@ -4,10 +4,10 @@
 //! watermark and nothing is linked behind them. So it waits in a queue until then; the applier works on the queue before each batch.
 //! While a checkpoint runs nothing is merged: its capture finds nodes again by their lower fences.
 
-use super::apply::{Applier, Outcome, inconsistent};
+use super::apply::{Applier, Outcome, inconsistent, lock};
 use super::inner::{Splice, max_children};
 use super::node::{Body, KeyList, merge_leaves, plan_inner};
-use super::{Pager, Target, Tree};
+use super::{Access, Pager, Target, Tree};
 use crate::buffer::{Frame, Guard, Swip, pin};
 use crate::error::Result;
 use crate::format::ChildEntry;
@@ -40,7 +40,7 @@ impl Applier<'_> {
     pub(crate) fn merge(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
         load_neighbours(tree, self.pager, node)?;
         let guard = pin();
-        let Swip::Hot(id) = tree.root().child().swip() else { return Ok(true) };
+        let Swip::Resident(id) = tree.root().child().swip() else { return Ok(true) };
         let frame = self.follow(id, &guard)?;
         if frame.level() <= node.level {
             return Ok(true);
@@ -63,16 +63,21 @@ impl Applier<'_> {
         let body = Body::trusted(frame.body());
         let i = body.child_index(&node.lower);
         if frame.level() > node.level + 1 {
-            let Some(Swip::Hot(id)) = frame.child(i).map(|child| child.swip()) else { return Ok(Outcome::Nothing) };
+            let Some(Swip::Resident(id)) = frame.child(i).map(|child| child.swip()) else { return Ok(Outcome::Nothing) };
             let child = self.follow(id, guard)?;
             let outcome = self.merge_below(child, node, watermark, guard, waits)?;
             let changed = !matches!(outcome, Outcome::Nothing);
             return Ok(match self.update_child(frame, i, outcome)? {
-                Some(pages) => Outcome::Pages(self.rebuild(frame, vec![Splice { from: i, to: i + 1, pages }])?),
+                Some(pages) => {
+                    let locked = lock(frame)?;
+                    Outcome::Pages(self.rebuild(frame, locked, vec![Splice { from: i, to: i + 1, pages }])?)
+                }
                 None if changed => Outcome::Below,
                 None => Outcome::Nothing,
             });
         }
+        // The clock leaves these children alone from here on.
+        let locked = lock(frame)?;
         for left in [Some(i), i.checked_sub(1)].into_iter().flatten() {
             let Some((a, b)) = self.pair(frame, left, guard)? else { continue };
             let page = if node.level == 0 {
@@ -80,7 +85,7 @@ impl Applier<'_> {
                     *waits = true;
                     continue;
                 }
-                self.join_leaves(a, b)?
+                self.join_leaves(frame, left, a, b)?
             } else {
                 self.join_inner(frame, left, a, b)?
             };
@@ -89,7 +94,7 @@ impl Applier<'_> {
                     self.retired.extend([a.id(), b.id()]);
                 }
                 let splice = Splice { from: left, to: left + 2, pages: vec![page] };
-                let pages = self.rebuild(frame, vec![splice])?;
+                let pages = self.rebuild(frame, locked, vec![splice])?;
                 if frame.children() <= max_children(&self.pager.sizes) / 4 {
                     Underfull::note(self.underfull, frame.level(), body.lower());
                 }
@@ -104,7 +109,7 @@ impl Applier<'_> {
         Self: 'g,
     {
         let hot = |i: usize| match frame.child(i).map(|child| child.swip()) {
-            Some(Swip::Hot(id)) => Some(id),
+            Some(Swip::Resident(id)) => Some(id),
             _ => None,
         };
         match (hot(left), hot(left + 1)) {
@@ -113,13 +118,25 @@ impl Applier<'_> {
         }
     }
 
-    fn join_leaves(&mut self, a: Frame<'_>, b: Frame<'_>) -> Result<Option<super::apply::NewPage>> {
+    fn join_leaves(
+        &mut self,
+        parent: Frame<'_>,
+        left: usize,
+        a: Frame<'_>,
+        b: Frame<'_>,
+    ) -> Result<Option<super::apply::NewPage>> {
+        let pool = &self.pager.pool;
+        let dirty = |i: usize, leaf: Frame<'_>| {
+            if parent.child(i).is_some_and(|child| child.dirty()) { pool.bytes(leaf.id()) as i64 } else { 0 }
+        };
+        let replaced = dirty(left, a) + dirty(left + 1, b);
         let (left, right) = (Body::trusted(a.body()), Body::trusted(b.body()));
         let Some(plan) = merge_leaves(left, right, &self.pager.sizes) else { return Ok(None) };
         let Some(planned) = plan.pages().first() else { return Ok(None) };
         let mut building = self.pager.build(0, planned.size, 0)?;
         plan.write(0, building.body_mut());
         building.set_version(a.timestamp().max(b.timestamp()), None);
+        pool.note_dirty(building.bytes() as i64 - replaced);
         Ok(Some(super::apply::NewPage { id: building.finish(), lower: left.lower().to_vec() }))
     }
 
@@ -160,17 +177,18 @@ impl Applier<'_> {
     fn shrink_root(&mut self, tree: &Tree, guard: &Guard) -> Result<()> {
         loop {
             let root = tree.root().child();
-            let Swip::Hot(id) = root.swip() else { return Ok(()) };
+            let Swip::Resident(id) = root.swip() else { return Ok(()) };
             let frame = self.follow(id, guard)?;
             if frame.level() == 0 || frame.children() != 1 {
                 return Ok(());
             }
             let Some(child) = frame.child(0) else { return Err(inconsistent("a child is missing")) };
-            let _locked = tree.latch().lock().map_err(|_| inconsistent("a latch was not released"))?;
+            let _locked = tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))?;
+            let locked = lock(frame)?;
             let entry = root.entry();
             self.free_image(&entry);
             match child.freeze() {
-                Swip::Hot(only) => {
+                Swip::Resident(only) => {
                     root.set_entry(&child.entry(), true);
                     root.set_hot(only);
                 }
@@ -181,6 +199,7 @@ impl Applier<'_> {
                     root.set_dirty();
                 }
             }
+            locked.retire();
             self.retired.push(frame.id());
         }
     }
@@ -188,16 +207,16 @@ impl Applier<'_> {
 
 /// Reads the node and its neighbours before anything is pinned.
 fn load_neighbours(tree: &Tree, pager: &Pager, node: &Underfull) -> Result<()> {
-    let fences = tree.with_leaf(pager, Target::At(&node.lower), |leaf, _| {
+    let fences = tree.with_leaf(pager, Target::At(&node.lower), Access::Scan, |leaf, _| {
         let body = Body::trusted(leaf.body());
         (body.lower().to_vec(), body.upper().map(<[u8]>::to_vec))
     })?;
     let Some((lower, upper)) = fences else { return Ok(()) };
     if let Some(upper) = upper {
-        tree.with_leaf(pager, Target::At(&upper), |_, _| ())?;
+        tree.with_leaf(pager, Target::At(&upper), Access::Scan, |_, _| ())?;
     }
     if !lower.is_empty() {
-        tree.with_leaf(pager, Target::Below(&lower), |_, _| ())?;
+        tree.with_leaf(pager, Target::Below(&lower), Access::Scan, |_, _| ())?;
     }
     Ok(())
 }

@@ -8,8 +8,10 @@
 //! verified when they are read) and I33 (nothing here writes the log).
 
 mod apply;
+mod clock;
 mod descent;
 mod forest;
+mod in_flight;
 mod inner;
 mod merge;
 pub(crate) mod node;
@@ -19,11 +21,12 @@ mod scan;
 mod versions;
 
 pub(crate) use apply::Applier;
-pub(crate) use descent::Target;
+pub(crate) use clock::{Candidate, Sweep};
+pub(crate) use descent::{Access, Target};
 pub(crate) use forest::Forest;
 pub(crate) use merge::Underfull;
-pub(crate) use pager::{Pager, page_image};
-pub(crate) use registry::{Registered, Registry, TooManySnapshots};
+pub(crate) use pager::{Memory, Pager, page_image};
+pub(crate) use registry::{Registered, Registry, Seen, TooManySnapshots};
 pub(crate) use scan::{At, SnapshotCursor};
 pub(crate) use versions::Versions;
 

@@ -3,13 +3,16 @@
 //! A stored page is the 40-byte page header, then for leaves the body; for inner nodes the body's length and the number of children
 //! (two u32), the body, and one 32-byte child entry per child. Everything is checked once here, so that hot pages need no checks (I32).
 
-use super::MAX_LEVEL;
+use super::clock::Clock;
+use super::in_flight::InFlight;
 use super::node::{Body, Sizes};
+use super::{Forest, MAX_LEVEL, Registry};
 use crate::buffer::{Building, FRAME_HEADER, Frame, Pool, PoolOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, Superblock, verify_page};
 use crate::vfs::Storage;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What the trees of one file share.
 pub(crate) struct Pager {
@@ -23,16 +26,44 @@ pub(crate) struct Pager {
     pub(crate) block_size: u32,
     /// How large bodies may become.
     pub(crate) sizes: Sizes,
+    /// All trees: what the clock's hand goes through.
+    pub(crate) forest: Arc<Forest>,
+    /// The snapshots: what the clock must leave.
+    pub(crate) registry: Arc<Registry>,
+    pub(super) reads: InFlight,
+    pub(crate) clock: Clock,
+}
+
+/// How a file's frames are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// Bytes of the largest frame.
+    pub(crate) largest: usize,
+    /// Bytes of all frames together.
+    pub(crate) budget: u64,
+    /// Whether addresses may be reserved.
+    pub(crate) reserve: bool,
 }
 
 impl Pager {
-    /// The pager of a file whose nodes are at most `largest` bytes in memory.
-    pub(crate) fn new(storage: Arc<dyn Storage>, superblock: &Superblock, largest: usize) -> Self {
+    /// The pager of a file.
+    pub(crate) fn new(storage: Arc<dyn Storage>, superblock: &Superblock, memory: Memory) -> Self {
         let page = superblock.page_size as usize;
         // A full page of any size fills a frame together with the frame's header.
         let sizes = Sizes { target: page - FRAME_HEADER };
-        let pool = Pool::new(PoolOptions { smallest: page.next_power_of_two().min(4096), largest });
-        Self { pool, storage, file_id: superblock.file_id, block_size: superblock.block_size, sizes }
+        let Memory { largest, budget, reserve } = memory;
+        let smallest = page.next_power_of_two().min(4096);
+        Self {
+            pool: Pool::new(PoolOptions { smallest, largest, budget, reserve }),
+            storage,
+            file_id: superblock.file_id,
+            block_size: superblock.block_size,
+            sizes,
+            forest: Arc::new(Forest::new()),
+            registry: Arc::new(Registry::new(superblock.commit_timestamp)),
+            reads: InFlight::default(),
+            clock: Clock::default(),
+        }
     }
 
     /// Whether a value of this length goes to extents of its own.
@@ -57,6 +88,7 @@ impl Pager {
             .checked_mul(u64::from(self.block_size))
             .ok_or_else(|| damaged("its address lies beyond any file".into()))?;
         let mut bytes = vec![0; length];
+        self.clock.counts.reads.fetch_add(1, Ordering::Relaxed);
         self.storage.read_at(&mut bytes, offset).map_err(|error| {
             if error.kind() == std::io::ErrorKind::UnexpectedEof {
                 damaged("it lies beyond the end of the file".into())

@@ -7,12 +7,18 @@
 
 #![cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "the indices are this program's own, never a file's"))]
 
+use crate::error::{Error, ErrorKind};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::cell::Cell;
 use std::sync::OnceLock;
 
 const FIRST: usize = 64;
 const SEGMENTS: usize = 12;
+
+/// Set in a slot whose snapshot may not be cancelled: a checkpoint's own.
+const EXEMPT: u64 = 1 << 62;
+/// Set in a slot whose snapshot was cancelled: it holds nothing back any more, and its reader gets `SnapshotTooOld`.
+const CANCELLED: u64 = 1 << 63;
 
 /// One snapshot's timestamp plus one; zero is free. On a cache line of its own.
 #[derive(Default)]
@@ -76,6 +82,15 @@ impl Registry {
 
     /// Registers a snapshot of what is published now.
     pub(crate) fn register(&self) -> Result<Registered, TooManySnapshots> {
+        self.register_as(0)
+    }
+
+    /// Registers one that is never cancelled.
+    pub(crate) fn register_exempt(&self) -> Result<Registered, TooManySnapshots> {
+        self.register_as(EXEMPT)
+    }
+
+    fn register_as(&self, flags: u64) -> Result<Registered, TooManySnapshots> {
         let hint = hint();
         for segment in 0..SEGMENTS {
             let slots = self.segments[segment]
@@ -85,7 +100,7 @@ impl Registry {
                 let mut snapshot = self.published();
                 let word = &slots[slot].0;
                 if word.load(Ordering::Relaxed) != 0
-                    || word.compare_exchange(0, snapshot + 1, Ordering::SeqCst, Ordering::Relaxed).is_err()
+                    || word.compare_exchange(0, (snapshot + 1) | flags, Ordering::SeqCst, Ordering::Relaxed).is_err()
                 {
                     continue;
                 }
@@ -95,7 +110,7 @@ impl Registry {
                         return Ok(Registered { segment, slot, snapshot });
                     }
                     snapshot = now;
-                    word.store(snapshot + 1, Ordering::SeqCst);
+                    word.store((snapshot + 1) | flags, Ordering::SeqCst);
                 }
             }
         }
@@ -116,17 +131,76 @@ impl Registry {
             .iter()
             .map_while(OnceLock::get)
             .flatten()
-            .filter_map(|slot| slot.0.load(Ordering::SeqCst).checked_sub(1))
+            .filter_map(|slot| active(slot.0.load(Ordering::SeqCst)))
             .collect();
         snapshots.sort_unstable();
         snapshots.dedup();
         snapshots
     }
 
+    /// Cancels the oldest snapshots, unless they are the newest there can be. `false` if there is none to cancel.
+    ///
+    /// Call it before letting go of what they see: a reader looks for the mark after it has read along versions, and so either finds what it
+    /// needs or sees the mark (I16).
+    pub(crate) fn cancel_oldest(&self) -> bool {
+        let published = self.published();
+        let slots = || self.segments.iter().map_while(OnceLock::get).flatten();
+        let oldest = slots().filter_map(|slot| {
+            let word = slot.0.load(Ordering::SeqCst);
+            active(word).filter(|_| word & EXEMPT == 0)
+        });
+        let Some(oldest) = oldest.min().filter(|&oldest| oldest < published) else { return false };
+        for slot in slots() {
+            let word = oldest + 1;
+            // A slot that was given back meanwhile needs no mark.
+            let _ = slot.0.compare_exchange(word, word | CANCELLED, Ordering::SeqCst, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Whether a snapshot was cancelled. It means something only after the reading that it is asked for.
+    pub(crate) fn is_cancelled(&self, registered: &Registered) -> bool {
+        let slots = self.segments.get(registered.segment).and_then(OnceLock::get);
+        let slot = slots.and_then(|slots| slots.get(registered.slot));
+        slot.is_some_and(|slot| slot.0.load(Ordering::SeqCst) & CANCELLED != 0)
+    }
+
     /// The oldest timestamp that any snapshot, present or future, can have.
     pub(crate) fn watermark(&self) -> u64 {
         let published = self.published();
         self.scan().first().map_or(published, |&oldest| oldest.min(published))
+    }
+}
+
+/// The timestamp that a slot holds back.
+fn active(word: u64) -> Option<u64> {
+    if word & CANCELLED != 0 { None } else { (word & !EXEMPT).checked_sub(1) }
+}
+
+/// A snapshot as readers of trees see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// The newest commit that it sees.
+    pub(crate) timestamp: u64,
+    registry: &'a Registry,
+    registered: &'a Registered,
+}
+
+impl<'a> Seen<'a> {
+    /// A registered snapshot.
+    pub(crate) fn new(registry: &'a Registry, registered: &'a Registered) -> Self {
+        Self { timestamp: registered.snapshot, registry, registered }
+    }
+
+    /// Fails if the snapshot was cancelled: then what was just read, or not found, may be wrong.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        if !self.registry.is_cancelled(self.registered) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::SnapshotTooOld,
+            "this transaction has read for so long that memory for what it sees ran out; begin it again, or raise `Options::memory`",
+        ))
     }
 }
 
@@ -148,6 +222,24 @@ mod tests {
         registry.release(&b);
         registry.publish(9);
         assert_eq!(registry.watermark(), 9);
+    }
+
+    #[test]
+    fn i16_only_old_snapshots_are_cancelled() {
+        let registry = Registry::new(5);
+        let (old, exempt) = (registry.register().unwrap(), registry.register_exempt().unwrap());
+        assert!(!registry.cancel_oldest(), "the newest snapshot costs nothing");
+        registry.publish(6);
+        let new = registry.register().unwrap();
+        assert!(registry.cancel_oldest());
+        assert!(registry.is_cancelled(&old) && !registry.is_cancelled(&exempt) && !registry.is_cancelled(&new));
+        assert_eq!(registry.watermark(), 5, "the checkpoint's own goes on");
+        assert!(!registry.cancel_oldest());
+        registry.release(&exempt);
+        assert_eq!(registry.watermark(), 6);
+        assert!(Seen::new(&registry, &old).check().is_err() && Seen::new(&registry, &new).check().is_ok());
+        registry.release(&old);
+        assert_eq!(registry.scan(), [6]);
     }
 
     #[test]

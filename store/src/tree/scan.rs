@@ -1,7 +1,7 @@
 //! What a snapshot sees: single values and ranges in both directions.
 
 use super::node::{Body, Value};
-use super::{Pager, Target, Tree};
+use super::{Access, Pager, Seen, Target, Tree};
 use crate::buffer::{Frame, Guard, PinnedFrame};
 use crate::error::Result;
 use std::ops::Bound;
@@ -11,30 +11,57 @@ impl Tree {
     pub(crate) fn get<R>(
         &self,
         pager: &Pager,
-        snapshot: u64,
+        seen: Seen<'_>,
         key: &[u8],
         with: impl FnOnce(Value<'_>, Frame<'_>) -> R,
     ) -> Result<Option<R>> {
-        if !self.visible_at(snapshot) {
+        if !self.visible_at(seen.timestamp) {
             return Ok(None);
         }
-        let found = self.with_leaf(pager, Target::At(key), |leaf, guard| {
-            let leaf = version_at(pager, leaf, snapshot, guard)?;
+        let found = self.with_leaf(pager, Target::At(key), Access::Get, |leaf, guard| {
+            let Some(leaf) = version_at(pager, leaf, seen, guard)? else { return Ok(None) };
             let body = Body::trusted(leaf.body());
-            let i = body.find(key).ok()?;
-            Some(with(body.value(i), leaf))
+            Ok(body.find(key).ok().map(|i| with(body.value(i), leaf)))
         })?;
-        Ok(found.flatten())
+        match found {
+            Some(found) => found,
+            None => self.check_empty(seen).map(|()| None),
+        }
+    }
+
+    /// A tree without nodes may have had some for a snapshot that was cancelled.
+    fn check_empty(&self, seen: Seen<'_>) -> Result<()> {
+        if self.dropped_at().is_some() { seen.check() } else { Ok(()) }
     }
 }
 
 /// The version of a leaf that a snapshot sees. `None`: the leaf came into being later, with nothing before it.
-fn version_at<'g>(pager: &'g Pager, leaf: Frame<'g>, snapshot: u64, guard: &'g Guard) -> Option<Frame<'g>> {
-    let mut leaf = leaf;
-    while leaf.timestamp() > snapshot {
-        leaf = pager.pool.frame(leaf.prev()?, guard)?;
+#[inline]
+fn version_at<'g>(
+    pager: &'g Pager,
+    leaf: Frame<'g>,
+    seen: Seen<'_>,
+    guard: &'g Guard,
+) -> Result<Option<Frame<'g>>> {
+    if leaf.timestamp() <= seen.timestamp {
+        return Ok(Some(leaf));
     }
-    Some(leaf)
+    older_version(pager, leaf, seen, guard)
+}
+
+#[cold]
+fn older_version<'g>(
+    pager: &'g Pager,
+    leaf: Frame<'g>,
+    seen: Seen<'_>,
+    guard: &'g Guard,
+) -> Result<Option<Frame<'g>>> {
+    let mut version = Some(leaf);
+    while let Some(leaf) = version.filter(|leaf| leaf.timestamp() > seen.timestamp) {
+        version = leaf.prev().and_then(|prev| pager.pool.frame(prev, guard));
+    }
+    // What is not there may have been let go, if this snapshot was given up.
+    seen.check().map(|()| version)
 }
 
 /// A pinned leaf version and the part of it that a scan is to return.
@@ -66,8 +93,8 @@ impl Leaf<'_> {
 /// Walks a range of one tree at one snapshot, from either end. Holds one leaf for each direction and, between steps, no epoch.
 pub(crate) struct SnapshotCursor<'a> {
     pager: &'a Pager,
-    tree: Option<&'a Tree>,
-    snapshot: u64,
+    /// Nothing for an empty cursor.
+    source: Option<(&'a Tree, Seen<'a>)>,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
     front: Option<Leaf<'a>>,
@@ -89,22 +116,20 @@ impl<'a> SnapshotCursor<'a> {
     /// A cursor over the keys between two bounds; without a tree it is empty.
     pub(crate) fn new(
         pager: &'a Pager,
-        tree: Option<&'a Tree>,
-        snapshot: u64,
+        source: Option<(&'a Tree, Seen<'a>)>,
         lower: Bound<&[u8]>,
         upper: Bound<&[u8]>,
     ) -> Self {
-        let tree = tree.filter(|tree| tree.visible_at(snapshot));
+        let source = source.filter(|(tree, seen)| tree.visible_at(seen.timestamp));
         Self {
             pager,
-            tree,
-            snapshot,
+            source,
             lower: lower.map(<[u8]>::to_vec),
             upper: upper.map(<[u8]>::to_vec),
             front: None,
             back: None,
             forward: true,
-            done: tree.is_none() || is_empty(lower, upper),
+            done: source.is_none() || is_empty(lower, upper),
             key: Vec::new(),
         }
     }
@@ -207,7 +232,9 @@ impl<'a> SnapshotCursor<'a> {
 
     /// Pins the leaf at the near end of the range.
     fn open(&self, forward: bool) -> Result<Option<Leaf<'a>>> {
-        let Some(tree) = self.tree else { return Ok(None) };
+        let Some((tree, seen)) = self.source else { return Ok(None) };
+        // The first leaf is somebody's point of interest; what follows is a scan.
+        let access = if self.front.is_none() && self.back.is_none() { Access::Get } else { Access::Scan };
         let target = match (forward, &self.lower, &self.upper) {
             (true, Bound::Included(key) | Bound::Excluded(key), _) => Target::At(key),
             (true, Bound::Unbounded, _) => Target::At(&[]),
@@ -216,9 +243,9 @@ impl<'a> SnapshotCursor<'a> {
             (false, _, Bound::Unbounded) => Target::Last,
         };
         let (lower, upper) = (as_slice(&self.lower), as_slice(&self.upper));
-        tree.with_leaf(self.pager, target, |current, guard| {
+        let leaf = tree.with_leaf(self.pager, target, access, |current, guard| {
             let fences = Body::trusted(current.body());
-            let version = version_at(self.pager, current, self.snapshot, guard);
+            let version = version_at(self.pager, current, seen, guard)?;
             let visible = version.unwrap_or(current);
             let body = Body::trusted(visible.body());
             // The version may cover more than the leaf that led to it: keep to the leaf's fences, its neighbours lead to the rest.
@@ -228,7 +255,7 @@ impl<'a> SnapshotCursor<'a> {
                 end = end.min(first_at(body, Bound::Included(fence)));
             }
             let (start, end) = if version.is_some() { (start, end.max(start)) } else { (0, 0) };
-            Leaf {
+            Ok(Leaf {
                 frame: PinnedFrame::new(&self.pager.pool, visible),
                 start,
                 end,
@@ -236,8 +263,12 @@ impl<'a> SnapshotCursor<'a> {
                 last: end,
                 lower: fences.lower().to_vec(),
                 upper: fences.upper().map(<[u8]>::to_vec),
-            }
-        })
+            })
+        })?;
+        match leaf {
+            Some(leaf) => leaf.map(Some),
+            None => tree.check_empty(seen).map(|()| None),
+        }
     }
 }
 

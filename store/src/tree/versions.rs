@@ -52,6 +52,7 @@ impl Versions {
             retired.push(old.id());
             return;
         }
+        pool.note_old(pool.bytes(old.id()) as i64);
         let version = Old { since: old.timestamp(), until: timestamp, linked_from: new };
         self.old.insert(old.id(), version);
         self.queue.push_back((timestamp, old.id()));
@@ -78,6 +79,7 @@ impl Versions {
         }
         if unlinked {
             self.old.remove(&id);
+            pool.note_old(-(pool.bytes(id) as i64));
             retired.push(id);
         }
     }
@@ -96,6 +98,7 @@ impl Versions {
                     frame.set_prev(None);
                 }
             }
+            pool.note_old(-(pool.bytes(id) as i64));
             retired.push(id);
         }
     }

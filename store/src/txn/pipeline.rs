@@ -102,7 +102,8 @@ impl Pipeline {
     pub(crate) fn view(&self, base: &Base) -> Result<(Registered, Vec<Arc<Pending>>)> {
         // Under the lock: what is published after this registration was in `unapplied` before.
         let state = self.state.lock();
-        let registered = base.registry.register().map_err(|_| too_many_snapshots())?;
+        // Exempt: the writer whose turn it is keeps its view; what can be superseded under it is bounded by what is sequenced.
+        let registered = base.registry.register_exempt().map_err(|_| too_many_snapshots())?;
         let above = |pending: &&Arc<Pending>| pending.timestamp > registered.snapshot;
         let sets = state.unapplied.iter().rev().filter(above).cloned().collect();
         Ok((registered, sets))

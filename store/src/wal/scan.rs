@@ -203,21 +203,43 @@ impl Scan<'_> {
 
     /// Looks for a record of the last session that says that the log was durable beyond where reading stopped. Records are found at
     /// unit boundaries, where flushes begin, and behind each other.
+    ///
+    /// A session's first records say that the log was durable up to their session's beginning: that is no proof of anything lost, as the end
+    /// of the last unit before it may never have held a record that counts. What was lost there is shown by the very first record alone,
+    /// if it is whole, so that it was not torn itself, and continues another chain.
     fn search_proof<E>(&mut self) -> Result<(), LogError<E>> {
-        let suspect = self.suspect.unwrap_or(self.end.position);
+        let stopped = self.end.position;
         let Some(salt) = self.salt else { return Ok(()) };
-        let mut at = self.end.position;
+        if let Some(position) = self.suspect
+            && self.continues_another_chain(salt)?
+        {
+            return Err(LogError::Damaged { position, proof: stopped });
+        }
+        let mut at = stopped;
         while at < self.reader.limit {
             let header = self.reader.header(at)?.filter(|header| header.salt == salt);
             at = match header {
-                Some(header) if header.durable > suspect => {
-                    return Err(LogError::Damaged { position: suspect, proof: at });
+                Some(header) if header.durable > stopped => {
+                    return Err(LogError::Damaged { position: self.suspect.unwrap_or(stopped), proof: at });
                 }
                 Some(header) => header.next(self.unit),
                 None => unit_floor(at, self.unit) + self.unit,
             };
         }
         Ok(())
+    }
+}
+
+impl Scan<'_> {
+    /// Whether the record where reading stopped is whole, but for its chain.
+    fn continues_another_chain(&mut self, salt: u64) -> io::Result<bool> {
+        let position = self.end.position;
+        let Some(header) = self.reader.header(position)?.filter(|header| header.salt == salt) else { return Ok(false) };
+        if header.chain_check == header.chain_after(self.end.chain) || header.end() > self.reader.limit {
+            return Ok(false);
+        }
+        let body = self.reader.bytes(position + HEADER_LEN, u64::from(header.length))?;
+        Ok(header.kind == Kind::Commit && body_check(body) == header.body_check)
     }
 }
 

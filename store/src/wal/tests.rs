@@ -242,6 +242,34 @@ fn a_flipped_bit_in_an_earlier_session_is_reported_also_in_its_last_unit() {
     assert!(reported >= 2 * 64 + 11 + 64, "{reported}");
 }
 
+/// After a clean close the salts are forgotten, and the log is empty from the middle of a unit on. The first flush of the next session may
+/// be torn in any way: that is no damage.
+#[test]
+fn i24_a_torn_first_flush_after_a_clean_close_is_cut() {
+    let mut log = three_flushes();
+    log.release();
+    log.salts.clear();
+    let image = log.file.image();
+    let first = log.reopen(image, 300);
+    assert_ne!(first, log.base.0, "the log ends in mid-unit");
+    let before = log.file.image();
+    log.commit(&[7; 700]).unwrap();
+    log.commit(&[8; 40]).unwrap();
+    log.flush(false);
+    let after = log.file.image();
+    for policy in CrashPolicy::ALL {
+        for seed in 0..200 {
+            log.scan_image(&log.file.crash(policy, seed)).unwrap();
+        }
+    }
+    let changed: Vec<usize> = (0..after.len()).filter(|&i| before[i] != after[i]).collect();
+    for lost in changed {
+        let mut torn = before.clone();
+        torn[..lost].copy_from_slice(&after[..lost]);
+        log.scan_image(&torn).unwrap();
+    }
+}
+
 #[test]
 fn crash_upon_crash() {
     for seed in 0..3000 {

@@ -20,7 +20,20 @@ fn small(background: Background, seed: u64) -> EngineOptions {
     // Every third run moves its writes to the file early.
     let write_buffer = if seed.is_multiple_of(3) { 600 } else { 1 << 20 };
     let (block_size, page_size, log_size) = (256, 512, 1 << 16);
-    EngineOptions { block_size, page_size, log_size, write_buffer, background, read_only: false, seed: Some(seed) }
+    // Every second run has room for a few nodes only; every fourth allocates what the others reserve.
+    let memory = Some(if seed.is_multiple_of(2) { 20 << 10 } else { 64 << 20 });
+    let reserve = !seed.is_multiple_of(4);
+    EngineOptions {
+        block_size,
+        page_size,
+        log_size,
+        write_buffer,
+        memory,
+        reserve,
+        background,
+        read_only: false,
+        seed: Some(seed),
+    }
 }
 
 fn open(storage: &Arc<impl Storage + 'static>, options: EngineOptions) -> Engine {

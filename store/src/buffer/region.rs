@@ -1,0 +1,206 @@
+//! Where the slots of one size class lie.
+//!
+//! On Linux each class reserves a range of addresses and the system backs a page of it when it is first touched; the memory of a slot
+//! can be given back while its addresses stay (Neumann and Freitag, "Umbra: A Disk-Based System with In-Memory Performance" (CIDR 2020),
+//! section 3.1). Elsewhere, or where the system refuses the reservation, slots lie in allocated chunks that double in size and stay.
+#![allow(unsafe_code)]
+#![cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "the indices are this program's own, never a file's"))]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+const CHUNKS: usize = 28;
+const ALIGN: usize = 64;
+
+/// Memory for slots of one size. A slot's memory is zero when it is first used, and again after it was given back.
+pub(super) enum Region {
+    /// A range of addresses.
+    #[cfg(target_os = "linux")]
+    Reserved(Reserved),
+    /// Allocated piece by piece.
+    Chunks(Chunks),
+}
+
+impl Region {
+    /// A region for slots of `slot_bytes`; reserves `range` bytes of addresses if `reserve` is set and the system allows it.
+    pub(super) fn new(slot_bytes: usize, reserve: Option<usize>) -> Self {
+        #[cfg(target_os = "linux")]
+        if let Some(reserved) = reserve.and_then(|range| Reserved::new(slot_bytes, range)) {
+            return Self::Reserved(reserved);
+        }
+        let _ = reserve;
+        Self::Chunks(Chunks::new(slot_bytes))
+    }
+
+    /// Makes a slot usable. `false`: there is no memory or no address for it.
+    pub(super) fn ensure(&self, slot: u32) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Reserved(reserved) => reserved.holds(slot),
+            Self::Chunks(chunks) => chunks.ensure(slot),
+        }
+    }
+
+    /// Where a slot begins, if it was made usable.
+    pub(super) fn base(&self, slot: u32) -> Option<NonNull<u8>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Reserved(reserved) => reserved.base(slot),
+            Self::Chunks(chunks) => chunks.base(slot),
+        }
+    }
+
+    /// Gives a slot's memory back to the system; `false` if it stays.
+    ///
+    /// # Safety
+    /// Nobody holds a reference into the slot or reads it before it is taken again.
+    pub(super) unsafe fn give_back(&self, slot: u32) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            // SAFETY: passed on.
+            Self::Reserved(reserved) => unsafe { reserved.give_back(slot) },
+            Self::Chunks(_) => {
+                let _ = slot;
+                false
+            }
+        }
+    }
+}
+
+/// See the module.
+#[cfg(target_os = "linux")]
+pub(super) struct Reserved {
+    start: NonNull<u8>,
+    bytes: usize,
+    slot_bytes: usize,
+}
+
+// SAFETY: the range is owned by this value and only handed out slot by slot; `Frame` says how slots may be touched.
+#[cfg(target_os = "linux")]
+unsafe impl Send for Reserved {}
+// SAFETY: as above.
+#[cfg(target_os = "linux")]
+unsafe impl Sync for Reserved {}
+
+#[cfg(target_os = "linux")]
+impl Reserved {
+    /// The system hands out memory in pages of this size, or multiples: smaller slots cannot be given back one by one.
+    const SYSTEM_PAGE: usize = 4096;
+    /// Huge pages begin behind this many bytes, so that a small database does not pay for touching a whole one.
+    const SMALL: usize = 4 << 20;
+
+    fn new(slot_bytes: usize, range: usize) -> Option<Self> {
+        use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+        let bytes = range.checked_next_multiple_of(slot_bytes.max(Self::SYSTEM_PAGE))?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a fresh mapping at an address that the system chooses touches no memory that exists.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) };
+        let start = NonNull::new(start.ok()?.cast::<u8>())?;
+        if bytes > Self::SMALL {
+            // SAFETY: the advice lies within the mapping made above, and changes no contents. A system without huge pages refuses it:
+            // nothing is lost.
+            let _ = unsafe {
+                madvise(start.add(Self::SMALL).as_ptr().cast(), bytes - Self::SMALL, Advice::LinuxHugepage)
+            };
+        }
+        Some(Self { start, bytes, slot_bytes })
+    }
+
+    fn holds(&self, slot: u32) -> bool {
+        (slot as usize + 1).checked_mul(self.slot_bytes).is_some_and(|end| end <= self.bytes)
+    }
+
+    #[inline]
+    fn base(&self, slot: u32) -> Option<NonNull<u8>> {
+        let at = slot as usize * self.slot_bytes;
+        // SAFETY: the slot ends within the mapping.
+        (at + self.slot_bytes <= self.bytes).then(|| unsafe { self.start.add(at) })
+    }
+
+    /// # Safety
+    /// As [`Region::give_back`].
+    unsafe fn give_back(&self, slot: u32) -> bool {
+        let Some(base) = self.base(slot).filter(|_| self.slot_bytes.is_multiple_of(Self::SYSTEM_PAGE)) else {
+            return false;
+        };
+        // SAFETY: the slot lies within our mapping, on whole system pages, and nobody looks at it (the caller's promise).
+        unsafe { rustix::mm::madvise(base.as_ptr().cast(), self.slot_bytes, rustix::mm::Advice::LinuxDontNeed) }.is_ok()
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping. Nobody reads it any more: frames and guards borrow the pool.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+/// See the module.
+pub(super) struct Chunks {
+    slot_bytes: usize,
+    first_chunk: u32,
+    chunks: [AtomicPtr<u8>; CHUNKS],
+}
+
+impl Chunks {
+    fn new(slot_bytes: usize) -> Self {
+        Self {
+            slot_bytes,
+            first_chunk: ((1 << 18) / slot_bytes).max(1).next_power_of_two() as u32,
+            chunks: [const { AtomicPtr::new(std::ptr::null_mut()) }; CHUNKS],
+        }
+    }
+
+    /// Chunk number and slot number within it.
+    fn place(&self, slot: u32) -> (usize, usize) {
+        let n = slot / self.first_chunk + 1;
+        let chunk = n.ilog2();
+        (chunk as usize, (slot - self.first_chunk * ((1 << chunk) - 1)) as usize)
+    }
+
+    fn layout(&self, chunk: usize) -> Option<Layout> {
+        let bytes = (self.first_chunk as usize).checked_shl(chunk as u32)?.checked_mul(self.slot_bytes)?;
+        // Alignment above 16 would make the allocator write the zeros; so ask for less and align by hand.
+        Layout::from_size_align(bytes.checked_add(ALIGN)?, 16).ok()
+    }
+
+    /// Called under the class's lock.
+    fn ensure(&self, slot: u32) -> bool {
+        let (chunk, _) = self.place(slot);
+        if chunk >= CHUNKS {
+            return false;
+        }
+        if self.chunks[chunk].load(Ordering::Relaxed).is_null() {
+            let Some(layout) = self.layout(chunk) else { return false };
+            // SAFETY: the layout has a size above zero.
+            let memory = unsafe { alloc_zeroed(layout) };
+            if memory.is_null() {
+                return false;
+            }
+            self.chunks[chunk].store(memory, Ordering::Release);
+        }
+        true
+    }
+
+    fn base(&self, slot: u32) -> Option<NonNull<u8>> {
+        let (chunk, at) = self.place(slot);
+        let memory = NonNull::new(self.chunks.get(chunk)?.load(Ordering::Acquire))?;
+        let skip = memory.as_ptr().align_offset(ALIGN);
+        // SAFETY: the chunk is ALIGN bytes longer than its slots, and `at` is below the number of its slots.
+        Some(unsafe { memory.add(skip + at * self.slot_bytes) })
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        for chunk in 0..CHUNKS {
+            let memory = *self.chunks[chunk].get_mut();
+            if let (false, Some(layout)) = (memory.is_null(), self.layout(chunk)) {
+                // SAFETY: allocated in `ensure` with this layout. Nobody reads it any more: frames and guards borrow the pool.
+                unsafe { dealloc(memory, layout) };
+            }
+        }
+    }
+}

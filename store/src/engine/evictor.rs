@@ -1,0 +1,74 @@
+//! The thread that makes room in memory. It starts when memory first runs short, so that small databases do without it.
+
+use super::open::Core;
+use crate::ckpt;
+use parking_lot::{Condvar, Mutex};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+/// What wakes and ends it.
+#[derive(Default)]
+pub(super) struct Evictor {
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    asked: bool,
+    stop: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Evictor {
+    /// Lets the pool call for help.
+    pub(super) fn watch(core: &Arc<Core>) {
+        let weak = Arc::downgrade(core);
+        core.base.pager.clock.on_pressure(Box::new(move || call(&weak)));
+    }
+
+    /// Ends the thread.
+    pub(super) fn stop(&self) {
+        let thread = {
+            let mut state = self.state.lock();
+            state.stop = true;
+            self.work.notify_all();
+            state.thread.take()
+        };
+        if let Some(thread) = thread {
+            // It ends by itself even if it panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "one of the two threads of a database")]
+fn call(core: &Weak<Core>) {
+    let Some(core) = core.upgrade() else { return };
+    let evictor = &core.evictor;
+    let mut state = evictor.state.lock();
+    state.asked = true;
+    evictor.work.notify_one();
+    if state.thread.is_none() && !state.stop {
+        let core = Arc::clone(&core);
+        // Without the thread readers and writers make room themselves.
+        state.thread = std::thread::Builder::new().name("tamarack-evict".into()).spawn(move || run(&core)).ok();
+    }
+}
+
+fn run(core: &Core) {
+    let evictor = &core.evictor;
+    let mut state = evictor.state.lock();
+    while !state.stop {
+        if !state.asked {
+            evictor.work.wait(&mut state);
+            continue;
+        }
+        state.asked = false;
+        drop(state);
+        // A full disk or a failed write leaves memory above its budget; reads and commits go on, and the next call tries again.
+        let _ = ckpt::evict(&core.base);
+        core.base.pager.clock.answered();
+        state = evictor.state.lock();
+    }
+}
