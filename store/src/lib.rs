@@ -93,8 +93,8 @@ pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{
     CanWrite, Database, Each, Entry, ExtractIf, FindQuery, Has, Index, IntoQuery, Iter, IterKeys, IterValues,
     KeyBounds, Keys, Kind, Lend, NonUnique, OccupiedEntry, Options, Primary, Query, RangeQuery, ReadOnly, ReadTxn,
-    ReadWrite, Record, RecordTable, Rest, Rows, Schema, Table, TableDef, Unique, VacantEntry, ValueArg, ValueRef,
-    WriteTxn,
+    ReadWrite, Record, RecordTable, Rest, Rows, Schema, Stats, Table, TableDef, Unique, VacantEntry, ValueArg,
+    ValueRef, WriteTxn,
 };
 
 /// What generated code names. Not for use by hand: it changes without notice.

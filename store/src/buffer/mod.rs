@@ -18,7 +18,7 @@ mod swip;
 pub(crate) use epoch::{Guard, all_have_left, pin};
 pub(crate) use frame::{Building, Child, Frame, HEADER as FRAME_HEADER, PinnedFrame, RootSlot};
 pub(crate) use latch::{Locked, OptimisticLatch};
-pub(crate) use pool::{Pool, PoolOptions, Usage};
+pub(crate) use pool::{Pool, PoolOptions};
 pub(crate) use swip::{FrameId, Swip};
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 const CHUNKS: usize = 28;
 const ALIGN: usize = 64;
 
+#[expect(clippy::large_enum_variant, reason = "a few of them, each looked into on every hot access")]
 /// Memory for slots of one size. A slot's memory is zero when it is first used, and again after it was given back.
 pub(super) enum Region {
     /// A range of addresses.
@@ -100,9 +101,8 @@ impl Reserved {
         if bytes > Self::SMALL {
             // SAFETY: the advice lies within the mapping made above, and changes no contents. A system without huge pages refuses it:
             // nothing is lost.
-            let _ = unsafe {
-                madvise(start.add(Self::SMALL).as_ptr().cast(), bytes - Self::SMALL, Advice::LinuxHugepage)
-            };
+            let _ =
+                unsafe { madvise(start.add(Self::SMALL).as_ptr().cast(), bytes - Self::SMALL, Advice::LinuxHugepage) };
         }
         Some(Self { start, bytes, slot_bytes })
     }

@@ -4,8 +4,8 @@ use crate::ckpt::{Base, SLOTS, accounting, blob_parts, tree_extents};
 use crate::error::Result;
 use crate::format::{PageKind, SUPERBLOCK_LEN};
 use crate::space::Extent;
-use crate::tree::{Access, Target};
 use crate::tree::node::Body;
+use crate::tree::{Access, Target};
 
 /// Reads every page of every tree, and checks that each block of the file is owned exactly once. Works between two batches: commits wait.
 pub(crate) fn check(base: &Base) -> Result<()> {

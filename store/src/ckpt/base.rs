@@ -1,6 +1,6 @@
 //! What commit, checkpoint and recovery share: the trees, the space, the log's window, the durable superblock.
 
-use super::SLOTS;
+use super::{Counts, SLOTS};
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::FrameId;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,6 +33,9 @@ pub(crate) struct Base {
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
+    pub(crate) counts: Counts,
+    /// The newest commit that a checkpoint holds.
+    pub(crate) checkpointed: AtomicU64,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
     opened: Superblock,
     space: Mutex<Option<Space>>,
@@ -85,6 +88,7 @@ impl Base {
         window: RingWindow,
         applied: LogPosition,
     ) -> Self {
+        let opened_at = superblock.commit_timestamp;
         Self {
             forest: Arc::clone(&pager.forest),
             registry: Arc::clone(&pager.registry),
@@ -96,6 +100,8 @@ impl Base {
             window,
             ring,
             poison: Poison::default(),
+            counts: Counts::default(),
+            checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
         }
     }

@@ -5,6 +5,7 @@
 //! written; with the turn again its parent learns the new place, unless the leaf was replaced or a capture began meanwhile,
 //! which has claimed it (I3, I8). The image that the leaf had before goes back at the next checkpoint.
 
+use super::Counts;
 use super::base::{ApplyState, Base, accounting, no_space};
 use crate::buffer::{Swip, pin};
 use crate::error::{Error, Result};
@@ -31,14 +32,19 @@ struct Written<'a> {
 /// Evicts until the spare part of the budget is free, or nothing more can go. Takes the applier's turn for moments.
 pub(crate) fn evict(base: &Base) -> Result<()> {
     let pager = &base.pager;
-    while pager.pool.excess(pager.spare() * 3 / 2) > 0 {
-        if pager.sweep(AT_ONCE, STEPS, &mut Sweep::Clean) > 0 {
+    loop {
+        // No more than is needed: what leaves must be read again.
+        let wanted = pager.pool.excess(pager.spare() * 3 / 2).min(AT_ONCE);
+        if wanted == 0 {
+            break;
+        }
+        if pager.sweep(wanted, STEPS, &mut Sweep::Clean) > 0 {
             continue;
         }
         let mut dirty = Vec::new();
         let freed = {
             let state = base.apply.lock();
-            let freed = pager.sweep(AT_ONCE, STEPS, &mut Sweep::Turn(&mut dirty));
+            let freed = pager.sweep(wanted, STEPS, &mut Sweep::Turn(&mut dirty));
             choose(&state, &mut dirty);
             freed
         };
@@ -60,7 +66,8 @@ pub(super) fn evict_in_turn(base: &Base, state: &mut ApplyState) -> Result<()> {
     while pager.pool.excess(0) > 0 && rounds < 8 {
         rounds += 1;
         let mut dirty = Vec::new();
-        let freed = pager.sweep(AT_ONCE, STEPS, &mut Sweep::Turn(&mut dirty));
+        let wanted = pager.pool.excess(0).min(AT_ONCE);
+        let freed = pager.sweep(wanted, STEPS, &mut Sweep::Turn(&mut dirty));
         choose(state, &mut dirty);
         let written = match write(base, dirty) {
             Ok(written) => written,
@@ -108,6 +115,8 @@ fn write<'a>(base: &Base, leaves: Vec<Candidate<'a>>) -> Result<Vec<Written<'a>>
         }
     }
     base.pager.note_written(written.len() as u64);
+    let blocks: u64 = written.iter().map(|leaf| leaf.extent.len).sum();
+    Counts::add(&base.counts.data_bytes, blocks * u64::from(base.pager.block_size));
     Ok(written)
 }
 

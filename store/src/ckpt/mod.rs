@@ -9,6 +9,7 @@
 
 mod base;
 mod capture;
+mod counts;
 mod directory;
 mod evict;
 mod freemap;
@@ -20,8 +21,9 @@ mod tidy;
 mod write;
 
 pub(crate) use base::{ApplyState, Base, LogPosition, accounting, no_space};
-pub(crate) use evict::evict;
+pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
+pub(crate) use evict::evict;
 pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, write_both};
 pub(crate) use tidy::{name_tree, tidy};
@@ -31,6 +33,7 @@ use crate::error::Result;
 use crate::format::{PageKind, Superblock};
 use crate::space::Extent;
 use capture::Capture;
+use std::sync::atomic::Ordering;
 use write::Writer;
 
 /// Everything that was written and what it replaces.
@@ -77,6 +80,9 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     base.window.begin_release(capture.log.position);
     write_both(base, &prepared.superblock)?;
     *superblock = prepared.superblock.clone();
+    Counts::add(&base.counts.checkpoints, 1);
+    Counts::add(&base.counts.data_bytes, prepared.writer.output.bytes);
+    base.checkpointed.store(prepared.superblock.commit_timestamp, Ordering::Relaxed);
     settle(base, capture, prepared)
 }
 

@@ -1,5 +1,6 @@
 //! Switches both superblocks, one after the other, and opens the log of a session.
 
+use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
 use crate::format::Superblock;
@@ -11,9 +12,15 @@ pub(crate) const SLOTS: [u64; 2] = [0, 65_536];
 /// Makes everything durable that the superblock will name. The file is at least as long as it says.
 pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
     let storage = &base.pager.storage;
-    let length = superblock.tail * u64::from(base.pager.block_size);
-    let grown = storage.len().and_then(|now| if now < length { storage.set_len(length) } else { Ok(()) });
-    grown.map_err(|error| Error::io("growing the file", error))?;
+    {
+        // As long as all that is allocated, and nothing more is while this lock is held: somebody may be writing behind the superblock's
+        // tail, and must not find the file cut there.
+        let space = base.space()?;
+        let length = space.tail().max(superblock.tail) * u64::from(base.pager.block_size);
+        let grown = storage.len().and_then(|now| if now < length { storage.set_len(length) } else { Ok(()) });
+        grown.map_err(|error| Error::io("growing the file", error))?;
+    }
+    Counts::add(&base.counts.syncs, 1);
     storage.sync().map_err(|error| {
         let error = Error::io("making a checkpoint durable", error);
         base.poison.set(&error);
@@ -27,6 +34,8 @@ pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
     let bytes = superblock.encode();
     for slot in SLOTS {
         let written = base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());
+        Counts::add(&base.counts.syncs, 1);
+        Counts::add(&base.counts.data_bytes, bytes.len() as u64);
         written.map_err(|error| {
             let error = Error::io("writing a superblock", error);
             base.poison.set(&error);
@@ -59,8 +68,9 @@ pub(super) fn prune_salts(superblock: &mut Superblock) {
 
 /// Cuts the file behind the superblock's tail, unless newer extents lie there.
 pub(super) fn truncate(base: &Base, superblock: &Superblock) -> Result<()> {
-    let tail = base.space()?.tail().max(superblock.tail);
-    let length = tail * u64::from(base.pager.block_size);
+    // Held until the file is cut: what is allocated behind this tail must not be written before.
+    let space = base.space()?;
+    let length = space.tail().max(superblock.tail) * u64::from(base.pager.block_size);
     let storage = &base.pager.storage;
     let cut = storage.len().and_then(|now| if now > length { storage.set_len(length) } else { Ok(()) });
     cut.map_err(|error| Error::io("giving back the end of the file", error))

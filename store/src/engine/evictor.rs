@@ -5,6 +5,10 @@ use crate::ckpt;
 use parking_lot::{Condvar, Mutex};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Rest after a round that could not free enough.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// What wakes and ends it.
 #[derive(Default)]
@@ -68,7 +72,11 @@ fn run(core: &Core) {
         drop(state);
         // A full disk or a failed write leaves memory above its budget; reads and commits go on, and the next call tries again.
         let _ = ckpt::evict(&core.base);
-        core.base.pager.clock.answered();
         state = evictor.state.lock();
+        if core.base.pager.pool.excess(0) > 0 && !state.stop {
+            // What is left cannot go now: it is dirty and a checkpoint has claimed it, or pinned. Trying at once again would only burn a core.
+            evictor.work.wait_for(&mut state, PAUSE);
+        }
+        core.base.pager.clock.answered();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::evictor::Evictor;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
-use crate::ckpt::{self, Base};
+use crate::ckpt::{self, Base, Counts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recover::{self, OpenParameters};
 use crate::tree::{MAX_NODE, Memory};
@@ -11,7 +11,7 @@ use crate::vfs::{Overlay, Storage};
 use parking_lot::{Condvar, Mutex};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,8 +32,6 @@ pub(crate) struct Core {
     pub(super) options: EngineOptions,
     signal: Signal,
     pub(super) evictor: Evictor,
-    /// How often a commit waited for memory.
-    stalls: AtomicU64,
     closed: AtomicBool,
     /// The newest commit when the file was opened.
     opened_at: u64,
@@ -109,7 +107,6 @@ impl Engine {
             options,
             signal: Signal::default(),
             evictor: Evictor::default(),
-            stalls: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             opened_at: last,
             recovered: AtomicBool::new(recovered),
@@ -248,16 +245,38 @@ impl Core {
     /// checkpoint holds them or has not come to them, the writer waits (I13). Readers never do.
     pub(super) fn wait_for_memory(&self) -> Result<()> {
         let pool = &self.base.pager.pool;
+        if pool.usage().limbo > self.most_limbo() {
+            self.wait_for_limbo();
+        }
         if pool.excess(0) <= pool.budget() / 8 {
             return Ok(());
         }
-        self.stalls.fetch_add(1, Ordering::Relaxed);
+        Counts::add(&self.base.counts.stalls, 1);
         ckpt::evict(&self.base)?;
         if pool.excess(0) > pool.budget() / 8 && pool.usage().dirty > pool.budget() / 4 {
             self.make_room()?;
             ckpt::evict(&self.base)?;
         }
         Ok(())
+    }
+
+    /// Bytes on their way out that no writer waits for.
+    fn most_limbo(&self) -> u64 {
+        self.base.pager.pool.budget() / 8 + LITTLE_LIMBO
+    }
+
+    /// Frames on their way out need other threads to move on. Nobody stays pinned for long (I7), but with more threads than cores it takes
+    /// until each of them had its turn; meanwhile this writer must not fill memory.
+    fn wait_for_limbo(&self) {
+        let pool = &self.base.pager.pool;
+        for _ in 0..LIMBO_TRIES {
+            crate::buffer::pin().flush();
+            if pool.usage().limbo <= self.most_limbo() {
+                return;
+            }
+            let mut wanted = self.signal.state.lock();
+            self.signal.done.wait_for(&mut wanted, LIMBO_PAUSE);
+        }
     }
 
     /// After a commit: late flushes and checkpoints that have become due.
@@ -327,6 +346,12 @@ impl Drop for Shared {
         }
     }
 }
+
+/// Bytes of frames on their way out that are too few to wait for.
+const LITTLE_LIMBO: u64 = 2 << 20;
+/// How often, and for how long at a time, a commit waits for frames on their way out before it goes on regardless.
+const LIMBO_TRIES: usize = 50;
+const LIMBO_PAUSE: Duration = Duration::from_micros(100);
 
 /// Memory for nodes is never less than this: a few of the largest, and the path to them.
 const LEAST_MEMORY: u64 = 16 << 10;

@@ -58,7 +58,12 @@ struct Leaving {
 impl Space {
     /// Space of `tail` blocks of which these are free.
     pub(crate) fn new(tail: u64, free: &[Extent]) -> Result<Self, SpaceError> {
-        Ok(Self { allocator: Allocator::new(tail, free)?, tentative: BTreeMap::new(), quarantine: Vec::new(), leaving: Vec::new() })
+        Ok(Self {
+            allocator: Allocator::new(tail, free)?,
+            tentative: BTreeMap::new(),
+            quarantine: Vec::new(),
+            leaving: Vec::new(),
+        })
     }
 
     /// Length of the file in blocks.
@@ -188,7 +193,8 @@ impl Space {
         let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
         let uncommitted = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none());
         let uncommitted = uncommitted.map(|(&start, tentative)| Extent { start, len: tentative.len });
-        let mut all: Vec<Extent> = self.allocator.iter().chain(quarantined).chain(uncommitted).chain(self.leaving()).chain(live).collect();
+        let mut all: Vec<Extent> =
+            self.allocator.iter().chain(quarantined).chain(uncommitted).chain(self.leaving()).chain(live).collect();
         all.sort_unstable();
         let mut at = 0;
         for extent in all {

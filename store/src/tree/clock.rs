@@ -13,15 +13,18 @@
 
 use super::descent::{Access, Walk};
 use super::node::Body;
+use super::registry::thread_number;
 use super::{Pager, Target, Tree};
 use crate::buffer::{Building, Child, Frame, FrameId, Guard, OptimisticLatch, PinnedFrame, Swip, pin};
 use crate::error::Result;
 use parking_lot::Mutex;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Steps of the hand that a reader makes at most before it reads a page.
 const HELP: usize = 8;
+/// After a fruitless try so many readers do not try.
+const SKIP: u32 = 32;
 /// What a reader frees at most, in bytes: more than it needs, so that not all readers help all the time.
 const HELP_BYTES: u64 = 64 << 10;
 
@@ -32,17 +35,52 @@ pub(crate) struct Clock {
     pub(crate) counts: Counts,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
     awake: AtomicBool,
+    /// Readers that need not try to help, as the last one found nothing to evict.
+    skip: AtomicU32,
 }
 
 /// Since the file was opened.
-#[derive(Default)]
 pub(crate) struct Counts {
+    /// Leaves looked at by reads, one counter for a few threads each, so that readers share no memory that they write.
+    visits: [Visits; SHARDS],
     /// Pages read from the file.
     pub(crate) reads: AtomicU64,
     /// Nodes that became cold.
     pub(crate) evictions: AtomicU64,
     /// Dirty leaves that were written to make them evictable.
     pub(crate) written: AtomicU64,
+}
+
+const SHARDS: usize = 64;
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Visits(AtomicU64);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            visits: std::array::from_fn(|_| Visits::default()),
+            reads: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Counts {
+    /// Counts a visit. Two threads of one counter may lose some: that is cheaper than the truth.
+    #[inline]
+    pub(super) fn visit(&self) {
+        if let Some(Visits(count)) = self.visits.get(thread_number() % SHARDS) {
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// All visits, roughly.
+    pub(crate) fn visits(&self) -> u64 {
+        self.visits.iter().map(|Visits(count)| count.load(Ordering::Relaxed)).sum()
+    }
 }
 
 #[derive(Default)]
@@ -87,6 +125,16 @@ impl Clock {
         }
     }
 
+    /// Whether this reader leaves it: when everything is dirty or claimed by a checkpoint, looking for more would cost each read a sweep.
+    fn skips(&self) -> bool {
+        let skip = self.skip.load(Ordering::Relaxed);
+        if skip > 0 {
+            // Two readers may count as one.
+            self.skip.store(skip - 1, Ordering::Relaxed);
+        }
+        skip > 0
+    }
+
     /// Help has come and gone.
     pub(crate) fn answered(&self) {
         self.awake.store(false, Ordering::Release);
@@ -105,8 +153,13 @@ impl Pager {
             return;
         }
         self.clock.call();
-        if self.pool.excess(self.spare() / 4) > 0 {
-            self.sweep(HELP_BYTES, HELP, &mut Sweep::Clean);
+        let wanted = self.pool.excess(self.spare() / 4).min(HELP_BYTES);
+        if wanted > 0 && !self.clock.skips() && self.sweep(wanted, HELP, &mut Sweep::Clean) == 0 {
+            self.clock.skip.store(SKIP, Ordering::Relaxed);
+        }
+        if self.pool.usage().limbo > self.spare() {
+            // Helps the epoch on.
+            pin().flush();
         }
     }
 
@@ -121,9 +174,12 @@ impl Pager {
     }
 
     /// Moves the hand until `wanted` bytes are free, for at most `steps` nodes of level 1 and at most two rounds. Returns what was
-    /// freed; 0 at once if somebody else moves it.
+    /// freed; 0 at once if somebody else moves it and there is still room to wait for that. Call it unpinned: a step waits for nothing,
+    /// but its thread may have lost its core.
     pub(crate) fn sweep<'p>(&'p self, wanted: u64, steps: usize, sweep: &mut Sweep<'_, 'p>) -> u64 {
-        let Some(mut hand) = self.clock.hand.try_lock() else { return 0 };
+        let urgent = self.pool.excess(0) > self.pool.budget() / 32;
+        let hand = if urgent { Some(self.clock.hand.lock()) } else { self.clock.hand.try_lock() };
+        let Some(mut hand) = hand else { return 0 };
         let watermark = self.registry.watermark();
         let (mut freed, mut rounds) = (0, 0);
         for _ in 0..steps {
@@ -235,9 +291,8 @@ impl Pager {
             return Vec::new();
         }
         let Ok(_locked) = latch.try_lock() else { return Vec::new() };
-        let evict = |(child, id): &&(Child<'_>, FrameId)| {
-            !child.dirty() && child.entry().address != 0 && child.evict(*id)
-        };
+        let evict =
+            |(child, id): &&(Child<'_>, FrameId)| !child.dirty() && child.entry().address != 0 && child.evict(*id);
         let evicted: Vec<FrameId> = due.iter().filter(evict).map(|&(_, id)| id).collect();
         self.note_evicted(evicted.len() as u64);
         self.pool.retire(evicted.clone(), guard);

@@ -156,7 +156,10 @@ impl Tree {
             let missing = {
                 let guard = pin();
                 match self.step(pager, target, access, &guard) {
-                    Step::Leaf(frame) => return Ok(Some(with(frame, &guard))),
+                    Step::Leaf(frame) => {
+                        pager.clock.counts.visit();
+                        return Ok(Some(with(frame, &guard)));
+                    }
                     Step::Empty => return Ok(None),
                     Step::Load(missing) => Some(missing),
                     Step::Restart => None,

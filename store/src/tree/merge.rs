@@ -63,7 +63,9 @@ impl Applier<'_> {
         let body = Body::trusted(frame.body());
         let i = body.child_index(&node.lower);
         if frame.level() > node.level + 1 {
-            let Some(Swip::Resident(id)) = frame.child(i).map(|child| child.swip()) else { return Ok(Outcome::Nothing) };
+            let Some(Swip::Resident(id)) = frame.child(i).map(|child| child.swip()) else {
+                return Ok(Outcome::Nothing);
+            };
             let child = self.follow(id, guard)?;
             let outcome = self.merge_below(child, node, watermark, guard, waits)?;
             let changed = !matches!(outcome, Outcome::Nothing);

@@ -55,7 +55,9 @@ thread_local! {
 
 static NEXT_HINT: AtomicUsize = AtomicUsize::new(0);
 
-fn hint() -> usize {
+/// A number of this thread's own, as far as there are few threads; below 64.
+#[inline]
+pub(super) fn thread_number() -> usize {
     HINT.with(|hint| {
         if hint.get() == usize::MAX {
             hint.set(NEXT_HINT.fetch_add(1, Ordering::Relaxed) % FIRST);
@@ -91,7 +93,7 @@ impl Registry {
     }
 
     fn register_as(&self, flags: u64) -> Result<Registered, TooManySnapshots> {
-        let hint = hint();
+        let hint = thread_number();
         for segment in 0..SEGMENTS {
             let slots = self.segments[segment]
                 .get_or_init(|| std::iter::repeat_with(Slot::default).take(FIRST << segment).collect());

@@ -37,12 +37,7 @@ impl Tree {
 
 /// The version of a leaf that a snapshot sees. `None`: the leaf came into being later, with nothing before it.
 #[inline]
-fn version_at<'g>(
-    pager: &'g Pager,
-    leaf: Frame<'g>,
-    seen: Seen<'_>,
-    guard: &'g Guard,
-) -> Result<Option<Frame<'g>>> {
+fn version_at<'g>(pager: &'g Pager, leaf: Frame<'g>, seen: Seen<'_>, guard: &'g Guard) -> Result<Option<Frame<'g>>> {
     if leaf.timestamp() <= seen.timestamp {
         return Ok(Some(leaf));
     }
@@ -50,12 +45,7 @@ fn version_at<'g>(
 }
 
 #[cold]
-fn older_version<'g>(
-    pager: &'g Pager,
-    leaf: Frame<'g>,
-    seen: Seen<'_>,
-    guard: &'g Guard,
-) -> Result<Option<Frame<'g>>> {
+fn older_version<'g>(pager: &'g Pager, leaf: Frame<'g>, seen: Seen<'_>, guard: &'g Guard) -> Result<Option<Frame<'g>>> {
     let mut version = Some(leaf);
     while let Some(leaf) = version.filter(|leaf| leaf.timestamp() > seen.timestamp) {
         version = leaf.prev().and_then(|prev| pager.pool.frame(prev, guard));

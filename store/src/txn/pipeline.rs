@@ -15,7 +15,7 @@ use super::log_buffer::{CheckedBody, LogBuffer, Taken};
 use super::run::Run;
 use super::turn::Turn;
 use super::write_set::WriteSet;
-use crate::ckpt::{ApplyState, Base, LogPosition, open_log};
+use crate::ckpt::{ApplyState, Base, Counts, LogPosition, open_log};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Extent;
@@ -237,6 +237,8 @@ impl Pipeline {
             open_log(base, self.salt, bytes.first)?;
         }
         let storage = &*base.pager.storage;
+        Counts::add(&base.counts.log_bytes, bytes.bytes.len() as u64);
+        Counts::add(&base.counts.syncs, u64::from(sync));
         let written = base.ring.write(storage, bytes.start, &bytes.bytes);
         written.and_then(|()| if sync { storage.sync() } else { Ok(()) }).map_err(|error| {
             let error = Error::io("writing the log", error);
@@ -269,6 +271,10 @@ fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> R
         apply_batches(base, state, &batches)?;
     }
     state.applied = last.end;
+    Counts::add(&base.counts.commits, group.len() as u64);
+    Counts::add(&base.counts.groups, 1);
+    let bytes = group.iter().map(|pending| pending.writes.encoded_len() as u64).sum();
+    Counts::add(&base.counts.committed_bytes, bytes);
     base.registry.publish(last.timestamp);
     Ok(())
 }

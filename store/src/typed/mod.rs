@@ -21,6 +21,7 @@ mod records;
 mod rows;
 mod scan;
 mod schema;
+mod stats;
 mod table;
 mod transaction;
 
@@ -37,6 +38,7 @@ pub use records::RecordTable;
 pub use rows::{Keys, Rows};
 pub use scan::{ExtractIf, Iter, IterKeys, IterValues};
 pub use schema::{Has, Schema};
+pub use stats::Stats;
 pub use table::Table;
 pub use transaction::{ReadTxn, WriteTxn};
 

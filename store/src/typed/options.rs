@@ -68,6 +68,21 @@ impl Options {
         self
     }
 
+    /// Bytes of memory for the nodes of tables and indexes, at least 1 MiB. What is used most stays there, the rest is read from the file when it
+    /// is asked for. Not counted: a transaction's own writes ([`write_buffer`](Self::write_buffer)), values longer than a quarter of a
+    /// page while they are read, and the nodes that one commit touches, which are in memory together until it is visible. A snapshot held
+    /// while much is written may use a quarter of it for what only it sees, before it is given up
+    /// ([`ErrorKind::SnapshotTooOld`]). Default: a quarter of the machine's memory.
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().memory(256 << 20);
+    /// ```
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.engine.memory = Some(bytes.max(1 << 20));
+        self
+    }
+
     /// Bytes of one transaction's writes that stay in memory, at least 1 MiB; beyond that they wait in the file for the commit. Less
     /// memory makes bulk loads in one transaction slower, as they are written twice. Default: 256 MiB.
     ///

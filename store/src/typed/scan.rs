@@ -12,6 +12,7 @@ pub(super) struct RawScan<'a> {
     state: State<'a>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one for each iterator, and running for most of its life")]
 enum State<'a> {
     Waiting(KeyRange),
     Running(Cursor<'a>),

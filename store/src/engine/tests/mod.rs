@@ -3,6 +3,7 @@
 mod basics;
 mod crash;
 mod faults;
+mod memory;
 mod model;
 
 use super::*;
@@ -21,7 +22,7 @@ fn small(background: Background, seed: u64) -> EngineOptions {
     let write_buffer = if seed.is_multiple_of(3) { 600 } else { 1 << 20 };
     let (block_size, page_size, log_size) = (256, 512, 1 << 16);
     // Every second run has room for a few nodes only; every fourth allocates what the others reserve.
-    let memory = Some(if seed.is_multiple_of(2) { 20 << 10 } else { 64 << 20 });
+    let memory = Some(if seed.is_multiple_of(2) { 100 << 10 } else { 64 << 20 });
     let reserve = !seed.is_multiple_of(4);
     EngineOptions {
         block_size,

@@ -1,0 +1,33 @@
+//! What a session has done so far, for statistics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters since the file was opened.
+#[derive(Default)]
+pub(crate) struct Counts {
+    /// Commits applied.
+    pub(crate) commits: AtomicU64,
+    /// Groups of commits that went to the log together.
+    pub(crate) groups: AtomicU64,
+    /// Times that the device was waited for.
+    pub(crate) syncs: AtomicU64,
+    /// Bytes written to the log.
+    pub(crate) log_bytes: AtomicU64,
+    /// Bytes written elsewhere: pages, maps, superblocks.
+    pub(crate) data_bytes: AtomicU64,
+    /// Bytes of keys and values in commits.
+    pub(crate) committed_bytes: AtomicU64,
+    /// Checkpoints written.
+    pub(crate) checkpoints: AtomicU64,
+    /// Transactions that were run again after a conflict.
+    pub(crate) retries: AtomicU64,
+    /// Commits that waited for memory.
+    pub(crate) stalls: AtomicU64,
+}
+
+impl Counts {
+    /// Adds to a counter.
+    pub(crate) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
