@@ -66,6 +66,10 @@ pub enum ErrorKind {
     Encode,
     /// A write transaction was begun on a thread that already has one open.
     NestedTransaction,
+    /// Another transaction changed what this one used; it can be run again. [`Database::write`](crate::Database::write) does so by itself.
+    Conflict,
+    /// Another write transaction stayed open for longer than `Options::write_timeout`.
+    Timeout,
     /// The snapshot is older than what the database still keeps.
     SnapshotTooOld,
     /// An argument or option is out of its range.

@@ -83,7 +83,7 @@ mod vfs;
 mod error;
 mod sync;
 
-pub use engine::Durability;
+pub use engine::{Durability, Isolation};
 pub use error::{Error, ErrorKind, Result};
 pub use tamarack_codec::{
     Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NoMoreComponents, NotANumber,

@@ -10,7 +10,9 @@ use crate::ckpt::Base;
 use crate::error::Result;
 use crate::tree::node::Value as Stored;
 use crate::tree::{At, Seen, SnapshotCursor};
+use crate::txn::ReadSet;
 use crate::txn::write_set::Hit;
+use std::cell::RefCell;
 use std::ops::Bound;
 
 /// A source of newer writes over a snapshot.
@@ -35,6 +37,8 @@ pub(crate) struct Cursor<'a> {
     seen: Seen<'a>,
     snapshot: SnapshotCursor<'a>,
     layers: Option<Merge<'a>>,
+    /// Where an optimistic transaction notes what it sees, and the number of this scan there.
+    noted: Option<(&'a RefCell<ReadSet>, usize)>,
     /// A value that is not in a page: read from overflow extents or copied from a write set.
     value: Vec<u8>,
 }
@@ -63,7 +67,7 @@ enum Place {
 
 impl<'a> Cursor<'a> {
     pub(super) fn over_snapshot(base: &'a Base, tree: TreeId, seen: Seen<'a>, snapshot: SnapshotCursor<'a>) -> Self {
-        Self { base, tree, seen, snapshot, layers: None, value: Vec::new() }
+        Self { base, tree, seen, snapshot, layers: None, noted: None, value: Vec::new() }
     }
 
     pub(super) fn over_layers(
@@ -85,7 +89,7 @@ impl<'a> Cursor<'a> {
             fresh: true,
             key: Vec::new(),
         };
-        Self { base, tree, seen, snapshot, layers: Some(merge), value: Vec::new() }
+        Self { base, tree, seen, snapshot, layers: Some(merge), noted: None, value: Vec::new() }
     }
 
     /// The next entry from the front: key and value.
@@ -112,11 +116,26 @@ impl<'a> Cursor<'a> {
         Ok(place.map(|place| self.key_of(&place)))
     }
 
-    fn step(&mut self, forward: bool) -> Result<Option<Place>> {
-        match &mut self.layers {
-            Some(merge) => merge.step(self.tree.0, &mut self.snapshot, &mut self.value, forward),
-            None => Ok(advance(&mut self.snapshot, forward)?.map(Place::Snapshot)),
+    /// Notes in a read set what the cursor sees from here on.
+    pub(super) fn note_in(&mut self, reads: &'a RefCell<ReadSet>) {
+        if let Some(merge) = &self.layers {
+            let (lower, upper) = (merge.lower.as_ref().map(Vec::as_slice), merge.upper.as_ref().map(Vec::as_slice));
+            self.noted = Some((reads, reads.borrow_mut().range(self.tree.0, lower, upper)));
         }
+    }
+
+    fn step(&mut self, forward: bool) -> Result<Option<Place>> {
+        let Some(merge) = &mut self.layers else {
+            return Ok(advance(&mut self.snapshot, forward)?.map(Place::Snapshot));
+        };
+        let place = merge.step(self.tree.0, &mut self.snapshot, &mut self.value, forward)?;
+        if let Some((reads, range)) = self.noted {
+            match &place {
+                Some(_) => reads.borrow_mut().passed(range, forward, &merge.key),
+                None => reads.borrow_mut().exhausted(range),
+            }
+        }
+        Ok(place)
     }
 
     fn key_of(&self, place: &Place) -> &[u8] {

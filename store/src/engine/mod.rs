@@ -8,6 +8,7 @@
 
 mod cursor;
 mod evictor;
+mod nesting;
 mod open;
 mod options;
 mod snapshot;
@@ -22,6 +23,9 @@ pub(crate) use options::{Background, EngineOptions};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use value::Value;
 pub(crate) use write::WriteTxn;
+
+pub use crate::txn::Isolation;
+pub(crate) use crate::txn::Tally;
 
 use crate::error::Result;
 use std::ops::Bound;

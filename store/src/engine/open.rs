@@ -1,6 +1,7 @@
 //! An open database below the typed layer, and the thread that works for it.
 
 use super::evictor::Evictor;
+use super::nesting::{self, Nesting};
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::ckpt::{self, Base, Counts};
 use crate::error::{Error, ErrorKind, Result};
@@ -103,7 +104,7 @@ impl Engine {
         let core = Arc::new(Core {
             base: opened.base,
             pipeline,
-            turn: Arc::new(WriterTurn::default()),
+            turn: Arc::new(WriterTurn::new(options.write_timeout)),
             options,
             signal: Signal::default(),
             evictor: Evictor::default(),
@@ -125,13 +126,43 @@ impl Engine {
         Snapshot::new(&self.shared)
     }
 
-    /// Begins a write transaction, when the one before is sequenced.
+    /// Begins an exclusive write transaction, when the one before is sequenced.
     pub(crate) fn begin(&self) -> Result<WriteTxn> {
+        nesting::check(self.address())?;
+        self.begin_within()
+    }
+
+    /// Notes that this thread runs a write closure.
+    pub(crate) fn enter(&self) -> Result<Nesting> {
+        Nesting::enter(self.address())
+    }
+
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.shared.core).addr()
+    }
+
+    /// Counts a transaction that is run again.
+    pub(crate) fn note_retry(&self) {
+        Counts::add(&self.shared.base.counts.retries, 1);
+    }
+
+    /// [`begin`](Self::begin) for the closure that this thread runs.
+    pub(crate) fn begin_within(&self) -> Result<WriteTxn> {
         self.shared.check_open()?;
         if self.read_only() {
             return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
         }
         WriteTxn::begin(&self.shared)
+    }
+
+    /// Begins a write transaction that waits for nobody, and is validated when it commits.
+    pub(crate) fn begin_optimistic(&self) -> Result<WriteTxn> {
+        self.shared.check_open()?;
+        if self.read_only() {
+            return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
+        }
+        self.shared.turn.check_nesting()?;
+        WriteTxn::begin_optimistic(&self.shared)
     }
 
     /// Writes everything committed so far into the trees on disk.

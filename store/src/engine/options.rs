@@ -1,5 +1,8 @@
 //! What an engine is opened with.
 
+use crate::txn::Isolation;
+use std::time::Duration;
+
 /// Where checkpoints and late flushes run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Background {
@@ -25,6 +28,10 @@ pub(crate) struct EngineOptions {
     pub(crate) memory: Option<u64>,
     /// Whether addresses are reserved for nodes. Tools that cannot follow that turn it off.
     pub(crate) reserve: bool,
+    /// What commits are validated against.
+    pub(crate) isolation: Isolation,
+    /// How long a writer waits for an exclusive one.
+    pub(crate) write_timeout: Duration,
     /// Where checkpoints run.
     pub(crate) background: Background,
     /// Recover in memory and refuse writes.
@@ -42,6 +49,8 @@ impl Default for EngineOptions {
             write_buffer: 256 << 20,
             memory: None,
             reserve: true,
+            isolation: Isolation::default(),
+            write_timeout: Duration::from_secs(60),
             background: Background::Thread,
             read_only: false,
             seed: None,

@@ -10,7 +10,7 @@ use crate::recover::write_value;
 use crate::space::Extent;
 use crate::tree::SnapshotCursor;
 use crate::txn::write_set::{Hit, WriteSet};
-use crate::txn::{CheckedBody, Pending, Request, Run, Said, Turn};
+use crate::txn::{CheckedBody, Claim, Pending, ReadSet, Request, Run, Said, Tally, TallyChange, Turn, WriterView};
 use crate::wal::OpsWriter;
 use std::cell::RefCell;
 use std::ops::Bound;
@@ -23,10 +23,16 @@ const RUN_PAGE: usize = 128 << 10;
 /// A full log is waited for this often: each time a whole checkpoint runs.
 const PATIENCE: usize = 64;
 
-/// The one write transaction at a time. Dropping it rolls back.
+/// A write transaction. Dropping it rolls back.
 pub(crate) struct WriteTxn {
     shared: Arc<Shared>,
+    /// An exclusive one has the turn.
     turn: Option<Turn>,
+    /// An optimistic one notes what it reads.
+    reads: Option<RefCell<ReadSet>>,
+    /// The newest commit that it sees.
+    seen: u64,
+    tallies: RefCell<Vec<TallyChange>>,
     snapshot: Snapshot,
     /// Sequenced write sets above the snapshot, newest first.
     below: Vec<Arc<Pending>>,
@@ -76,17 +82,98 @@ impl WriteTxn {
     /// Waits for its turn and begins.
     pub(super) fn begin(shared: &Arc<Shared>) -> Result<Self> {
         let turn = shared.turn.take()?;
+        Self::new(shared, Some(turn))
+    }
+
+    /// Begins without waiting for anybody.
+    pub(super) fn begin_optimistic(shared: &Arc<Shared>) -> Result<Self> {
+        Self::new(shared, None)
+    }
+
+    fn new(shared: &Arc<Shared>, turn: Option<Turn>) -> Result<Self> {
         shared.base.poison.check()?;
-        let (registered, below) = shared.pipeline.view(&shared.base)?;
+        let optimistic = turn.is_none();
+        let WriterView { registered, below, seen } = shared.pipeline.view(&shared.base, optimistic)?;
         Ok(Self {
             snapshot: Snapshot::from_registered(shared, registered),
             shared: Arc::clone(shared),
-            turn: Some(turn),
+            turn,
+            reads: optimistic.then(RefCell::default),
+            seen,
+            tallies: RefCell::default(),
             below,
             writes: RefCell::default(),
             runs: RefCell::default(),
             extents: RefCell::default(),
         })
+    }
+
+    /// The newest commit that it sees.
+    #[cfg(test)]
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Whether its view was given up for want of memory: what it answers now are errors.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.snapshot.seen().check().is_err()
+    }
+
+    /// Adds to a tally and raises its maximum. The value's key must not be written otherwise, but for deleting it.
+    pub(crate) fn tally(&self, tree: TreeId, key: &[u8], add: i64, raise: u64) -> Result<()> {
+        self.learn(tree, key)?;
+        let mut tallies = self.tallies.borrow_mut();
+        if let Some(change) = tallies.iter_mut().find(|change| change.tree == tree.0 && change.key == key) {
+            change.add += add;
+            change.raise = change.raise.max(raise);
+        } else {
+            tallies.push(TallyChange { tree: tree.0, key: key.to_vec(), add, raise });
+        }
+        Ok(())
+    }
+
+    /// What this transaction adds to a tally.
+    pub(crate) fn tallied(&self, tree: TreeId, key: &[u8]) -> i64 {
+        let tallies = self.tallies.borrow();
+        tallies.iter().find(|change| change.tree == tree.0 && change.key == key).map_or(0, |change| change.add)
+    }
+
+    /// Deletes a tally.
+    pub(crate) fn forget_tally(&self, tree: TreeId, key: &[u8]) -> Result<()> {
+        self.tallies.borrow_mut().retain(|change| change.tree != tree.0 || change.key != key);
+        self.delete(tree, key)
+    }
+
+    /// The next number of a tally; `None` if none is left. It is this transaction's, whether it commits or not.
+    pub(crate) fn next_number(&self, tree: TreeId, key: &[u8]) -> Result<Option<u64>> {
+        self.learn(tree, key)?;
+        Ok(self.shared.pipeline.tallies.next(tree.0, key))
+    }
+
+    /// This number is taken, by whoever named it.
+    pub(crate) fn number_taken(&self, tree: TreeId, key: &[u8], number: u64) -> Result<()> {
+        self.learn(tree, key)?;
+        self.shared.pipeline.tallies.taken(tree.0, key, number);
+        Ok(())
+    }
+
+    /// Reads a tally when it is used for the first time in a session. Not a read of this transaction: nothing follows from the value but
+    /// what the sequencer makes of it.
+    fn learn(&self, tree: TreeId, key: &[u8]) -> Result<()> {
+        let tallies = &self.shared.pipeline.tallies;
+        if !tallies.knows(tree.0, key) {
+            let stored = self.snapshot.get(tree, key)?;
+            let stored = stored.as_deref().and_then(Tally::decode).unwrap_or_default();
+            tallies.learn(tree.0, key, stored);
+        }
+        Ok(())
+    }
+
+    /// Notes that a key below this transaction's own writes was looked at.
+    fn note_read(&self, tree: TreeId, key: &[u8]) {
+        if let Some(reads) = &self.reads {
+            reads.borrow_mut().point(tree.0, key);
+        }
     }
 
     /// Runs `with` on everything that this transaction says.
@@ -213,8 +300,11 @@ impl WriteTxn {
     /// Makes the writes durable as far as asked, and visible. Returns the commit's timestamp.
     pub(crate) fn commit(mut self, durability: Durability) -> Result<u64> {
         let core = Arc::clone(&self.shared);
-        if self.writes.borrow().is_empty() && self.runs.borrow().is_empty() {
+        let nothing = self.writes.borrow().is_empty() && self.runs.borrow().is_empty();
+        if nothing && self.tallies.borrow().is_empty() {
+            let seen = self.seen;
             drop(self);
+            core.pipeline.wait_visible(&core.base, seen)?;
             if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
                 core.pipeline.flush(&core.base)?;
             }
@@ -223,8 +313,10 @@ impl WriteTxn {
         core.settle_recovered()?;
         core.wait_for_memory()?;
         let (body, spills) = self.prepare()?;
+        let tallies = self.tallies.take();
         let mut request = Some(Request {
-            body: CheckedBody::new(body),
+            body: CheckedBody::new(body, !tallies.is_empty()),
+            tallies,
             writes: self.writes.take(),
             runs: self.runs.take(),
             extents: self.extents.borrow().clone(),
@@ -233,7 +325,11 @@ impl WriteTxn {
         });
         let mut patience = PATIENCE;
         let pending = loop {
-            match core.pipeline.sequence(&core.base, &mut request, &mut self.turn)? {
+            let reads = self.reads.as_ref().map(RefCell::borrow);
+            let isolation = core.options.isolation;
+            let claim = reads.as_deref().map(|reads| Claim { seen: self.seen, reads, isolation });
+            let turn = &mut self.turn;
+            match core.pipeline.sequence(&core.base, &mut request, &core.turn, turn, claim.as_ref())? {
                 Some(pending) => break pending,
                 None if patience == 0 => {
                     return Err(Error::new(ErrorKind::Io, "the log stays full although checkpoints succeed"));
@@ -309,6 +405,7 @@ impl WriteTxn {
         if let Some(found) = self.said(|own| own.get(tree.0, key, &mut call))? {
             return Ok(found);
         }
+        self.note_read(tree, key);
         for pending in &self.below {
             if let Some(found) = self.said_below(pending).get(tree.0, key, &mut call)? {
                 return Ok(found);
@@ -369,12 +466,19 @@ impl View for WriteTxn {
         } else {
             self.snapshot.raw_cursor(tree, lower, upper)
         };
-        Ok(Cursor::over_layers(base, tree, self.snapshot.seen(), snapshot, layers, lower, upper))
+        let mut cursor = Cursor::over_layers(base, tree, self.snapshot.seen(), snapshot, layers, lower, upper);
+        if let Some(reads) = &self.reads {
+            cursor.note_in(reads);
+        }
+        Ok(cursor)
     }
 }
 
 impl Drop for WriteTxn {
     fn drop(&mut self) {
+        if self.reads.is_some() {
+            self.shared.pipeline.leave(self.seen);
+        }
         // I20: what was written to extents is free again. A failure here can only leak them until the file is opened again.
         let extents = self.extents.take();
         if !extents.is_empty()

@@ -1,7 +1,8 @@
 //! The end of the log that is sequenced and not written yet.
 
 use crate::ckpt::LogPosition;
-use crate::wal::{Full, RingWindow, Sealed, Sealer, Stamp, body_check, record_len};
+use crate::wal::{Full, OpsWriter, RingWindow, Sealed, Sealer, Stamp, body_check, record_len};
+use xxhash_rust::xxh3::Xxh3;
 
 /// Records in memory.
 pub(super) struct LogBuffer {
@@ -84,15 +85,64 @@ impl LogBuffer {
     }
 }
 
-/// A commit's body with its check, which is computed outside any lock.
+/// A commit's body with its check, which is computed outside any lock but for the end, which only the sequencer knows.
 pub(crate) struct CheckedBody {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) check: u64,
+    bytes: Vec<u8>,
+    own: usize,
+    check: u64,
+    state: Option<Box<Xxh3>>,
 }
 
 impl CheckedBody {
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        let check = body_check(&bytes);
-        Self { bytes, check }
+    /// A body; `open` if an end is to be put to it.
+    pub(crate) fn new(bytes: Vec<u8>, open: bool) -> Self {
+        let state = open.then(|| {
+            let mut state = Box::new(Xxh3::new());
+            state.update(&bytes);
+            state
+        });
+        let check = if open { 0 } else { body_check(&bytes) };
+        Self { own: bytes.len(), bytes, check, state }
+    }
+
+    /// Puts an end to it, in the place of any that was there.
+    pub(super) fn end_with(&mut self, append: impl FnOnce(&mut OpsWriter)) {
+        self.bytes.truncate(self.own);
+        let mut ops = OpsWriter::append_to(std::mem::take(&mut self.bytes));
+        append(&mut ops);
+        self.bytes = ops.into_body();
+        if let Some(mut state) = self.state.clone() {
+            state.update(self.bytes.get(self.own..).unwrap_or_default());
+            self.check = state.digest();
+        }
+    }
+
+    /// The bytes and their check.
+    pub(super) fn parts(&self) -> (&[u8], u64) {
+        (&self.bytes, self.check)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wal::Op;
+
+    #[test]
+    fn the_check_covers_the_end() {
+        let whole = |ops: &[Op<'_>]| {
+            let mut out = OpsWriter::new();
+            ops.iter().for_each(|&op| out.push(op));
+            out.into_body()
+        };
+        let (a, b) = (Op::Put { tree: 1, key: b"k", value: &[7; 300] }, Op::Delete { tree: 2, key: b"long" });
+        let mut body = CheckedBody::new(whole(&[a]), true);
+        for end in [a, b] {
+            body.end_with(|ops| ops.push(end));
+            let expected = whole(&[a, end]);
+            assert_eq!(body.parts(), (expected.as_slice(), body_check(&expected)));
+        }
+        let closed = CheckedBody::new(whole(&[a]), false);
+        assert_eq!(closed.parts().1, body_check(closed.parts().0));
     }
 }

@@ -1,19 +1,27 @@
-//! Transactions below the seam: private write sets, one writer at a time, and the commit pipeline.
+//! Transactions below the seam: private write sets, optimistic and exclusive writers, and the commit pipeline.
 //!
-//! A writer keeps its changes private until commit (I20). Committing sequences it (timestamp, place in the log), and from then on the next
-//! writer may begin: it reads through the sequenced write sets that are not yet applied. Whoever finds the log idle leads: it
+//! A writer keeps its changes private until commit (I20), and reads through the write sets that were sequenced before it and are not yet
+//! applied. Committing validates what it read against what was sequenced meanwhile (I18), and sequences it: a timestamp, a place in
+//! the log. An exclusive writer holds back all sequencing from its beginning to its end, and so never conflicts. Whoever finds the log idle leads: it
 //! makes the records of everybody who waits durable with one write and one sync, applies them in order, publishes, and wakes
 //! the others. No timers; groups form while a flush is under way (I15, I21, I22).
 
 mod apply;
 mod log_buffer;
 mod pipeline;
+mod read_set;
 mod run;
+mod tally;
 mod turn;
+mod window;
 pub(crate) mod write_set;
 
 pub(crate) use apply::{Batch, apply_batches};
 pub(crate) use log_buffer::CheckedBody;
-pub(crate) use pipeline::{Pending, Pipeline, Request};
+pub(crate) use pipeline::{Pending, Pipeline, Request, WriterView};
+pub(crate) use read_set::ReadSet;
 pub(crate) use run::{Run, Said, read_page};
+pub(crate) use tally::{Tally, TallyChange};
 pub(crate) use turn::{Turn, WriterTurn};
+pub(crate) use window::Claim;
+pub use window::Isolation;

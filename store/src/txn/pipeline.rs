@@ -1,7 +1,7 @@
 //! The commit pipeline: sequence, flush together, apply in order, publish, wake.
 //!
 //! ```text
-//!  writer:   [ turn ... sequence ]  next writer begins here
+//!  writer:   [ ... validate, sequence ]  the next exclusive writer begins here
 //!                          \
 //!  leader:                  take the queue -> write and sync the log -> applier's turn -> apply -> publish -> wake all
 //!                                                                  \ the next leader may flush from here on
@@ -12,18 +12,21 @@
 
 use super::apply::{Batch, apply_batches};
 use super::log_buffer::{CheckedBody, LogBuffer, Taken};
+use super::read_set::fingerprint;
 use super::run::Run;
-use super::turn::Turn;
+use super::tally::{Tallies, TallyChange};
+use super::turn::{Turn, WriterTurn};
+use super::window::{Claim, Window};
 use super::write_set::WriteSet;
 use crate::ckpt::{ApplyState, Base, Counts, LogPosition, open_log};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Extent;
 use crate::tree::Registered;
-use crate::wal::{Blocker, Full, Sealer, UNIT};
+use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Log bytes that deferred commits may gather before one of them writes them out.
 const GATHERED: usize = 1 << 20;
@@ -43,6 +46,20 @@ pub(crate) struct Pending {
     durability: Durability,
     /// The log behind it.
     end: LogPosition,
+    /// Sorted fingerprints of what it writes, for validation.
+    prints: OnceLock<Vec<u64>>,
+}
+
+impl Pending {
+    /// Sorted fingerprints of the keys that it writes.
+    pub(super) fn prints(&self) -> &[u64] {
+        self.prints.get_or_init(|| {
+            let of = |tree| self.writes.entries(tree).map(move |(key, _)| fingerprint(tree, key));
+            let mut prints: Vec<u64> = self.writes.trees().flat_map(of).collect();
+            prints.sort_unstable();
+            prints
+        })
+    }
 }
 
 /// What a writer hands over to be sequenced.
@@ -57,8 +74,18 @@ pub(crate) struct Request {
     pub(crate) extents: Vec<Extent>,
     /// See [`Pending`].
     pub(crate) spills: Vec<Extent>,
+    /// What it does to tallies.
+    pub(crate) tallies: Vec<TallyChange>,
     /// How far the commit goes before it returns.
     pub(crate) durability: Durability,
+}
+
+/// A writer's view: a registered snapshot and, newest first, the sequenced write sets above it.
+pub(crate) struct WriterView {
+    pub(crate) registered: Registered,
+    pub(crate) below: Vec<Arc<Pending>>,
+    /// The newest commit among all these.
+    pub(crate) seen: u64,
 }
 
 /// See the module.
@@ -66,6 +93,8 @@ pub(crate) struct Pipeline {
     state: Mutex<State>,
     changed: Condvar,
     salt: u64,
+    /// Counters that commits change without conflict.
+    pub(crate) tallies: Tallies,
 }
 
 struct State {
@@ -76,6 +105,8 @@ struct State {
     queue: Vec<Arc<Pending>>,
     /// Sequenced and not published, oldest first.
     unapplied: VecDeque<Arc<Pending>>,
+    /// What running optimistic transactions are validated against.
+    window: Window,
     leading: bool,
     /// Whether this session's salt is on disk (I35).
     opened: bool,
@@ -90,61 +121,103 @@ impl Pipeline {
                 last,
                 queue: Vec::new(),
                 unapplied: VecDeque::new(),
+                window: Window::default(),
                 leading: false,
                 opened: false,
             }),
             changed: Condvar::new(),
             salt,
+            tallies: Tallies::default(),
         }
     }
 
-    /// What a writer that begins now reads from: a registered snapshot and, newest first, the sequenced write sets above it.
-    pub(crate) fn view(&self, base: &Base) -> Result<(Registered, Vec<Arc<Pending>>)> {
+    /// What a writer that begins now reads from. One that is `optimistic` is validated when it commits; [`leave`](Self::leave) ends that.
+    pub(crate) fn view(&self, base: &Base, optimistic: bool) -> Result<WriterView> {
         // Under the lock: what is published after this registration was in `unapplied` before.
-        let state = self.state.lock();
-        // Exempt: the writer whose turn it is keeps its view; what can be superseded under it is bounded by what is sequenced.
-        let registered = base.registry.register_exempt().map_err(|_| too_many_snapshots())?;
+        let mut state = self.state.lock();
+        // An exclusive writer keeps its view: what can be superseded under it is bounded by what is sequenced.
+        let registered = if optimistic { base.registry.register() } else { base.registry.register_exempt() };
+        let registered = registered.map_err(|_| too_many_snapshots())?;
         let above = |pending: &&Arc<Pending>| pending.timestamp > registered.snapshot;
-        let sets = state.unapplied.iter().rev().filter(above).cloned().collect();
-        Ok((registered, sets))
+        let below = state.unapplied.iter().rev().filter(above).cloned().collect();
+        let seen = state.last;
+        if optimistic {
+            state.window.enter(seen);
+        }
+        Ok(WriterView { registered, below, seen })
     }
 
-    /// Gives the commit its timestamp and its place in the log, and ends the writer's turn. `None` if the log has no room for it now.
+    /// An optimistic writer has ended.
+    pub(crate) fn leave(&self, seen: u64) {
+        self.state.lock().window.leave(seen);
+    }
+
+    /// Gives the commit its timestamp and its place in the log, and ends an exclusive writer's turn. An optimistic one, which has a
+    /// `claim`, waits for exclusive ones to end, and is validated. `None` if the log has no room for it now.
     pub(crate) fn sequence(
         &self,
         base: &Base,
         request: &mut Option<Request>,
+        gate: &WriterTurn,
         turn: &mut Option<Turn>,
+        claim: Option<&Claim<'_>>,
     ) -> Result<Option<Arc<Pending>>> {
-        let mut state = self.state.lock();
+        let mut state = self.enter_sequencer(gate, claim.is_some())?;
         base.poison.check()?;
-        let Some(wanted) = request.as_ref() else { return Ok(None) };
+        let Some(wanted) = request.as_mut() else { return Ok(None) };
+        if let Some(claim) = claim {
+            state.window.validate(claim, &wanted.writes)?;
+        }
         let timestamp = state.last + 1;
-        match state.log.append(&base.window, timestamp, &wanted.body.bytes, wanted.body.check) {
+        let tallies = self.tallies.outcome(&wanted.tallies);
+        let stored = || wanted.tallies.iter().zip(&tallies);
+        if !tallies.is_empty() {
+            wanted.body.end_with(|ops| {
+                for (TallyChange { tree, key, .. }, value) in stored() {
+                    ops.push(Op::Put { tree: *tree, key, value });
+                }
+            });
+        }
+        let (bytes, check) = wanted.body.parts();
+        match state.log.append(&base.window, timestamp, bytes, check) {
             Ok(()) => {}
             Err(Full { blocker: Blocker::Capacity, .. }) => {
                 return Err(Error::new(ErrorKind::InvalidArgument, "the log is too small for any commit"));
             }
             Err(_) => return Ok(None),
         }
+        for (TallyChange { tree, key, .. }, value) in wanted.tallies.iter().zip(&tallies) {
+            wanted.writes.put(*tree, key, value, false);
+        }
+        self.tallies.settle(&wanted.tallies);
         let Some(Request { writes, runs, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
-        let end = state.log.end();
-        let pending = Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end });
+        let (end, prints) = (state.log.end(), OnceLock::new());
+        let pending = Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end, prints });
         state.last = timestamp;
         state.queue.push(Arc::clone(&pending));
         state.unapplied.push_back(Arc::clone(&pending));
-        // The next writer may begin: it reads through this one.
+        state.window.push(&pending);
+        // The next exclusive writer may begin: it reads through this one.
         *turn = None;
         Ok(Some(pending))
     }
 
-    /// Waits until the commit is as durable as it asked for, applied and visible; leads if nobody does.
-    pub(crate) fn finish(&self, base: &Base, pending: &Pending) -> Result<()> {
-        let mut state = self.state.lock();
+    /// The sequencer's lock, when no exclusive writer holds sequencing back. One that begins later sees what is sequenced under it.
+    fn enter_sequencer(&self, gate: &WriterTurn, optimistic: bool) -> Result<MutexGuard<'_, State>> {
         loop {
-            if base.registry.published() >= pending.timestamp {
-                return Ok(());
+            let state = self.state.lock();
+            if !optimistic || !gate.is_held() {
+                return Ok(state);
             }
+            drop(state);
+            gate.wait()?;
+        }
+    }
+
+    /// Waits until everything up to a timestamp is visible: for a transaction that wrote nothing, but has seen what was only sequenced.
+    pub(crate) fn wait_visible(&self, base: &Base, timestamp: u64) -> Result<()> {
+        let mut state = self.state.lock();
+        while base.registry.published() < timestamp {
             base.poison.check()?;
             if state.leading || state.queue.is_empty() {
                 self.changed.wait(&mut state);
@@ -152,6 +225,12 @@ impl Pipeline {
                 state = self.lead(base, state)?;
             }
         }
+        Ok(())
+    }
+
+    /// Waits until the commit is as durable as it asked for, applied and visible; leads if nobody does.
+    pub(crate) fn finish(&self, base: &Base, pending: &Pending) -> Result<()> {
+        self.wait_visible(base, pending.timestamp)
     }
 
     /// Makes everything sequenced so far durable.

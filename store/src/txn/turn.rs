@@ -1,18 +1,30 @@
-//! Whose turn it is to write: one writer at a time, until it is sequenced.
+//! Whose turn it is to write alone: one exclusive writer at a time, until it is sequenced. It holds back the sequencing of all others.
 
 use crate::error::{Error, ErrorKind, Result};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+fn nested() -> Error {
+    Error::new(
+        ErrorKind::NestedTransaction,
+        "this thread has a write transaction open already; a second one would wait for it for ever",
+    )
+}
 
 /// Hands out turns.
-#[derive(Default)]
 pub(crate) struct WriterTurn {
     state: Mutex<State>,
     /// Writers wait here, each for one predecessor.
     free: Condvar,
     /// `close` waits here, so that a wake-up meant for a writer never goes to it.
     ended: Condvar,
+    /// Whether there is a holder, for those who only look.
+    held: AtomicBool,
+    /// How long anybody waits.
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -26,9 +38,62 @@ struct State {
 pub(crate) struct Turn(Arc<WriterTurn>);
 
 impl WriterTurn {
+    /// A turn that is waited for so long at most.
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self {
+            state: Mutex::default(),
+            free: Condvar::new(),
+            ended: Condvar::new(),
+            held: AtomicBool::new(false),
+            patience,
+        }
+    }
+
+    /// Whether an exclusive writer runs, or begins.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// Fails if this thread has an exclusive writer open.
+    pub(crate) fn check_nesting(&self) -> Result<()> {
+        if self.is_held() && self.state.lock().holder == Some(thread::current().id()) { Err(nested()) } else { Ok(()) }
+    }
+
+    /// Waits until no exclusive writer runs.
+    pub(crate) fn wait(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        let mut slices = 0;
+        while let Some(holder) = state.holder {
+            if holder == thread::current().id() {
+                return Err(nested());
+            }
+            slices = self.pause(&self.ended, &mut state, slices)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a part of the patience; fails when it is used up.
+    fn pause(&self, on: &Condvar, state: &mut MutexGuard<'_, State>, slices: u32) -> Result<u32> {
+        const SLICES: u32 = 64;
+        if !on.wait_for(state, self.patience / SLICES).timed_out() {
+            return Ok(slices);
+        }
+        if slices + 1 < SLICES {
+            return Ok(slices + 1);
+        }
+        Err(Error::new(
+            ErrorKind::Timeout,
+            format!(
+                "another write transaction has been open for {:.1?}; end it, or allow more with `Options::write_timeout`",
+                self.patience
+            ),
+        ))
+    }
+
     /// Waits for the turn. A thread that holds one already would wait for itself: that is an error.
     pub(crate) fn take(self: &Arc<Self>) -> Result<Turn> {
         let me = thread::current().id();
+        let mut slices = 0;
         let mut state = self.state.lock();
         loop {
             if state.closed {
@@ -37,15 +102,11 @@ impl WriterTurn {
             match state.holder {
                 None => {
                     state.holder = Some(me);
+                    self.held.store(true, Ordering::SeqCst);
                     return Ok(Turn(Arc::clone(self)));
                 }
-                Some(holder) if holder == me => {
-                    return Err(Error::new(
-                        ErrorKind::NestedTransaction,
-                        "this thread has a write transaction open already; a second one would wait for it for ever",
-                    ));
-                }
-                Some(_) => self.free.wait(&mut state),
+                Some(holder) if holder == me => return Err(nested()),
+                Some(_) => slices = self.pause(&self.free, &mut state, slices)?,
             }
         }
     }
@@ -72,7 +133,11 @@ impl WriterTurn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.state.lock().holder = None;
+        {
+            let mut state = self.0.state.lock();
+            state.holder = None;
+            self.0.held.store(false, Ordering::SeqCst);
+        }
         self.0.free.notify_one();
         self.0.ended.notify_all();
     }

@@ -1,9 +1,8 @@
 //! What a table needs of its transaction, and the markers that say what it may do.
 
-use super::catalog::{self, Counter};
+use super::catalog;
 use crate::engine::{self, TreeId, View};
 use crate::error::{Error, ErrorKind, Result};
-use std::cell::RefCell;
 
 /// Marks tables of a read transaction.
 ///
@@ -45,41 +44,40 @@ pub trait CanWrite<T> {}
 
 impl<T> CanWrite<T> for ReadWrite {}
 
-/// The engine's write transaction and the counters that its tables change.
+/// The engine's write transaction, and what it does to tables' counters.
 pub(super) struct Writer {
     pub(super) txn: engine::WriteTxn,
-    /// Counters of the tables written so far.
-    counters: RefCell<Vec<(u32, Counter)>>,
 }
 
 impl Writer {
     pub(super) fn new(txn: engine::WriteTxn) -> Self {
-        Self { txn, counters: RefCell::default() }
+        Self { txn }
     }
 
-    /// Changes a table's counter.
-    pub(super) fn count<T>(&self, table: u32, change: impl FnOnce(&mut Counter) -> T) -> Result<T> {
-        let mut counters = self.counters.borrow_mut();
-        if let Some((_, counter)) = counters.iter_mut().find(|(known, _)| *known == table) {
-            return Ok(change(counter));
-        }
-        let mut counter = catalog::counter(&self.txn, table)?;
-        let result = change(&mut counter);
-        counters.push((table, counter));
-        Ok(result)
+    /// Adds to the number of a table's records.
+    pub(super) fn add(&self, table: u32, records: i64) -> Result<()> {
+        self.txn.tally(catalog::TREE, &catalog::counter_key(table), records, 0)
+    }
+
+    /// An automatic id was given to a record that is stored.
+    pub(super) fn used(&self, table: u32, id: u64) -> Result<()> {
+        let key = catalog::counter_key(table);
+        self.txn.number_taken(catalog::TREE, &key, id)?;
+        self.txn.tally(catalog::TREE, &key, 0, id)
+    }
+
+    /// The next automatic id of a table.
+    pub(super) fn next_id(&self, table: u32) -> Result<Option<u64>> {
+        self.txn.next_number(catalog::TREE, &catalog::counter_key(table))
     }
 
     /// A table is gone: its counter too.
     pub(super) fn forget(&self, table: u32) -> Result<()> {
-        self.counters.borrow_mut().retain(|(known, _)| *known != table);
-        self.txn.delete(catalog::TREE, &catalog::counter_key(table))
+        self.txn.forget_tally(catalog::TREE, &catalog::counter_key(table))
     }
 
-    /// Writes the counters and commits.
+    /// Commits.
     pub(super) fn commit(self, durability: engine::Durability) -> Result<()> {
-        for (table, counter) in self.counters.borrow().iter() {
-            self.txn.put(catalog::TREE, &catalog::counter_key(*table), &counter.encode())?;
-        }
         self.txn.commit(durability).map(|_| ())
     }
 }
@@ -105,11 +103,12 @@ impl<'tx> Access<'tx> {
         self.writer.ok_or_else(|| Error::new(ErrorKind::ReadOnly, "this table was opened in a read transaction"))
     }
 
-    pub(super) fn counter(&self, table: u32) -> Result<Counter> {
-        match self.writer {
-            Some(writer) => writer.count(table, |counter| *counter),
-            None => catalog::counter(self.view, table),
-        }
+    /// How many records a table has. In a write transaction: a read that every insert and remove of another one conflicts with.
+    pub(super) fn records(&self, table: u32) -> Result<u64> {
+        let stored = catalog::counter(self.view, table)?.sum;
+        let key = catalog::counter_key(table);
+        let own = self.writer.map_or(0, |writer| writer.txn.tallied(catalog::TREE, &key));
+        Ok(stored.saturating_add_signed(own))
     }
 
     /// Whether a key is there.

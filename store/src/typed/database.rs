@@ -41,6 +41,9 @@ pub struct Database<S> {
     of: PhantomData<fn() -> S>,
 }
 
+/// A closure that met so many conflicts runs alone.
+const CONFLICTS: u32 = 8;
+
 /// What the handles and transactions of a database share.
 pub(super) struct Inner {
     pub(super) engine: Engine,
@@ -219,9 +222,12 @@ impl<S> Database<S> {
         read(&self.begin_read()?)
     }
 
-    /// Runs a write transaction: `Ok` commits it, with the durability of the options; an error or a panic rolls it back. One runs at a
-    /// time; others wait until it is in the log, not until it is durable. A later version runs them side by side and repeats the closure
-    /// when two conflict, so it must be ready to run again.
+    /// Runs a write transaction: `Ok` commits it, with the durability of the options; an error or a panic rolls it back.
+    ///
+    /// Closures of several threads run side by side. When one commits that has read what another has changed meanwhile, it is rolled back
+    /// and run again, so it should do nothing outside the database that must not happen twice. After a few conflicts it runs
+    /// alone. What it reads is consistent at all times; with [`Isolation::Serializable`](crate::Isolation::Serializable), the default,
+    /// all commits together have the outcome of running one after the other.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};
@@ -252,10 +258,38 @@ impl<S> Database<S> {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_with<T>(&self, durability: Durability, mut write: impl FnMut(&WriteTxn<S>) -> Result<T>) -> Result<T> {
-        let txn = self.begin_write()?;
-        let value = write(&txn)?;
-        txn.commit_with(durability)?;
-        Ok(value)
+        self.transact(durability, &mut write)
+    }
+
+    /// Runs a closure until it commits or gives up.
+    fn transact<T, E: From<Error>>(
+        &self,
+        durability: Durability,
+        write: &mut dyn FnMut(&WriteTxn<S>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let engine = &self.inner.engine;
+        let _nesting = engine.enter()?;
+        let mut conflicts = 0;
+        loop {
+            let alone = conflicts >= CONFLICTS;
+            let txn = if alone { engine.begin_within()? } else { engine.begin_optimistic()? };
+            let txn = WriteTxn::new(Arc::clone(&self.inner), txn, durability);
+            match write(&txn) {
+                Ok(value) => match txn.commit() {
+                    Ok(()) => return Ok(value),
+                    Err(error) if !alone && error.kind() == ErrorKind::Conflict => {}
+                    Err(error) => return Err(error.into()),
+                },
+                // What it saw was taken from it; with a view that nobody takes it may well succeed.
+                Err(_) if !alone && txn.is_cancelled() => {}
+                Err(error) => return Err(error),
+            }
+            engine.note_retry();
+            conflicts += 1;
+            for _ in 0..1u32 << conflicts {
+                std::thread::yield_now();
+            }
+        }
     }
 
     /// [`write`](Self::write) for closures with an error type of their own.
@@ -281,10 +315,7 @@ impl<S> Database<S> {
     /// # Errors
     /// What the closure returns, and what [`write`](Self::write) says, turned into that type.
     pub fn try_write<T, E: From<Error>>(&self, mut write: impl FnMut(&WriteTxn<S>) -> Result<T, E>) -> Result<T, E> {
-        let txn = self.begin_write()?;
-        let value = write(&txn)?;
-        txn.commit()?;
-        Ok(value)
+        self.transact(self.inner.durability, &mut write)
     }
 
     /// [`read`](Self::read) for closures with an error type of their own.
@@ -321,7 +352,10 @@ impl<S> Database<S> {
         Ok(ReadTxn::new(Arc::clone(&self.inner), self.inner.engine.snapshot()?))
     }
 
-    /// Begins a write transaction, for where a closure does not fit. Dropping it rolls back. Waits for the one that runs.
+    /// Begins an exclusive write transaction, for where a closure does not fit. Dropping it rolls back.
+    ///
+    /// Waits for the exclusive one that runs. While this one is open no other transaction commits: closures of
+    /// [`write`](Self::write) run, and wait at their end. So it never conflicts.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};

@@ -1,9 +1,10 @@
 //! How a database is opened.
 
 use super::{Database, Schema};
-use crate::engine::{Durability, EngineOptions};
+use crate::engine::{Durability, EngineOptions, Isolation};
 use crate::error::{Error, ErrorKind, Result};
 use std::path::Path;
+use std::time::Duration;
 
 /// Options of a database. All have defaults that suit most programs.
 ///
@@ -65,6 +66,30 @@ impl Options {
     #[must_use]
     pub fn log_size(mut self, bytes: u64) -> Self {
         self.engine.log_size = bytes;
+        self
+    }
+
+    /// What commits are validated against. Use [`Isolation::Snapshot`] for transactions that read much and write little, if write skew
+    /// cannot hurt. Default: [`Isolation::Serializable`].
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().isolation(tamarack::Isolation::Snapshot);
+    /// ```
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.engine.isolation = isolation;
+        self
+    }
+
+    /// How long a writer waits for a transaction of [`Database::begin_write`] that somebody keeps open, before it gives up with
+    /// [`ErrorKind::Timeout`]. Default: one minute.
+    ///
+    /// ```
+    /// let options = tamarack::Options::new().write_timeout(std::time::Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.engine.write_timeout = timeout;
         self
     }
 

@@ -291,7 +291,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn len(&self) -> Result<u64> {
-        self.access.counter(self.resolved.table).map(|counter| counter.records)
+        self.access.records(self.resolved.table)
     }
 
     /// Whether there are no records.
@@ -442,7 +442,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             self.unlist(writer, &entry)?;
         }
         writer.txn.delete(self.resolved.tree, key).map_err(|error| self.named(error))?;
-        writer.count(self.resolved.table, |counter| counter.records = counter.records.saturating_sub(1))
+        writer.add(self.resolved.table, -1)
     }
 
     /// All index entries of a record, in order of index and key.
@@ -489,13 +489,10 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             }
         }
         writer.txn.put(self.resolved.tree, &key, &row).map_err(|error| self.named(error))?;
-        if is_new || new_id.is_some() {
-            writer.count(self.resolved.table, |counter| {
-                counter.records += u64::from(is_new);
-                counter.last_id = counter.last_id.max(new_id.unwrap_or(0));
-            })?;
+        if is_new {
+            writer.add(self.resolved.table, 1)?;
         }
-        Ok(())
+        new_id.map_or(Ok(()), |id| writer.used(self.resolved.table, id))
     }
 
     fn row(&self, record: &R) -> Result<Vec<u8>> {
@@ -566,7 +563,7 @@ impl Write {
         if id != 0 {
             return Ok(id);
         }
-        let next = table.access.counter(table.resolved.table)?.last_id.checked_add(1);
+        let next = table.access.writer()?.next_id(table.resolved.table)?;
         let next = next.ok_or_else(|| {
             table.named(Error::new(ErrorKind::KeyExists, "the largest automatic id is taken: no id is left"))
         })?;

@@ -3,7 +3,7 @@
 use crate::ckpt::Base;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a database holds in memory and has done since it was opened. From [`Database::stats`].
+/// What a database holds in memory and has done since it was opened. From [`Database::stats`](crate::Database::stats).
 ///
 /// Counts are exact while nothing runs; beside running transactions they are those of moments close to each other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

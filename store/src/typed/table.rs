@@ -287,7 +287,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn len(&self) -> Result<u64> {
-        self.access.counter(self.table).map(|counter| counter.records)
+        self.access.records(self.table)
     }
 
     /// Whether there are no entries.
@@ -398,7 +398,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         }
         writer.txn.put(self.tree, key, stored).map_err(|error| self.named(error))?;
         if is_new {
-            writer.count(self.table, |counter| counter.records += 1)?;
+            writer.add(self.table, 1)?;
         }
         Ok(())
     }
@@ -434,7 +434,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     pub(super) fn forget_encoded(&self, key: &[u8]) -> Result<()> {
         let writer = self.access.writer()?;
         writer.txn.delete(self.tree, key).map_err(|error| self.named(error))?;
-        writer.count(self.table, |counter| counter.records = counter.records.saturating_sub(1))
+        writer.add(self.table, -1)
     }
 
     /// The place of a key, to look at it and change it in one go.

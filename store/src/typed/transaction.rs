@@ -250,6 +250,11 @@ impl<S> WriteTxn<S> {
         self.writer.commit(durability)
     }
 
+    /// Whether its view was given up for want of memory.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.writer.txn.is_cancelled()
+    }
+
     /// Gives up: nothing was written. Dropping does the same.
     ///
     /// ```

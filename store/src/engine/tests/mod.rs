@@ -3,6 +3,7 @@
 mod basics;
 mod crash;
 mod faults;
+mod isolation;
 mod memory;
 mod model;
 
@@ -32,8 +33,8 @@ fn small(background: Background, seed: u64) -> EngineOptions {
         memory,
         reserve,
         background,
-        read_only: false,
         seed: Some(seed),
+        ..EngineOptions::default()
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```text
 //! 00                      the header: format 01, then next table (u32), next tree (u32), both little-endian
 //! 01, name of a table     the table: format 01, table (u32), tree (u32), fingerprint (u64), then the descriptor (entry.rs)
-//! 02, table (u32, BE)     its counter: records (u64), next automatic id (u64)
+//! 02, table (u32, BE)     its counter: records (u64), largest automatic id (u64)
 //! ```
 //!
 //! Source code carries names; numbers are given here, when a table is made, and never used again. A program's schema is compared with
@@ -19,7 +19,7 @@ use diff::mismatch;
 pub(super) use entry::TableEntry;
 pub(super) use install::{Resolved, create_plain, drop_plain, find_plain, install, plain_fingerprint};
 
-use crate::engine::{TreeId, View};
+use crate::engine::{Tally, TreeId, View};
 use crate::error::{Error, ErrorKind, Result};
 use tamarack_codec::{DecodeError, decode_value};
 
@@ -35,29 +35,6 @@ const FORMAT: u8 = 1;
 const HEADER_KEY: [u8; 1] = [0];
 const TABLE: u8 = 1;
 const COUNTER: u8 = 2;
-
-/// A table's counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counter {
-    /// Records in the table.
-    pub(super) records: u64,
-    /// The largest automatic id given so far.
-    pub(super) last_id: u64,
-}
-
-impl Counter {
-    pub(super) fn encode(self) -> [u8; 16] {
-        let mut out = [0; 16];
-        let (records, last_id) = out.split_at_mut(8);
-        records.copy_from_slice(&self.records.to_le_bytes());
-        last_id.copy_from_slice(&self.last_id.to_le_bytes());
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        decode_value(bytes).map(|(records, last_id)| Self { records, last_id })
-    }
-}
 
 /// The stored key of a counter.
 pub(super) fn counter_key(table: u32) -> [u8; 5] {
@@ -90,8 +67,9 @@ fn damaged(error: DecodeError) -> Error {
 }
 
 /// A table's counter; zero if it was never written.
-pub(super) fn counter(view: &dyn View, table: u32) -> Result<Counter> {
-    Ok(read(view, &counter_key(table), Counter::decode)?.unwrap_or_default())
+pub(super) fn counter(view: &dyn View, table: u32) -> Result<Tally> {
+    let decode = |bytes: &[u8]| decode_value(bytes).map(|(sum, max)| Tally { sum, max });
+    Ok(read(view, &counter_key(table), decode)?.unwrap_or_default())
 }
 
 /// What is known of a plain table without reading its descriptor.

@@ -1,0 +1,37 @@
+//! Which databases this thread runs a write closure on: a second writer inside it would conflict with it, or wait for it, for ever.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::cell::RefCell;
+
+thread_local! {
+    static OPEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A write closure that runs on this thread, until this is dropped.
+pub(crate) struct Nesting(usize);
+
+impl Nesting {
+    /// Enters a closure on the database at an address.
+    pub(super) fn enter(database: usize) -> Result<Self> {
+        check(database)?;
+        OPEN.with_borrow_mut(|open| open.push(database));
+        Ok(Self(database))
+    }
+}
+
+impl Drop for Nesting {
+    fn drop(&mut self) {
+        OPEN.with_borrow_mut(|open| open.retain(|&database| database != self.0));
+    }
+}
+
+/// Fails inside a closure on this database.
+pub(super) fn check(database: usize) -> Result<()> {
+    if OPEN.with_borrow(|open| open.contains(&database)) {
+        return Err(Error::new(
+            ErrorKind::NestedTransaction,
+            "this thread is inside a write transaction of this database; use that one, or end it first",
+        ));
+    }
+    Ok(())
+}
