@@ -9,6 +9,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering};
+#[cfg(target_os = "linux")]
+use std::sync::atomic::AtomicBool;
 
 const CHUNKS: usize = 28;
 const ALIGN: usize = 64;
@@ -38,7 +40,7 @@ impl Region {
     pub(super) fn ensure(&self, slot: u32) -> bool {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Reserved(reserved) => reserved.holds(slot),
+            Self::Reserved(reserved) => reserved.ensure(slot),
             Self::Chunks(chunks) => chunks.ensure(slot),
         }
     }
@@ -75,6 +77,8 @@ pub(super) struct Reserved {
     start: NonNull<u8>,
     bytes: usize,
     slot_bytes: usize,
+    /// Whether huge pages were asked for.
+    huge: AtomicBool,
 }
 
 // SAFETY: the range is owned by this value and only handed out slot by slot; `Frame` says how slots may be touched.
@@ -92,23 +96,27 @@ impl Reserved {
     const SMALL: usize = 4 << 20;
 
     fn new(slot_bytes: usize, range: usize) -> Option<Self> {
-        use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
         let bytes = range.checked_next_multiple_of(slot_bytes.max(Self::SYSTEM_PAGE))?;
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a fresh mapping at an address that the system chooses touches no memory that exists.
         let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) };
         let start = NonNull::new(start.ok()?.cast::<u8>())?;
-        if bytes > Self::SMALL {
-            // SAFETY: the advice lies within the mapping made above, and changes no contents. A system without huge pages refuses it:
-            // nothing is lost.
-            let _ =
-                unsafe { madvise(start.add(Self::SMALL).as_ptr().cast(), bytes - Self::SMALL, Advice::LinuxHugepage) };
-        }
-        Some(Self { start, bytes, slot_bytes })
+        Some(Self { start, bytes, slot_bytes, huge: AtomicBool::new(false) })
     }
 
-    fn holds(&self, slot: u32) -> bool {
-        (slot as usize + 1).checked_mul(self.slot_bytes).is_some_and(|end| end <= self.bytes)
+    /// Called under the class's lock.
+    fn ensure(&self, slot: u32) -> bool {
+        let end = (slot as usize + 1).checked_mul(self.slot_bytes);
+        let fits = end.is_some_and(|end| end <= self.bytes);
+        if fits && end > Some(Self::SMALL) && !self.huge.swap(true, Ordering::Relaxed) {
+            // SAFETY: the advice lies within the mapping, and changes no contents. A system without huge pages refuses it: nothing is lost.
+            let _ = unsafe {
+                let rest = self.start.add(Self::SMALL).as_ptr().cast();
+                rustix::mm::madvise(rest, self.bytes - Self::SMALL, rustix::mm::Advice::LinuxHugepage)
+            };
+        }
+        fits
     }
 
     #[inline]

@@ -121,14 +121,15 @@ impl WriteTxn {
 
     /// Adds to a tally and raises its maximum. The value's key must not be written otherwise, but for deleting it.
     pub(crate) fn tally(&self, tree: TreeId, key: &[u8], add: i64, raise: u64) -> Result<()> {
-        self.learn(tree, key)?;
         let mut tallies = self.tallies.borrow_mut();
         if let Some(change) = tallies.iter_mut().find(|change| change.tree == tree.0 && change.key == key) {
             change.add += add;
             change.raise = change.raise.max(raise);
-        } else {
-            tallies.push(TallyChange { tree: tree.0, key: key.to_vec(), add, raise });
+            return Ok(());
         }
+        drop(tallies);
+        self.learn(tree, key)?;
+        self.tallies.borrow_mut().push(TallyChange { tree: tree.0, key: key.to_vec(), add, raise });
         Ok(())
     }
 

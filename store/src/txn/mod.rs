@@ -7,6 +7,7 @@
 //! the others. No timers; groups form while a flush is under way (I15, I21, I22).
 
 mod apply;
+mod filter;
 mod log_buffer;
 mod pipeline;
 mod read_set;

@@ -1,5 +1,7 @@
 //! The private writes of one transaction (I20): per tree an ordered map of small keys, values in one arena.
 
+use super::filter::Filter;
+use super::read_set::fingerprint;
 use crate::blob::BlobRef;
 use crate::error::Result;
 use crate::wal::{Op, OpsWriter};
@@ -100,6 +102,7 @@ pub(crate) struct WriteSet {
     encoded: usize,
     /// Values long enough for extents, by tree and key.
     large: Vec<(u32, SmallKey)>,
+    filter: Filter,
 }
 
 /// Takes a piece of an encoded write set: tree, first key, operations.
@@ -128,20 +131,30 @@ impl WriteSet {
         if large {
             self.large.push((tree, key.clone()));
         }
-        self.trees.entry(tree).or_default().map.insert(key, Write::Put(at, value.len() as u32));
+        self.insert(tree, key, Write::Put(at, value.len() as u32));
     }
 
     /// Stores a value that is in extents.
     pub(crate) fn put_overflow(&mut self, tree: u32, key: &[u8], blob: BlobRef) {
         self.encoded += OP_OVERHEAD + key.len() + crate::blob::BLOB_REF_LEN;
-        let map = &mut self.trees.entry(tree).or_default().map;
-        map.insert(SmallKey::new(key), Write::Overflow(Box::new(blob)));
+        self.insert(tree, SmallKey::new(key), Write::Overflow(Box::new(blob)));
     }
 
     /// Removes a key.
     pub(crate) fn delete(&mut self, tree: u32, key: &[u8]) {
         self.encoded += OP_OVERHEAD + key.len();
-        self.trees.entry(tree).or_default().map.insert(SmallKey::new(key), Write::Delete);
+        self.insert(tree, SmallKey::new(key), Write::Delete);
+    }
+
+    fn insert(&mut self, tree: u32, key: SmallKey, write: Write) {
+        if let Some(keys) = self.filter.outgrown() {
+            self.filter.restart(keys);
+            for (&tree, writes) in &self.trees {
+                writes.map.keys().for_each(|key| self.filter.add(fingerprint(tree, key.as_slice())));
+            }
+        }
+        self.filter.add(fingerprint(tree, key.as_slice()));
+        self.trees.entry(tree).or_default().map.insert(key, write);
     }
 
     /// Removes a whole tree.
@@ -173,7 +186,8 @@ impl WriteSet {
     /// What it says of a key; `None`: ask what lies below.
     pub(crate) fn get(&self, tree: u32, key: &[u8]) -> Option<Hit<'_>> {
         let writes = self.trees.get(&tree)?;
-        match writes.map.get(key) {
+        let found = if self.filter.may_hold(fingerprint(tree, key)) { writes.map.get(key) } else { None };
+        match found {
             Some(write) => Some(self.hit(write)),
             None => writes.dropped.then_some(Hit::Deleted),
         }
