@@ -8,9 +8,9 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, Ordering};
 #[cfg(target_os = "linux")]
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 const CHUNKS: usize = 28;
 const ALIGN: usize = 64;

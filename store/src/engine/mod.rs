@@ -22,7 +22,7 @@ pub(crate) use open::Engine;
 pub(crate) use options::{Background, EngineOptions};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use value::Value;
-pub(crate) use write::WriteTxn;
+pub(crate) use write::{Sequenced, WriteTxn};
 
 pub use crate::txn::Isolation;
 pub(crate) use crate::txn::Tally;

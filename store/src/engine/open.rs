@@ -63,6 +63,8 @@ struct Signal {
     done: Condvar,
     /// Whether the thread knows of unflushed commits: saves the lock for each of them.
     unflushed: AtomicBool,
+    /// Whether commits that nobody waits for want a leader.
+    drive: AtomicBool,
 }
 
 #[derive(Default)]
@@ -250,6 +252,11 @@ impl Core {
                 wanted.ended = asked;
                 wanted.result = result;
                 self.signal.done.notify_all();
+            } else if self.signal.drive.swap(false, Ordering::AcqRel) {
+                drop(wanted);
+                // A failure has poisoned the database and is reported to whoever commits next.
+                let _ = self.pipeline.drive(&self.base);
+                wanted = self.signal.state.lock();
             } else if self.signal.unflushed.load(Ordering::Acquire) {
                 self.signal.work.wait_for(&mut wanted, GATHER);
                 self.signal.unflushed.store(false, Ordering::Release);
@@ -312,6 +319,15 @@ impl Core {
 
     /// After a commit: late flushes and checkpoints that have become due.
     pub(super) fn after_commit(&self, deferred: bool) -> Result<()> {
+        if self.pipeline.wants_driver() {
+            if self.options.background == Background::Inline {
+                self.pipeline.drive(&self.base)?;
+            } else {
+                let _wanted = self.signal.state.lock();
+                self.signal.drive.store(true, Ordering::Release);
+                self.signal.work.notify_one();
+            }
+        }
         let due = self.checkpoint_due();
         if self.options.background == Background::Inline {
             // A failed checkpoint leaves the commit as it is; the next one tries again, and says so when the log is full.

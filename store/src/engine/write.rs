@@ -43,6 +43,49 @@ pub(crate) struct WriteTxn {
     extents: RefCell<Vec<Extent>>,
 }
 
+/// A commit that has its place: nothing but a failure of the storage undoes it.
+pub(crate) struct Sequenced {
+    core: Arc<Shared>,
+    /// `None` if it wrote nothing.
+    pending: Option<Arc<Pending>>,
+    /// The newest commit that the transaction saw.
+    seen: u64,
+    durability: Durability,
+}
+
+impl Sequenced {
+    /// Waits until it is as durable as it asked for, and visible. Returns its timestamp.
+    pub(crate) fn finish(self) -> Result<u64> {
+        let Self { core, pending, seen, durability } = self;
+        let Some(pending) = pending else {
+            // What it saw was perhaps only sequenced.
+            core.pipeline.wait_visible(&core.base, seen)?;
+            if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
+                core.pipeline.flush(&core.base)?;
+            }
+            return Ok(core.base.registry.published());
+        };
+        core.pipeline.finish(&core.base, &pending)?;
+        let timestamp = pending.timestamp;
+        drop(pending);
+        core.after_commit(durability == Durability::Deferred)?;
+        Ok(timestamp)
+    }
+
+    /// Has somebody told when that is so, and helps there only as long as nobody else does.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn finish_later(self, watcher: crate::txn::Watcher) -> Result<()> {
+        let Some(pending) = &self.pending else {
+            watcher(self.finish().map(|_| ()));
+            return Ok(());
+        };
+        self.core.pipeline.watch(&self.core.base, pending.timestamp, watcher);
+        // A failure is the watcher's to hear of.
+        let _ = self.core.pipeline.drive(&self.core.base);
+        self.core.after_commit(self.durability == Durability::Deferred)
+    }
+}
+
 /// A transaction's own writes: cursors see those that are made while they are open.
 struct Own<'a>(&'a WriteTxn);
 
@@ -299,17 +342,16 @@ impl WriteTxn {
     }
 
     /// Makes the writes durable as far as asked, and visible. Returns the commit's timestamp.
-    pub(crate) fn commit(mut self, durability: Durability) -> Result<u64> {
+    pub(crate) fn commit(self, durability: Durability) -> Result<u64> {
+        self.sequence(durability)?.finish()
+    }
+
+    /// Gives the commit its place among all others. What is left to do is to wait.
+    pub(crate) fn sequence(mut self, durability: Durability) -> Result<Sequenced> {
         let core = Arc::clone(&self.shared);
         let nothing = self.writes.borrow().is_empty() && self.runs.borrow().is_empty();
         if nothing && self.tallies.borrow().is_empty() {
-            let seen = self.seen;
-            drop(self);
-            core.pipeline.wait_visible(&core.base, seen)?;
-            if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
-                core.pipeline.flush(&core.base)?;
-            }
-            return Ok(core.base.registry.published());
+            return Ok(Sequenced { core, pending: None, seen: self.seen, durability });
         }
         core.settle_recovered()?;
         core.wait_for_memory()?;
@@ -343,12 +385,9 @@ impl WriteTxn {
         };
         // From here on the extents belong to the commit.
         self.extents.borrow_mut().clear();
+        let seen = self.seen;
         drop(self);
-        core.pipeline.finish(&core.base, &pending)?;
-        let timestamp = pending.timestamp;
-        drop(pending);
-        core.after_commit(durability == Durability::Deferred)?;
-        Ok(timestamp)
+        Ok(Sequenced { core, pending: Some(pending), seen, durability })
     }
 
     /// Moves large values to extents and renders the log record's body. Writes that would take more than a quarter of the ring go to

@@ -19,6 +19,8 @@ pub(crate) mod write_set;
 
 pub(crate) use apply::{Batch, apply_batches};
 pub(crate) use log_buffer::CheckedBody;
+#[cfg(feature = "tokio")]
+pub(crate) use pipeline::Watcher;
 pub(crate) use pipeline::{Pending, Pipeline, Request, WriterView};
 pub(crate) use read_set::ReadSet;
 pub(crate) use run::{Run, Said, read_page};

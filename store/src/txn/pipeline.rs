@@ -26,6 +26,7 @@ use crate::tree::Registered;
 use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Log bytes that deferred commits may gather before one of them writes them out.
@@ -88,6 +89,9 @@ pub(crate) struct WriterView {
     pub(crate) seen: u64,
 }
 
+/// Is called once, under the sequencer's lock: it may only pass the answer on.
+pub(crate) type Watcher = Box<dyn FnOnce(Result<()>) + Send>;
+
 /// See the module.
 pub(crate) struct Pipeline {
     state: Mutex<State>,
@@ -95,6 +99,8 @@ pub(crate) struct Pipeline {
     salt: u64,
     /// Counters that commits change without conflict.
     pub(crate) tallies: Tallies,
+    /// Whether anybody ever watched: saves the others a look.
+    watched: AtomicBool,
 }
 
 struct State {
@@ -107,6 +113,8 @@ struct State {
     unapplied: VecDeque<Arc<Pending>>,
     /// What running optimistic transactions are validated against.
     window: Window,
+    /// Who is told, instead of waiting, that commits up to a timestamp are visible or will never be.
+    watchers: Vec<(u64, Watcher)>,
     leading: bool,
     /// Whether this session's salt is on disk (I35).
     opened: bool,
@@ -122,12 +130,14 @@ impl Pipeline {
                 queue: Vec::new(),
                 unapplied: VecDeque::new(),
                 window: Window::default(),
+                watchers: Vec::new(),
                 leading: false,
                 opened: false,
             }),
             changed: Condvar::new(),
             salt,
             tallies: Tallies::default(),
+            watched: AtomicBool::new(false),
         }
     }
 
@@ -233,6 +243,34 @@ impl Pipeline {
         self.wait_visible(base, pending.timestamp)
     }
 
+    /// Has somebody told when a timestamp is visible. Somebody has to lead meanwhile: see [`drive`](Self::drive).
+    #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only asynchronous commits do not wait themselves"))]
+    pub(crate) fn watch(&self, base: &Base, timestamp: u64, watcher: Watcher) {
+        self.watched.store(true, Ordering::Release);
+        let mut state = self.state.lock();
+        state.watchers.push((timestamp, watcher));
+        settle_watchers(base, &mut state);
+    }
+
+    /// Leads as long as there is something to lead and nobody else does. For commits whose owners do not wait.
+    pub(crate) fn drive(&self, base: &Base) -> Result<()> {
+        let mut state = self.state.lock();
+        while !state.leading && !state.queue.is_empty() {
+            base.poison.check()?;
+            state = self.lead(base, state)?;
+        }
+        Ok(())
+    }
+
+    /// Whether commits wait for a leader, and some of their owners do not wait themselves.
+    pub(crate) fn wants_driver(&self) -> bool {
+        if !self.watched.load(Ordering::Acquire) {
+            return false;
+        }
+        let state = self.state.lock();
+        !state.leading && !state.queue.is_empty() && !state.watchers.is_empty()
+    }
+
     /// Makes everything sequenced so far durable.
     pub(crate) fn flush(&self, base: &Base) -> Result<()> {
         let mut state = self.state.lock();
@@ -289,7 +327,7 @@ impl Pipeline {
         let mut state = self.state.lock();
         state.leading = false;
         self.changed.notify_all();
-        let mut turn = turn?;
+        let mut turn = turn.inspect_err(|_| settle_watchers(base, &mut state))?;
         if let Some(bytes) = flush {
             state.opened = true;
             state.log.written(&base.window, bytes, wanted == Durability::Synced);
@@ -302,6 +340,7 @@ impl Pipeline {
         drop(turn);
         let mut state = self.state.lock();
         self.changed.notify_all();
+        settle_watchers(base, &mut state);
         applied?;
         let published = base.registry.published();
         while state.unapplied.front().is_some_and(|pending| pending.timestamp <= published) {
@@ -325,6 +364,21 @@ impl Pipeline {
             self.changed.notify_all();
             error
         })
+    }
+}
+
+/// Tells those whose commits are visible, or, after a failure, never will be.
+fn settle_watchers(base: &Base, state: &mut State) {
+    if state.watchers.is_empty() {
+        return;
+    }
+    let (published, poisoned) = (base.registry.published(), base.poison.check().err());
+    for (timestamp, watcher) in std::mem::take(&mut state.watchers) {
+        match &poisoned {
+            _ if timestamp <= published => watcher(Ok(())),
+            Some(error) => watcher(Err(error.duplicate())),
+            None => state.watchers.push((timestamp, watcher)),
+        }
     }
 }
 

@@ -76,9 +76,9 @@ impl Writer {
         self.txn.forget_tally(catalog::TREE, &catalog::counter_key(table))
     }
 
-    /// Commits.
-    pub(super) fn commit(self, durability: engine::Durability) -> Result<()> {
-        self.txn.commit(durability).map(|_| ())
+    /// Gives the commit its place; what is left is to wait.
+    pub(super) fn sequence(self, durability: engine::Durability) -> Result<engine::Sequenced> {
+        self.txn.sequence(durability)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::catalog::{self, Resolved};
 use super::{Options, ReadTxn, Schema, Stats, WriteTxn};
-use crate::engine::{Durability, Engine};
+use crate::engine::{Durability, Engine, Sequenced};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::{MemoryFile, OpenError, OpenMode, RealFile, Storage};
 use parking_lot::RwLock;
@@ -37,7 +37,7 @@ use tamarack_codec::{KeyPart, Shape};
 /// # }
 /// ```
 pub struct Database<S> {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     of: PhantomData<fn() -> S>,
 }
 
@@ -49,9 +49,11 @@ pub(super) struct Inner {
     pub(super) engine: Engine,
     /// The records' tables, in the order of the schema.
     pub(super) records: Vec<Resolved>,
+    #[cfg(feature = "tokio")]
+    pub(super) lanes: super::lanes::Lanes,
     /// Fingerprints of plain tables by their types: describing them each time would cost more than a read.
     fingerprints: RwLock<HashMap<TypeId, u64>>,
-    durability: Durability,
+    pub(super) durability: Durability,
 }
 
 impl Inner {
@@ -185,7 +187,14 @@ impl<S> Database<S> {
     {
         let engine = Engine::open(storage, options.engine)?;
         let records = catalog::install(&engine, S::definitions())?;
-        let inner = Inner { engine, records, fingerprints: RwLock::default(), durability: options.durability };
+        let inner = Inner {
+            engine,
+            records,
+            #[cfg(feature = "tokio")]
+            lanes: super::lanes::Lanes::default(),
+            fingerprints: RwLock::default(),
+            durability: options.durability,
+        };
         Ok(Self { inner: Arc::new(inner), of: PhantomData })
     }
 
@@ -261,12 +270,22 @@ impl<S> Database<S> {
         self.transact(durability, &mut write)
     }
 
-    /// Runs a closure until it commits or gives up.
     fn transact<T, E: From<Error>>(
         &self,
         durability: Durability,
         write: &mut dyn FnMut(&WriteTxn<S>) -> Result<T, E>,
     ) -> Result<T, E> {
+        let (value, commit) = self.sequence(durability, write)?;
+        commit.finish()?;
+        Ok(value)
+    }
+
+    /// Runs a closure until its commit has a place or it gives up.
+    pub(super) fn sequence<T, E: From<Error>>(
+        &self,
+        durability: Durability,
+        write: &mut dyn FnMut(&WriteTxn<S>) -> Result<T, E>,
+    ) -> Result<(T, Sequenced), E> {
         let engine = &self.inner.engine;
         let _nesting = engine.enter()?;
         let mut conflicts = 0;
@@ -275,8 +294,8 @@ impl<S> Database<S> {
             let txn = if alone { engine.begin_within()? } else { engine.begin_optimistic()? };
             let txn = WriteTxn::new(Arc::clone(&self.inner), txn, durability);
             match write(&txn) {
-                Ok(value) => match txn.commit() {
-                    Ok(()) => return Ok(value),
+                Ok(value) => match txn.sequence(durability) {
+                    Ok(commit) => return Ok((value, commit)),
                     Err(error) if !alone && error.kind() == ErrorKind::Conflict => {}
                     Err(error) => return Err(error.into()),
                 },

@@ -12,6 +12,8 @@ mod catalog;
 mod database;
 mod entry;
 mod index;
+#[cfg(feature = "tokio")]
+mod lanes;
 mod lend;
 mod options;
 mod plain;

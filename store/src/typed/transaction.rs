@@ -247,7 +247,11 @@ impl<S> WriteTxn<S> {
     /// # Errors
     /// As [`Database::write`](super::Database::write).
     pub fn commit_with(self, durability: Durability) -> Result<()> {
-        self.writer.commit(durability)
+        self.sequence(durability)?.finish().map(|_| ())
+    }
+
+    pub(super) fn sequence(self, durability: Durability) -> Result<engine::Sequenced> {
+        self.writer.sequence(durability)
     }
 
     /// Whether its view was given up for want of memory.
