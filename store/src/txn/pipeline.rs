@@ -4,9 +4,10 @@
 //!  writer:   [ ... validate, sequence ]  the next exclusive writer begins here
 //!                          \
 //!  leader:                  take the queue -> write and sync the log -> applier's turn -> apply -> publish -> wake all
-//!                                                                  \ the next leader may flush from here on
+//!                                               a long group:      \ the next leader may flush from here on  \ a short one: from here
 //! ```
-//! A leader takes the applier's turn before it gives up leadership, so that batches are applied in the order of their flushes.
+//! A leader takes the applier's turn before it gives up leadership, so that batches are applied in the order of their flushes. It wakes one of
+//! those that wait to be its successor, and the owners of what it has applied: nobody wakes in vain.
 //! After Haubenschild et al., "Rethinking Logging, Checkpoints, and Recovery for High-Performance Storage Engines" (2020),
 //! section 3.1, and its follow-up on autonomous commits: no timers.
 
@@ -32,6 +33,9 @@ use std::sync::{Arc, OnceLock};
 /// Log bytes that deferred commits may gather before one of them writes them out.
 const GATHERED: usize = 1 << 20;
 
+/// A group with more bytes than this is applied while the next one is written.
+const LONG: usize = 256 << 10;
+
 /// A commit that is sequenced.
 pub(crate) struct Pending {
     /// Its timestamp: its place in the order of all commits (I15).
@@ -49,6 +53,10 @@ pub(crate) struct Pending {
     end: LogPosition,
     /// Sorted fingerprints of what it writes, for validation.
     prints: OnceLock<Vec<u64>>,
+    /// Wakes its owner, and nobody else: to lead, or because all is done.
+    owner: Condvar,
+    /// Whether the owner waits; changes under the sequencer's lock.
+    waits: AtomicBool,
 }
 
 impl Pending {
@@ -95,6 +103,7 @@ pub(crate) type Watcher = Box<dyn FnOnce(Result<()>) + Send>;
 /// See the module.
 pub(crate) struct Pipeline {
     state: Mutex<State>,
+    /// Wakes those who wait for something else than their own commit.
     changed: Condvar,
     salt: u64,
     /// Counters that commits change without conflict.
@@ -202,7 +211,9 @@ impl Pipeline {
         self.tallies.settle(&wanted.tallies);
         let Some(Request { writes, runs, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
         let (end, prints) = (state.log.end(), OnceLock::new());
-        let pending = Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end, prints });
+        let (owner, waits) = (Condvar::new(), AtomicBool::new(false));
+        let pending =
+            Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end, prints, owner, waits });
         state.last = timestamp;
         state.queue.push(Arc::clone(&pending));
         state.unapplied.push_back(Arc::clone(&pending));
@@ -240,7 +251,35 @@ impl Pipeline {
 
     /// Waits until the commit is as durable as it asked for, applied and visible; leads if nobody does.
     pub(crate) fn finish(&self, base: &Base, pending: &Pending) -> Result<()> {
-        self.wait_visible(base, pending.timestamp)
+        let mut state = self.state.lock();
+        while base.registry.published() < pending.timestamp {
+            base.poison.check()?;
+            if state.leading || state.queue.is_empty() {
+                pending.waits.store(true, Ordering::Relaxed);
+                pending.owner.wait(&mut state);
+                pending.waits.store(false, Ordering::Relaxed);
+            } else {
+                state = self.lead(base, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The leader steps down: one of those whose commits wait takes over, and only that one is woken.
+    fn step_down(&self, state: &mut State) {
+        state.leading = false;
+        if let Some(next) = state.queue.iter().find(|pending| pending.waits.load(Ordering::Relaxed)) {
+            next.owner.notify_one();
+        }
+        self.changed.notify_all();
+    }
+
+    /// A failure has ended all commits: their owners are told.
+    fn wake_all(&self, state: &mut State) {
+        state.unapplied.iter().for_each(|pending| {
+            pending.owner.notify_all();
+        });
+        self.changed.notify_all();
     }
 
     /// Has somebody told when a timestamp is visible. Somebody has to lead meanwhile: see [`drive`](Self::drive).
@@ -325,9 +364,19 @@ impl Pipeline {
         // I22: nothing is applied before its record is as durable as it has to be. The turn is taken before leadership ends (I15).
         let turn = flushed.map(|()| base.apply.lock());
         let mut state = self.state.lock();
-        state.leading = false;
-        self.changed.notify_all();
-        let mut turn = turn.inspect_err(|_| settle_watchers(base, &mut state))?;
+        // A short group is applied sooner than the next leader would have come, and more commits gather meanwhile.
+        let early = turn.is_err() || group.iter().map(|pending| pending.writes.encoded_len()).sum::<usize>() > LONG;
+        if early {
+            self.step_down(&mut state);
+        }
+        let mut turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.wake_all(&mut state);
+                settle_watchers(base, &mut state);
+                return Err(error);
+            }
+        };
         if let Some(bytes) = flush {
             state.opened = true;
             state.log.written(&base.window, bytes, wanted == Durability::Synced);
@@ -339,9 +388,18 @@ impl Pipeline {
         }
         drop(turn);
         let mut state = self.state.lock();
-        self.changed.notify_all();
         settle_watchers(base, &mut state);
-        applied?;
+        if !early {
+            self.step_down(&mut state);
+        }
+        if let Err(error) = applied {
+            self.wake_all(&mut state);
+            return Err(error);
+        }
+        for pending in group.iter().filter(|pending| pending.waits.load(Ordering::Relaxed)) {
+            pending.owner.notify_one();
+        }
+        self.changed.notify_all();
         let published = base.registry.published();
         while state.unapplied.front().is_some_and(|pending| pending.timestamp <= published) {
             state.unapplied.pop_front();
@@ -361,7 +419,6 @@ impl Pipeline {
         written.and_then(|()| if sync { storage.sync() } else { Ok(()) }).map_err(|error| {
             let error = Error::io("writing the log", error);
             base.poison.set(&error);
-            self.changed.notify_all();
             error
         })
     }
