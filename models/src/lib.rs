@@ -21,7 +21,19 @@ mod wal;
 #[allow(dead_code, unfulfilled_lint_expectations, reason = "the models use a part of it")]
 mod latch;
 
+#[cfg(loom)]
+#[path = "../../store/src/buffer/swip.rs"]
+#[allow(dead_code, reason = "the models use a part of it")]
+mod swip;
+
+#[cfg(loom)]
+#[path = "../../store/src/buffer/word.rs"]
+#[allow(dead_code, reason = "the models use a part of it")]
+mod word;
+
 #[cfg(all(test, loom))]
 mod latch_model;
 #[cfg(all(test, loom))]
 mod reset_model;
+#[cfg(all(test, loom))]
+mod swip_model;

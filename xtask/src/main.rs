@@ -39,7 +39,21 @@ enum Task {
         #[arg(default_value_t = 1_000_000)]
         operations: u64,
     },
-    /// The loom models: latches and the reset of the log ring, in every interleaving within their bounds.
+    /// Concurrent transactions: the anomalies of the Hermitage list, and random histories whose order is proven.
+    Isolation {
+        /// Random transactions to run at each isolation level.
+        #[arg(long, default_value_t = 100_000)]
+        transactions: u64,
+    },
+    /// Gets from 2 GiB of records under budgets from 4 GiB down to 64 MiB: rate, reads, resident memory.
+    Memory {
+        /// Passed on; `--help` lists what there is.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Durable commits by 1, 8 and 32 threads and by 1,000 tasks: rate, and commits that share a flush.
+    Commits,
+    /// The loom models: latches, swips and the reset of the log ring, in every interleaving within their bounds.
     Loom,
     /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
     Unsafe,
@@ -66,6 +80,13 @@ fn perform(task: &Task) -> Result {
         Task::Ci => program("bash", &[".ci/run"], &[]),
         Task::CrashSim { crashes } => simulation("engine::tests::crash", "TAMARACK_SIM_CRASHES", *crashes),
         Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
+        Task::Isolation { transactions } => simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions),
+        Task::Memory { arguments } => {
+            let run = ["run", "--release", "-p", "tamarack-benches", "--bin", "memory", "--"];
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            cargo(&[&run[..], &arguments].concat(), &[])
+        }
+        Task::Commits => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "commits"], &[]),
         Task::Loom => {
             // A directory of its own: the flag would otherwise rebuild everything twice.
             let test = ["test", "--release", "-p", "tamarack-models", "--target-dir", "target/loom"];

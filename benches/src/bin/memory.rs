@@ -3,7 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "clocks, threads and files are what a measurement is made of")]
 
 use clap::{Parser, Subcommand};
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use indicatif::ProgressBar;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 use tamarack::{Database, Options, TableDef};
 
@@ -12,32 +15,84 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 const TABLE: TableDef<Vec<u8>, Vec<u8>> = TableDef::new("records");
 const VALUE: usize = 150;
 
+/// Measures gets from a file of 2 GiB at budgets from 4 GiB down to 64 MiB, each in a process of its own.
 #[derive(Parser)]
 struct Arguments {
+    /// Records of 24 and 150 bytes; 12,300,000 are 2 GiB.
+    #[arg(long, default_value_t = 12_300_000)]
+    records: u64,
+    /// Gets that are measured, after as many that are not.
+    #[arg(long, default_value_t = 1_000_000)]
+    gets: u64,
+    /// Budgets in MiB.
+    #[arg(long, value_delimiter = ',', default_value = "4096,1024,512,256,128,64")]
+    memory: Vec<u64>,
+    /// Where the file is made (and removed again).
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
+    /// Serves the process that measures.
     #[command(subcommand)]
-    step: Step,
+    step: Option<Step>,
 }
 
 #[derive(Subcommand)]
+#[command(hide = true)]
 enum Step {
     /// Writes the records.
-    Load { file: PathBuf, records: u64 },
+    #[command(hide = true)]
+    Load { file: PathBuf },
     /// Reads some of them.
+    #[command(hide = true)]
     Get {
         file: PathBuf,
-        records: u64,
         mib: u64,
-        gets: u64,
         #[arg(action = clap::ArgAction::Set)]
         zipf: bool,
     },
 }
 
 fn main() -> Result<()> {
-    match Arguments::parse().step {
-        Step::Load { file, records } => load(&file, records),
-        Step::Get { file, records, mib, gets, zipf } => get(&file, records, mib, gets, zipf),
+    let arguments = Arguments::parse();
+    match &arguments.step {
+        Some(Step::Load { file }) => load(file, arguments.records),
+        Some(Step::Get { file, mib, zipf }) => get(file, arguments.records, *mib, arguments.gets, *zipf),
+        None => measure(&arguments),
     }
+}
+
+/// Runs a step in a process of its own; returns what it printed.
+fn step(arguments: &Arguments, step: &[&str]) -> Result<String> {
+    let numbers = [format!("--records={}", arguments.records), format!("--gets={}", arguments.gets)];
+    let output = Command::new(std::env::current_exe()?).args(numbers).args(step).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{step:?} failed").into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn measure(arguments: &Arguments) -> Result<()> {
+    let folder = tempfile::tempdir_in(&arguments.dir)?;
+    let file = folder.path().join("memory.tam");
+    let file = file.to_str().ok_or("the folder's name is no text")?;
+    let bar = ProgressBar::new(1 + 2 * arguments.memory.len() as u64);
+    bar.set_message("loading");
+    step(arguments, &["load", file])?;
+    bar.inc(1);
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(["budget", "gets", "gets/s", "reads a get", "resident", "nodes", "allowed"]);
+    for &mib in &arguments.memory {
+        for zipf in [false, true] {
+            let line = step(arguments, &["get", file, &mib.to_string(), &zipf.to_string()])?;
+            table.add_row(line.trim().split('\t'));
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    println!("{} records, {:.2} GiB of keys and values", arguments.records, arguments.records as f64 * 174.0 / 1.074e9);
+    println!("{table}");
+    println!("allowed: the budget, 10 % of it and 64 MiB");
+    Ok(())
 }
 
 /// Spread over the whole range, each once.
@@ -57,12 +112,12 @@ fn load(file: &Path, records: u64) -> Result<()> {
         db.write(|tx| {
             let mut table = tx.open_table(&TABLE)?;
             for &i in chunk {
-                table.insert(&key(i), vec![i as u8; VALUE])?;
+                table.insert(key(i), vec![i as u8; VALUE])?;
             }
             Ok(())
         })?;
     }
-    println!("loaded {records} in {:.1?}: {:?}", started.elapsed(), db.stats());
+    println!("{:.1}", started.elapsed().as_secs_f64());
     db.close()?;
     Ok(())
 }
@@ -105,22 +160,19 @@ fn get(file: &Path, records: u64, mib: u64, gets: u64, zipf: bool) -> Result<()>
         let table = tx.open_table(&TABLE)?;
         for _ in 0..gets {
             let i = pick(&mut random);
-            let value = table.get(&key(i))?.ok_or("missing")?;
+            let value = table.get(key(i))?.ok_or("missing")?;
             assert_eq!((value.len(), value[0]), (VALUE, i as u8));
         }
         Ok((gets as f64 / started.elapsed().as_secs_f64(), db.stats().misses - before))
     };
     run(gets)?;
     let (rate, reads) = run(gets)?;
-    let stats = db.stats();
-    println!(
-        "{mib:>5} MiB {}: {rate:>9.0} gets/s, {:.3} reads a get, resident {} MiB (pool {} + idle {}), evictions {}",
-        if zipf { "zipf" } else { "uniform" },
-        reads as f64 / gets as f64,
-        resident() >> 20,
-        stats.resident >> 20,
-        stats.idle >> 20,
-        stats.evictions,
-    );
+    let (here, allowed) = (resident(), mib + mib / 10 + 64);
+    let kind = if zipf { "zipfian" } else { "uniform" };
+    let (nodes, reads) = (db.stats().resident >> 20, reads as f64 / gets as f64);
+    println!("{mib} MiB\t{kind}\t{rate:.0}\t{reads:.3}\t{} MiB\t{nodes} MiB\t{allowed} MiB", here >> 20);
+    if here >> 20 > allowed {
+        return Err(format!("{} MiB are resident, {allowed} allowed", here >> 20).into());
+    }
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::epoch::Guard;
 use super::latch::OptimisticLatch;
 use super::pool::Pool;
 use super::swip::{FrameId, Swip};
+use super::word::SwipWord;
 use crate::format::ChildEntry;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub(crate) const HEADER: usize = 64;
 const LINE: usize = 64;
 const WORD: usize = size_of::<AtomicU64>();
+const _: () = assert!(size_of::<SwipWord>() == WORD && align_of::<SwipWord>() == WORD);
 const COLD_WORDS: usize = 4;
 const DIRTY: u64 = 1 << 63;
 
@@ -136,7 +138,7 @@ impl<'g> Frame<'g> {
         // and accessed as these same atomics for the whole life of the node (I5).
         unsafe {
             Some(Child {
-                swip: self.base.add(swips + i * WORD).cast::<AtomicU64>().as_ref(),
+                swip: self.base.add(swips + i * WORD).cast::<SwipWord>().as_ref(),
                 cold: self.base.add(cold + i * COLD_WORDS * WORD).cast::<[AtomicU64; COLD_WORDS]>().as_ref(),
             })
         }
@@ -146,54 +148,46 @@ impl<'g> Frame<'g> {
 /// The words that a parent keeps for one child.
 #[derive(Clone, Copy)]
 pub(crate) struct Child<'g> {
-    swip: &'g AtomicU64,
+    swip: &'g SwipWord,
     cold: &'g [AtomicU64; COLD_WORDS],
 }
 
 impl Child<'_> {
     /// The swip.
     pub(crate) fn swip(&self) -> Swip {
-        Swip::from_word(self.swip.load(Ordering::Acquire))
+        self.swip.read()
     }
 
     /// The swip, for a reader that is about to follow it: makes a cool one hot.
     #[inline]
     pub(crate) fn follow(&self) -> Swip {
-        let word = self.swip.load(Ordering::Acquire);
-        if Swip::may_warm(word) {
-            // Whoever changed it meanwhile knows better.
-            let _ = self.swip.compare_exchange(word, word & !Swip::COOL, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        Swip::from_word(word)
+        self.swip.follow()
     }
 
     /// Makes the child resident (or another one so). Under the parent's latch; readers race only from cold to hot, and from cool to hot.
     pub(crate) fn set_hot(&self, id: FrameId) {
-        self.swip.store(id.word(), Ordering::Release);
+        self.swip.set_hot(id);
     }
 
     /// Installs a child that was read from disk, for good or, by a scan, for a moment. Fails when somebody was faster or the swip is
     /// frozen.
     pub(crate) fn install(&self, address: u64, id: FrameId, cool: bool) -> bool {
-        let word = id.word() | if cool { Swip::COOL } else { 0 };
-        self.swip.compare_exchange(Swip::cold_word(address), word, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.swip.install(address, id, cool)
     }
 
     /// The clock passes: a hot child becomes cool. `true` if it was cool already, and nobody followed it since.
     pub(crate) fn pass(&self, id: FrameId) -> bool {
-        let (hot, cool) = (id.word(), id.word() | Swip::COOL);
-        self.swip.compare_exchange(hot, cool, Ordering::Relaxed, Ordering::Relaxed) == Err(cool)
+        self.swip.pass(id)
     }
 
     /// Makes a cool child cold. Under the parent's latch, by the clock. Fails if a reader has followed it.
     pub(crate) fn evict(&self, id: FrameId) -> bool {
-        let cold = Swip::cold_word(self.entry().address);
-        self.swip.compare_exchange(id.word() | Swip::COOL, cold, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.swip.evict(id, self.entry().address)
     }
 
     /// Freezes the swip and returns what it is from now on (I8).
     pub(crate) fn freeze(&self) -> Swip {
-        Swip::from_word(self.swip.fetch_or(Swip::FREEZE, Ordering::AcqRel) | Swip::FREEZE)
+        self.swip.freeze()
     }
 
     /// Where the child's last image lies on disk; address 0 if it has none.
@@ -228,20 +222,20 @@ impl Child<'_> {
 
     /// Makes the swip own nothing.
     pub(crate) fn clear(&self) {
-        self.swip.store(0, Ordering::Release);
+        self.swip.clear();
     }
 
     /// Makes the child cold: used when a node is read from disk and when a tree is opened.
     pub(crate) fn set_cold(&self, entry: &ChildEntry) {
         self.set_entry(entry, false);
-        self.swip.store(Swip::cold_word(entry.address), Ordering::Release);
+        self.swip.set_cold(entry.address);
     }
 }
 
 /// The words above a root: a parent with one child.
 #[derive(Default)]
 pub(crate) struct RootSlot {
-    swip: AtomicU64,
+    swip: SwipWord,
     cold: [AtomicU64; COLD_WORDS],
 }
 

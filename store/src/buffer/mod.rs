@@ -14,6 +14,7 @@ mod latch;
 mod pool;
 mod region;
 mod swip;
+mod word;
 
 pub(crate) use epoch::{Guard, all_have_left, pin};
 pub(crate) use frame::{Building, Child, Frame, HEADER as FRAME_HEADER, PinnedFrame, RootSlot};

@@ -8,7 +8,7 @@
 
 use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes};
-use super::region::Region;
+use super::region::{Part, Region, Reservation};
 use super::swip::FrameId;
 use parking_lot::Mutex;
 use std::ptr::NonNull;
@@ -62,11 +62,14 @@ pub(crate) struct Pool {
     old: AtomicI64,
     /// Retired frames that were still pinned when their epoch had passed.
     pinned: Mutex<Vec<FrameId>>,
+    /// Bytes of addresses for each class; `None`: classes allocate.
+    range: Option<usize>,
+    /// Made with the first frame; behind the classes, which lie in it.
+    reservation: OnceLock<Option<Reservation>>,
 }
 
 struct Class {
     slot_bytes: usize,
-    reserve: Option<usize>,
     region: OnceLock<Region>,
     free: Mutex<FreeSlots>,
 }
@@ -93,11 +96,8 @@ struct Taken {
 }
 
 impl Class {
-    fn region(&self) -> &Region {
-        self.region.get_or_init(|| Region::new(self.slot_bytes, self.reserve))
-    }
-
-    fn take(&self) -> Option<Taken> {
+    /// A slot; `part` is where the region lies if it is needed for the first time.
+    fn take(&self, part: impl FnOnce() -> Option<Part>) -> Option<Taken> {
         let mut free = self.free.lock();
         let (births, versions) = (free.births, free.versions);
         if let Some(slot) = free.idle.pop() {
@@ -107,7 +107,8 @@ impl Class {
             return Some(Taken { slot, idle: false, births, versions });
         }
         let slot = free.next;
-        if slot >= FrameId::MAX_SLOTS || !self.region().ensure(slot) {
+        let region = self.region.get_or_init(|| Region::new(self.slot_bytes, part()));
+        if slot >= FrameId::MAX_SLOTS || !region.ensure(slot) {
             return None;
         }
         free.next = slot + 1;
@@ -121,6 +122,7 @@ impl Class {
 
     /// Gives the memory of idle slots back to the system until `wanted` bytes are free of it. Returns how many were.
     fn give_back(&self, wanted: u64) -> u64 {
+        let Some(region) = self.region.get() else { return 0 };
         let mut free = self.free.lock();
         let mut given = 0;
         while given < wanted {
@@ -131,7 +133,7 @@ impl Class {
             let (births, versions) = (header.birth.load(Ordering::Relaxed), header.latch.word());
             // SAFETY: an idle slot is referenced by nobody: it came back after its last reader had left (I6), and this lock keeps
             // others from taking it.
-            if !unsafe { self.region().give_back(slot) } {
+            if !unsafe { region.give_back(slot) } {
                 free.idle.push(slot);
                 break;
             }
@@ -150,9 +152,9 @@ impl Pool {
         let count = (options.largest / options.smallest).max(1).ilog2() as usize + 1;
         // Room for a batch far beyond the budget: addresses cost nothing.
         let range = usize::try_from(options.budget).unwrap_or(usize::MAX).saturating_mul(8).max(64 << 30);
+        let range = range.next_multiple_of(options.largest);
         let class = |class: usize| Class {
             slot_bytes: options.smallest << class,
-            reserve: options.reserve.then_some(range),
             region: OnceLock::new(),
             free: Mutex::default(),
         };
@@ -166,6 +168,8 @@ impl Pool {
             dirty: AtomicI64::new(0),
             old: AtomicI64::new(0),
             pinned: Mutex::default(),
+            range: options.reserve.then_some(range),
+            reservation: OnceLock::new(),
         })
     }
 
@@ -179,7 +183,7 @@ impl Pool {
         let bytes = frame_bytes(body_len, children);
         let class = bytes.div_ceil(self.smallest).next_power_of_two().ilog2() as usize;
         let slots = self.classes.get(class).ok_or(NoMemory { bytes })?;
-        let taken = slots.take().ok_or(NoMemory { bytes })?;
+        let taken = slots.take(|| self.part(class)).ok_or(NoMemory { bytes })?;
         let base = slots.base(taken.slot).ok_or(NoMemory { bytes })?;
         let size = slots.slot_bytes as u64;
         if taken.idle {
@@ -191,12 +195,21 @@ impl Pool {
         // which 'p borrows.
         unsafe {
             let header = Frame::new(base, FrameId::new(class, taken.slot, 0)).header();
-            let birth = header.birth.load(Ordering::Relaxed).max(taken.births) + 1;
+            // Written before it is read: a first read would only map the system's page of zeros.
+            let before = header.birth.fetch_add(1, Ordering::Relaxed);
+            let birth = before.max(taken.births) + 1;
             header.birth.store(birth, Ordering::Relaxed);
             header.latch.renew(taken.versions);
             let frame = Frame::new(base, FrameId::new(class, taken.slot, birth));
             Ok(Building::new(self, frame, level, body_len, children))
         }
+    }
+
+    /// Where a class lies.
+    fn part(&self, class: usize) -> Option<Part> {
+        let range = self.range?;
+        let reservation = self.reservation.get_or_init(|| Reservation::new(range, self.classes.len()));
+        reservation.as_ref()?.part(class, range)
     }
 
     /// Gives idle memory back while memory in use and idle exceeds the budget.

@@ -26,14 +26,13 @@ pub(super) enum Region {
 }
 
 impl Region {
-    /// A region for slots of `slot_bytes`; reserves `range` bytes of addresses if `reserve` is set and the system allows it.
-    pub(super) fn new(slot_bytes: usize, reserve: Option<usize>) -> Self {
-        #[cfg(target_os = "linux")]
-        if let Some(reserved) = reserve.and_then(|range| Reserved::new(slot_bytes, range)) {
-            return Self::Reserved(reserved);
+    /// A region for slots of `slot_bytes`, in its part of a reservation if there is one.
+    pub(super) fn new(slot_bytes: usize, part: Option<Part>) -> Self {
+        match part {
+            #[cfg(target_os = "linux")]
+            Some(part) => Self::Reserved(Reserved { part, slot_bytes, huge: AtomicBool::new(false) }),
+            _ => Self::Chunks(Chunks::new(slot_bytes)),
         }
-        let _ = reserve;
-        Self::Chunks(Chunks::new(slot_bytes))
     }
 
     /// Makes a slot usable. `false`: there is no memory or no address for it.
@@ -71,22 +70,70 @@ impl Region {
     }
 }
 
+/// Addresses for all classes of a pool. One reservation, because giving it back interrupts every core that may know of it.
+pub(super) struct Reservation {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: the range is owned by this value and only handed out slot by slot; `Frame` says how slots may be touched.
+unsafe impl Send for Reservation {}
+// SAFETY: as above.
+unsafe impl Sync for Reservation {}
+
+/// A class's part of a reservation, which lives as long as the class: the pool has both.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: as for the reservation.
+unsafe impl Send for Part {}
+// SAFETY: as above.
+unsafe impl Sync for Part {}
+
+impl Reservation {
+    /// `parts` parts of `range` bytes each; `None` where the system refuses, or is none that we know.
+    #[cfg(target_os = "linux")]
+    pub(super) fn new(range: usize, parts: usize) -> Option<Self> {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        let bytes = range.checked_mul(parts)?;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a fresh mapping at an address that the system chooses touches no memory that exists.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) };
+        Some(Self { start: NonNull::new(start.ok()?.cast::<u8>())?, bytes })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn new(_range: usize, _parts: usize) -> Option<Self> {
+        None
+    }
+
+    /// Part number `part` of parts of `range` bytes.
+    pub(super) fn part(&self, part: usize, range: usize) -> Option<Part> {
+        let at = part.checked_mul(range)?;
+        // SAFETY: the part ends within the mapping.
+        (at + range <= self.bytes).then(|| Part { start: unsafe { self.start.add(at) }, bytes: range })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping. Nobody reads it any more: frames and guards borrow the pool.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
 /// See the module.
 #[cfg(target_os = "linux")]
 pub(super) struct Reserved {
-    start: NonNull<u8>,
-    bytes: usize,
+    part: Part,
     slot_bytes: usize,
     /// Whether huge pages were asked for.
     huge: AtomicBool,
 }
-
-// SAFETY: the range is owned by this value and only handed out slot by slot; `Frame` says how slots may be touched.
-#[cfg(target_os = "linux")]
-unsafe impl Send for Reserved {}
-// SAFETY: as above.
-#[cfg(target_os = "linux")]
-unsafe impl Sync for Reserved {}
 
 #[cfg(target_os = "linux")]
 impl Reserved {
@@ -95,25 +142,15 @@ impl Reserved {
     /// Huge pages begin behind this many bytes, so that a small database does not pay for touching a whole one.
     const SMALL: usize = 4 << 20;
 
-    fn new(slot_bytes: usize, range: usize) -> Option<Self> {
-        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-        let bytes = range.checked_next_multiple_of(slot_bytes.max(Self::SYSTEM_PAGE))?;
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a fresh mapping at an address that the system chooses touches no memory that exists.
-        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, ProtFlags::READ | ProtFlags::WRITE, flags) };
-        let start = NonNull::new(start.ok()?.cast::<u8>())?;
-        Some(Self { start, bytes, slot_bytes, huge: AtomicBool::new(false) })
-    }
-
     /// Called under the class's lock.
     fn ensure(&self, slot: u32) -> bool {
         let end = (slot as usize + 1).checked_mul(self.slot_bytes);
-        let fits = end.is_some_and(|end| end <= self.bytes);
+        let fits = end.is_some_and(|end| end <= self.part.bytes);
         if fits && end > Some(Self::SMALL) && !self.huge.swap(true, Ordering::Relaxed) {
             // SAFETY: the advice lies within the mapping, and changes no contents. A system without huge pages refuses it: nothing is lost.
             let _ = unsafe {
-                let rest = self.start.add(Self::SMALL).as_ptr().cast();
-                rustix::mm::madvise(rest, self.bytes - Self::SMALL, rustix::mm::Advice::LinuxHugepage)
+                let rest = self.part.start.add(Self::SMALL).as_ptr().cast();
+                rustix::mm::madvise(rest, self.part.bytes - Self::SMALL, rustix::mm::Advice::LinuxHugepage)
             };
         }
         fits
@@ -123,7 +160,7 @@ impl Reserved {
     fn base(&self, slot: u32) -> Option<NonNull<u8>> {
         let at = slot as usize * self.slot_bytes;
         // SAFETY: the slot ends within the mapping.
-        (at + self.slot_bytes <= self.bytes).then(|| unsafe { self.start.add(at) })
+        (at + self.slot_bytes <= self.part.bytes).then(|| unsafe { self.part.start.add(at) })
     }
 
     /// # Safety
@@ -134,14 +171,6 @@ impl Reserved {
         };
         // SAFETY: the slot lies within our mapping, on whole system pages, and nobody looks at it (the caller's promise).
         unsafe { rustix::mm::madvise(base.as_ptr().cast(), self.slot_bytes, rustix::mm::Advice::LinuxDontNeed) }.is_ok()
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping. Nobody reads it any more: frames and guards borrow the pool.
-        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.bytes) };
     }
 }
 

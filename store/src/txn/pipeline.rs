@@ -412,16 +412,26 @@ impl Pipeline {
         if open {
             open_log(base, self.salt, bytes.first)?;
         }
-        let storage = &*base.pager.storage;
         Counts::add(&base.counts.log_bytes, bytes.bytes.len() as u64);
         Counts::add(&base.counts.syncs, u64::from(sync));
-        let written = base.ring.write(storage, bytes.start, &bytes.bytes);
-        written.and_then(|()| if sync { storage.sync() } else { Ok(()) }).map_err(|error| {
+        write_log(base, bytes, sync).map_err(|error| {
             let error = Error::io("writing the log", error);
             base.poison.set(&error);
             error
         })
     }
+}
+
+/// I21: a durable write of this range alone counts only when everything before it in the log is durable too. Otherwise, or where the storage
+/// offers no such writes, the sync is that of the whole file.
+fn write_log(base: &Base, bytes: &Taken, sync: bool) -> std::io::Result<()> {
+    let storage = &*base.pager.storage;
+    let alone = sync && base.window.durable() == bytes.start;
+    if alone && base.ring.write_durable(storage, bytes.start, &bytes.bytes)? {
+        return Ok(());
+    }
+    base.ring.write(storage, bytes.start, &bytes.bytes)?;
+    if sync { storage.sync() } else { Ok(()) }
 }
 
 /// Tells those whose commits are visible, or, after a failure, never will be.

@@ -7,7 +7,7 @@
 use super::{Database, ReadTxn, WriteTxn};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -25,7 +25,9 @@ pub(super) struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Asked once: the answer costs a dozen system calls, and programs open databases often.
+        static CORES: OnceLock<usize> = OnceLock::new();
+        let cores = CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
         Self {
             reads: Arc::new(Semaphore::new(cores * PER_CORE)),
             writes: Arc::new(Semaphore::new(cores * PER_CORE)),

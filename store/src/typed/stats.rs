@@ -35,6 +35,9 @@ pub struct Stats {
     pub flushes: u64,
     /// Times that the device was waited for.
     pub syncs: u64,
+    /// Whether synced commits are written past the system's cache, each durable by itself; otherwise the whole file is synced. Found out by the
+    /// first of them.
+    pub direct_log: bool,
     /// Checkpoints written.
     pub checkpoints: u64,
     /// Commits since the last one.
@@ -73,6 +76,7 @@ impl Stats {
             commits: get(&counts.commits),
             flushes: get(&counts.groups),
             syncs: get(&counts.syncs),
+            direct_log: base.pager.storage.offers_durable_writes(),
             checkpoints: get(&counts.checkpoints),
             commits_since_checkpoint: published.saturating_sub(get(&base.checkpointed)),
             log_used: base.window.used(),

@@ -56,6 +56,8 @@ pub(crate) struct FaultPlan {
     pub(crate) stop: Option<u64>,
     /// Writes beyond this length find the device full.
     pub(crate) capacity: Option<u64>,
+    /// Whether durable writes of single ranges are offered.
+    pub(crate) direct: bool,
 }
 
 /// See the module.
@@ -284,6 +286,26 @@ impl Storage for FaultFile {
             }
         }
         Ok(())
+    }
+
+    fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let mut state = self.0.lock();
+        if !state.plan.direct {
+            return Ok(false);
+        }
+        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let failed = match state.call() {
+            Ok(None) => {
+                put(&mut state.current, offset, bytes);
+                put(&mut state.durable, offset, bytes);
+                return Ok(true);
+            }
+            Ok(Some(failure)) => error_of(failure),
+            Err(gone) => gone,
+        };
+        // Nobody knows how much of it arrived.
+        state.pending.push(Op::Write { offset, bytes: bytes.to_vec(), lost: false });
+        Err(failed)
     }
 
     fn len(&self) -> io::Result<u64> {

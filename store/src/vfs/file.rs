@@ -1,6 +1,6 @@
 //! A real file: positioned reads and writes, and an advisory lock for as long as it is open.
 //!
-//! Only the standard library is used. Its `sync_data` is `fdatasync` on Linux and `F_FULLFSYNC` on macOS, its `try_lock` is `flock` on
+//! Only the standard library is used, but for the log's direct writes on Linux (`direct.rs`). Its `sync_data` is `fdatasync` on Linux and `F_FULLFSYNC` on macOS, its `try_lock` is `flock` on
 //! Unix and `LockFileEx` on Windows; both belong to the open file, so that a second handle in this process is refused like one in another.
 
 use super::Storage;
@@ -31,6 +31,9 @@ pub(crate) enum OpenError {
 /// See the module.
 pub(crate) struct RealFile {
     file: File,
+    /// Opened for the first write that is to be durable by itself.
+    #[cfg(target_os = "linux")]
+    direct: std::sync::OnceLock<Option<super::direct::DirectFile>>,
     #[cfg(not(any(unix, windows)))]
     turn: parking_lot::Mutex<()>,
 }
@@ -60,6 +63,8 @@ impl RealFile {
             sync_folder(path).map_err(OpenError::Io)?;
         }
         Ok(Self {
+            #[cfg(target_os = "linux")]
+            direct: std::sync::OnceLock::new(),
             file,
             #[cfg(not(any(unix, windows)))]
             turn: parking_lot::Mutex::new(()),
@@ -148,6 +153,17 @@ impl Storage for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let direct = self.direct.get_or_init(|| super::direct::DirectFile::open(&self.file));
+        direct.as_ref().map_or(Ok(false), |direct| direct.write(bytes, offset))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn offers_durable_writes(&self) -> bool {
+        self.direct.get().and_then(Option::as_ref).is_some_and(super::direct::DirectFile::works)
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -3,6 +3,8 @@
 //! Everything that speaks to the operating system is here. The trait is small, so that a fault-injecting twin fits one page. All reads and writes
 //! are whole: short ones are continued, interrupted ones repeated; a sync is never repeated (I30).
 
+#[cfg(target_os = "linux")]
+mod direct;
 #[cfg(test)]
 mod fault;
 mod file;
@@ -28,6 +30,15 @@ pub(crate) trait Storage: Send + Sync {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Makes everything written before durable.
     fn sync(&self) -> io::Result<()>;
+    /// Writes these bytes and makes them durable, and nothing else; `false` if the storage does not offer that, and then it wrote nothing.
+    fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let _ = (bytes, offset);
+        Ok(false)
+    }
+    /// Whether [`write_durable`](Self::write_durable) is offered, as far as is known.
+    fn offers_durable_writes(&self) -> bool {
+        false
+    }
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
     /// Cuts or extends (with zeros).

@@ -139,6 +139,23 @@ impl Ring {
         if rest.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
     }
 
+    /// The same, durable when it returns; `false` if the storage does not offer that. Then all of it must be written again, and synced: a
+    /// part may have been written.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn write_durable(&self, storage: &dyn Storage, position: u64, bytes: &[u8]) -> io::Result<bool> {
+        let mut rest = bytes;
+        for piece in self.locate(position, bytes.len()) {
+            let (now, later) = rest.split_at_checked(piece.range.len()).ok_or(io::ErrorKind::InvalidInput)?;
+            if !storage.write_durable(now, piece.offset)? {
+                return Ok(false);
+            }
+            rest = later;
+        }
+        if rest.is_empty() { Ok(true) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    }
+
     /// Reads the bytes at a position.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ fn life(seed: u64) -> (u64, u64) {
         // Sometimes the next crash comes within the first calls: during recovery.
         let early = random.u32(0..3) == 0;
         let stop = if early { random.u64(0..30) } else { random.u64(10..600) };
-        file.set_plan(FaultPlan { stop: Some(stop), ..FaultPlan::default() });
+        file.set_plan(FaultPlan { stop: Some(stop), direct: seed.is_multiple_of(2), ..FaultPlan::default() });
         again += u64::from(early);
         run(&file, &mut history, seed * 100 + crash, &mut random);
         let policy = CrashPolicy::ALL[random.usize(0..CrashPolicy::ALL.len())];

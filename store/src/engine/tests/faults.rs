@@ -78,7 +78,8 @@ fn i30_every_call_fails_once_in_every_way() {
     let step = (calls / super::count("TAMARACK_FAULT_CALLS", 60)).max(1);
     for fail in (0..calls).step_by(step as usize) {
         for failure in [Failure::Io, Failure::NoSpace, Failure::Short, Failure::LostSync] {
-            let plan = FaultPlan { fail: Some((fail, failure)), ..FaultPlan::default() };
+            let direct = fail.is_multiple_of(2);
+            let plan = FaultPlan { fail: Some((fail, failure)), direct, ..FaultPlan::default() };
             let file = Arc::new(FaultFile::from_image(Vec::new(), plan));
             let (worlds, errors) = session(&file);
             for kind in errors {

@@ -1,0 +1,104 @@
+//! Durable writes of one range: past the page cache, each durable by itself.
+//!
+//! `O_DIRECT` and `RWF_DSYNC` together make a write durable without the rest of the file: a commit does not wait for the pages of a checkpoint that
+//! happens to run. Both are offers of the file system; where either is refused, the caller writes and syncs as usual.
+
+use parking_lot::Mutex;
+use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Places, lengths and memory are multiples of this. No device asks for more.
+const ALIGN: usize = 4096;
+
+/// See the module.
+pub(super) struct DirectFile {
+    file: File,
+    refused: AtomicBool,
+    /// Memory whose address suits the device.
+    buffer: Mutex<Vec<u8>>,
+}
+
+impl DirectFile {
+    /// Opens a file once more, for such writes; `None` if the file system does not offer them. Not by its name, which may be another
+    /// file's by now.
+    #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
+    pub(super) fn open(known: &File) -> Option<Self> {
+        let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+        let place = format!("/proc/self/fd/{}", known.as_raw_fd());
+        let file = OpenOptions::new().write(true).custom_flags(flags).open(place).ok()?;
+        Some(Self { file, refused: AtomicBool::new(false), buffer: Mutex::default() })
+    }
+
+    /// Whether writes have not been refused so far.
+    pub(super) fn works(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Writes and makes durable; `false` if that is not offered, and then nothing was written.
+    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let whole = bytes.len().is_multiple_of(ALIGN) && offset.is_multiple_of(ALIGN as u64);
+        if !whole || !self.works() {
+            return Ok(false);
+        }
+        let mut buffer = self.buffer.lock();
+        let needed = bytes.len() + ALIGN;
+        if buffer.len() < needed {
+            *buffer = vec![0; needed];
+        }
+        let start = buffer.as_ptr().align_offset(ALIGN);
+        let Some(aligned) = buffer.get_mut(start..).and_then(|rest| rest.get_mut(..bytes.len())) else {
+            return Ok(false);
+        };
+        aligned.copy_from_slice(bytes);
+        let mut done = 0;
+        while let Some(rest) = aligned.get(done..).filter(|rest| !rest.is_empty()) {
+            match pwritev2(&self.file, &[IoSlice::new(rest)], offset + done as u64, ReadWriteFlags::DSYNC) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                // Refused before the first byte: not a failure of the device.
+                Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) if done == 0 => {
+                    self.refused.store(true, Ordering::Relaxed);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_what_it_says_or_nothing() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let file = tempfile::tempfile_in(folder.path()).unwrap();
+        file.set_len(1 << 16).unwrap();
+        let Some(direct) = DirectFile::open(&file) else { return };
+        let read = |offset: u64, len: usize| {
+            let mut bytes = vec![0; len];
+            std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, offset).unwrap();
+            bytes
+        };
+        assert!(!direct.write(&[1; 100], 4096).unwrap(), "not a whole unit");
+        assert!(!direct.write(&[1; 4096], 100).unwrap());
+        assert_eq!(read(4096, 100), [0; 100]);
+        for round in 1..4_u8 {
+            let offset = u64::from(round) * 8192;
+            if direct.write(&[round; 8192], offset).unwrap() {
+                assert_eq!(read(offset, 8192), [round; 8192]);
+                assert_eq!(read(offset + 8192, 16), [0; 16]);
+            } else {
+                assert!(!direct.works());
+                assert_eq!(read(offset, 16), [0; 16]);
+            }
+        }
+    }
+}
