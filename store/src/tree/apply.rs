@@ -7,7 +7,7 @@
 use super::inner::Splice;
 use super::node::{Body, Edit, empty_leaf, plan_leaf};
 use super::{Access, MAX_LEVEL, Pager, Target, Tree, Underfull, Versions};
-use crate::buffer::{Frame, FrameId, Guard, Swip, pin};
+use crate::buffer::{Frame, FrameId, Guard, Locked, Swip, pin};
 use crate::error::{Error, Result};
 use crate::format::ChildEntry;
 use std::collections::VecDeque;
@@ -146,7 +146,8 @@ impl Applier<'_> {
 
     /// The tree has no node or one leaf: all edits go there.
     fn apply_root(&mut self, tree: &Tree, edits: &[Edit<'_>], guard: &Guard, grown: &mut i64) -> Result<Run> {
-        let locked = tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))?;
+        // Held until the tree has its new root: the clock would take a leaf that is superseded and still linked for one that may go.
+        let locked = lock_root(tree)?;
         let root = tree.root().child();
         let pages = match root.swip() {
             Swip::Resident(id) => {
@@ -161,8 +162,7 @@ impl Applier<'_> {
                 self.build_leaves(Body::trusted(&empty), None, edits, grown)?
             }
         };
-        drop(locked);
-        self.replace_root(tree, Outcome::Pages(pages), guard)?;
+        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;
         Ok(Run::Applied(edits.len()))
     }
 
@@ -237,7 +237,7 @@ impl Applier<'_> {
             }
             pages = self.rebuild(frame, locked, vec![Splice { from: i, to: i + 1, pages }])?;
         }
-        self.replace_root(tree, Outcome::Pages(pages), guard)
+        self.replace_root(tree, &lock_root(tree)?, Outcome::Pages(pages), guard)
     }
 
     /// Carries the outcome for child `i` into its parent; gives the pages back when the parent must be rebuilt for them.
@@ -289,8 +289,14 @@ impl Applier<'_> {
         Ok(pages)
     }
 
-    /// Puts the outcome for the root node in place, growing the tree where it split.
-    pub(super) fn replace_root(&mut self, tree: &Tree, outcome: Outcome, guard: &Guard) -> Result<()> {
+    /// Puts the outcome for the root node in place, growing the tree where it split. The caller has latched the root.
+    pub(super) fn replace_root(
+        &mut self,
+        tree: &Tree,
+        _locked: &Locked<'_>,
+        outcome: Outcome,
+        guard: &Guard,
+    ) -> Result<()> {
         let root = tree.root().child();
         let mut pages = match outcome {
             Outcome::Nothing => return Ok(()),
@@ -315,7 +321,6 @@ impl Applier<'_> {
             entry = ChildEntry::default();
         }
         let Some(page) = pages.first() else { return Err(inconsistent("a tree without a root")) };
-        let _locked = tree.latch().lock().map_err(|_| inconsistent("a latch was not released"))?;
         root.set_entry(&entry, true);
         root.set_hot(page.id);
         Ok(())
@@ -359,7 +364,7 @@ fn mark_path(tree: &Tree, path: &Path<'_>) -> Result<()> {
     }
     let root = tree.root().child();
     if !root.dirty() {
-        let _locked = tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))?;
+        let _locked = lock_root(tree)?;
         root.set_dirty();
     }
     Ok(())
@@ -376,7 +381,11 @@ fn run_below(edits: &[Edit<'_>], bound: &[u8]) -> usize {
     low + window.partition_point(|edit| edit.key() < bound)
 }
 
-pub(super) fn lock(frame: Frame<'_>) -> Result<crate::buffer::Locked<'_>> {
+pub(super) fn lock_root(tree: &Tree) -> Result<Locked<'_>> {
+    tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))
+}
+
+pub(super) fn lock(frame: Frame<'_>) -> Result<Locked<'_>> {
     frame.latch().lock().map_err(|_| inconsistent("a latch was not released"))
 }
 

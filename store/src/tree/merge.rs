@@ -4,7 +4,7 @@
 //! watermark and nothing is linked behind them. So it waits in a queue until then; the applier works on the queue before each batch.
 //! While a checkpoint runs nothing is merged: its capture finds nodes again by their lower fences.
 
-use super::apply::{Applier, Outcome, inconsistent, lock};
+use super::apply::{Applier, Outcome, inconsistent, lock, lock_root};
 use super::inner::{Splice, max_children};
 use super::node::{Body, KeyList, merge_leaves, plan_inner};
 use super::{Access, Pager, Target, Tree};
@@ -47,7 +47,7 @@ impl Applier<'_> {
         }
         let mut waits = false;
         let outcome = self.merge_below(frame, node, watermark, &guard, &mut waits)?;
-        self.replace_root(tree, outcome, &guard)?;
+        self.replace_root(tree, &lock_root(tree)?, outcome, &guard)?;
         self.shrink_root(tree, &guard)?;
         Ok(!waits)
     }
@@ -185,7 +185,7 @@ impl Applier<'_> {
                 return Ok(());
             }
             let Some(child) = frame.child(0) else { return Err(inconsistent("a child is missing")) };
-            let _locked = tree.latch().lock().map_err(|_| inconsistent("a root was replaced"))?;
+            let _locked = lock_root(tree)?;
             let locked = lock(frame)?;
             let entry = root.entry();
             self.free_image(&entry);
