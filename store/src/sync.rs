@@ -1,46 +1,39 @@
 //! The one place that chooses between real synchronisation and a model checker's.
 //!
-//! `--cfg loom` and `--cfg shuttle` are set only by the models (`models/`), which include the modules under test by path. Everything
-//! else sees the standard library's atomics and `parking_lot`'s locks. The interface is `parking_lot`'s: no poisoning, and a
-//! condition variable borrows the guard.
+//! `--cfg loom` is set only for the models (`models/`), which include the modules under test by path; `--cfg shuttle` for a build of the
+//! whole engine whose tests run it under a scheduler of shuttle's (`engine/tests/schedules.rs`). Everything else sees the standard
+//! library's atomics and threads and `parking_lot`'s locks. The interface is `parking_lot`'s: no poisoning, and a condition variable
+//! borrows the guard.
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Condvar, MappedMutexGuard, Mutex, MutexGuard, RwLock};
     pub(crate) use std::hint::spin_loop as spin;
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread::yield_now as give_way;
+    pub(crate) use std::{thread, thread_local};
 }
 
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use real::*;
 
+#[cfg(shuttle)]
+#[path = "sync/shuttled.rs"]
+mod shuttled;
+#[cfg(shuttle)]
+pub(crate) use shuttled::*;
+
 #[cfg(loom)]
-mod checker {
-    pub(super) use loom::sync as primitives;
-    pub(crate) use loom::sync::atomic;
-    pub(crate) use loom::thread::{yield_now as give_way, yield_now as spin};
-}
+pub(crate) use {
+    loom::sync::atomic,
+    loom::thread::{yield_now as give_way, yield_now as spin},
+    modelled::*,
+};
 
-#[cfg(all(shuttle, not(loom)))]
-mod checker {
-    pub(super) use shuttle::sync as primitives;
-    pub(crate) use shuttle::thread::{yield_now as give_way, yield_now as spin};
-
-    /// Shuttle's atomics are sequentially consistent, so a fence has nothing left to order.
-    pub(crate) mod atomic {
-        pub(crate) use shuttle::sync::atomic::*;
-        pub(crate) fn fence(_: Ordering) {}
-    }
-}
-
-#[cfg(any(loom, shuttle))]
-pub(crate) use {checker::atomic, checker::give_way, checker::spin, modelled::*};
-
-/// `parking_lot`'s interface over a checker's locks, which have the standard library's.
-#[cfg(any(loom, shuttle))]
+/// `parking_lot`'s interface over loom's locks, which have the standard library's.
+#[cfg(loom)]
 mod modelled {
-    use super::checker::primitives;
+    use loom::sync as primitives;
     use std::ops::{Deref, DerefMut};
     use std::sync::PoisonError;
 

@@ -4,6 +4,7 @@
 
 mod msrv;
 mod run;
+mod shuttle;
 mod sizes;
 mod source;
 mod unsafe_code;
@@ -55,6 +56,15 @@ enum Task {
     Commits,
     /// The loom models: latches, swips and the reset of the log ring, in every interleaving within their bounds.
     Loom,
+    /// The whole engine under shuttle's schedules: readers, writers, evictor and checkpointer on 256-byte pages in a pool of twenty.
+    Shuttle {
+        /// Schedules to run.
+        #[arg(long, default_value_t = 20_000)]
+        schedules: u64,
+        /// Plants one mistake after the other in a copy of the sources, each of which has to be found.
+        #[arg(long)]
+        mutants: bool,
+    },
     /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
     Unsafe,
     /// Lists files over 600 lines and functions over 60; fails if one has no reason in xtask/sizes.txt.
@@ -92,6 +102,8 @@ fn perform(task: &Task) -> Result {
             let test = ["test", "--release", "-p", "tamarack-models", "--target-dir", "target/loom"];
             cargo(&test, &[("RUSTFLAGS", "--cfg loom")])
         }
+        Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
+        Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
         Task::Unsafe => unsafe_code::check(),
         Task::Sizes => sizes::check(),
         Task::Msrv => msrv::check(),

@@ -4,8 +4,8 @@
 //! its participants register themselves per thread. A collector of our own (not the crate's default one) keeps other users of
 //! crossbeam-epoch in the same process, who may stay pinned for as long as they like, from delaying our reclamation.
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_epoch::{Collector, LocalHandle};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 /// A thread's stay in the current epoch. What was reachable when it began is not reused before it ends.

@@ -15,9 +15,9 @@ use super::pool::Pool;
 use super::swip::{FrameId, Swip};
 use super::word::SwipWord;
 use crate::format::ChildEntry;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of a frame's header.
 pub(crate) const HEADER: usize = 64;

@@ -8,6 +8,7 @@
 //! Keeps I1 (one owner), I4 (bodies never change after publication), I5 (shared mutable state is in atomics of one size),
 //! I6 (reuse after every pinned thread has left and the pin count is zero), I12 (latch versions never decrease).
 
+#[cfg_attr(shuttle, path = "epoch_shuttled.rs")]
 mod epoch;
 mod frame;
 mod latch;
@@ -16,6 +17,8 @@ mod region;
 mod swip;
 mod word;
 
+#[cfg(all(test, shuttle))]
+pub(crate) use epoch::reset;
 pub(crate) use epoch::{Guard, all_have_left, pin};
 pub(crate) use frame::{Building, Child, Frame, HEADER as FRAME_HEADER, PinnedFrame, RootSlot};
 pub(crate) use latch::{Locked, OptimisticLatch};

@@ -10,9 +10,9 @@ use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes};
 use super::region::{Part, Region, Reservation};
 use super::swip::FrameId;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// How the pool is cut.

@@ -6,11 +6,11 @@
 #![allow(unsafe_code)]
 #![cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "the indices are this program's own, never a file's"))]
 
+#[cfg(target_os = "linux")]
+use crate::sync::atomic::AtomicBool;
+use crate::sync::atomic::{AtomicPtr, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
-#[cfg(target_os = "linux")]
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 const CHUNKS: usize = 28;
 const ALIGN: usize = 64;

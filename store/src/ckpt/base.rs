@@ -6,11 +6,11 @@ use crate::buffer::FrameId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Pager, Registry, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
-use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 /// A place in the log, with the chain value that its next record continues.
@@ -107,7 +107,7 @@ impl Base {
     }
 
     /// The file's space; its map is read when it is first needed.
-    pub(crate) fn space(&self) -> Result<parking_lot::MappedMutexGuard<'_, Space>> {
+    pub(crate) fn space(&self) -> Result<crate::sync::MappedMutexGuard<'_, Space>> {
         let mut space = self.space.lock();
         if space.is_none() {
             *space = Some(super::freemap::load(self, &self.opened)?);

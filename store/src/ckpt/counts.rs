@@ -1,6 +1,6 @@
 //! What a session has done so far, for statistics.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters since the file was opened.
 #[derive(Default)]

@@ -11,9 +11,9 @@ use crate::buffer::{Swip, pin};
 use crate::error::{Error, Result};
 use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, page_checksum};
 use crate::space::Extent;
+use crate::sync::atomic::Ordering;
 use crate::tree::node::Body;
 use crate::tree::{Candidate, Sweep, page_image};
-use std::sync::atomic::Ordering;
 
 /// Nodes of level 1 that one turn looks at.
 const STEPS: usize = 64;

@@ -32,8 +32,8 @@ use crate::blob::BlobRef;
 use crate::error::Result;
 use crate::format::{PageKind, Superblock};
 use crate::space::Extent;
+use crate::sync::atomic::Ordering;
 use capture::Capture;
-use std::sync::atomic::Ordering;
 use write::Writer;
 
 /// Everything that was written and what it replaces.

@@ -4,7 +4,7 @@ use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
 use crate::format::Superblock;
-use std::sync::atomic::Ordering;
+use crate::sync::atomic::Ordering;
 
 /// Byte offsets of the two slots, far enough apart that one bad block is unlikely to take both.
 pub(crate) const SLOTS: [u64; 2] = [0, 65_536];

@@ -2,9 +2,9 @@
 
 use super::open::Core;
 use crate::ckpt;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Rest after a round that could not free enough.
@@ -56,7 +56,7 @@ fn call(core: &Weak<Core>) {
     if state.thread.is_none() && !state.stop {
         let core = Arc::clone(&core);
         // Without the thread readers and writers make room themselves.
-        state.thread = std::thread::Builder::new().name("tamarack-evict".into()).spawn(move || run(&core)).ok();
+        state.thread = crate::sync::thread::Builder::new().name("tamarack-evict".into()).spawn(move || run(&core)).ok();
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::RefCell;
 
-thread_local! {
+crate::sync::thread_local! {
     static OPEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -14,20 +14,20 @@ impl Nesting {
     /// Enters a closure on the database at an address.
     pub(super) fn enter(database: usize) -> Result<Self> {
         check(database)?;
-        OPEN.with_borrow_mut(|open| open.push(database));
+        OPEN.with(|open| open.borrow_mut().push(database));
         Ok(Self(database))
     }
 }
 
 impl Drop for Nesting {
     fn drop(&mut self) {
-        OPEN.with_borrow_mut(|open| open.retain(|&database| database != self.0));
+        OPEN.with(|open| open.borrow_mut().retain(|&database| database != self.0));
     }
 }
 
 /// Fails inside a closure on this database.
 pub(super) fn check(database: usize) -> Result<()> {
-    if OPEN.with_borrow(|open| open.contains(&database)) {
+    if OPEN.with(|open| open.borrow().contains(&database)) {
         return Err(Error::new(
             ErrorKind::NestedTransaction,
             "this thread is inside a write transaction of this database; use that one, or end it first",

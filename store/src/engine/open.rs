@@ -6,14 +6,14 @@ use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::ckpt::{self, Base, Counts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recover::{self, OpenParameters};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Condvar, Mutex};
 use crate::tree::{MAX_NODE, Memory};
 use crate::txn::{Pipeline, WriterTurn};
 use crate::vfs::{Overlay, Storage};
-use parking_lot::{Condvar, Mutex};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Deferred commits gather for this long before the background thread makes them durable.
@@ -236,7 +236,7 @@ impl Core {
         }
         Evictor::watch(self);
         let core = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
+        let thread = crate::sync::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
         thread.map(Some).map_err(|error| Error::io("starting the background thread", error))
     }
 
@@ -388,7 +388,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.stop_thread();
         // I37: best effort. Everything that was acknowledged as durable is in the log.
-        if !self.closed.load(Ordering::Acquire) && !std::thread::panicking() {
+        if !self.closed.load(Ordering::Acquire) && !crate::sync::thread::panicking() {
             let _ = self.core.finish();
         }
     }
@@ -400,8 +400,8 @@ const LITTLE_LIMBO: u64 = 2 << 20;
 const LIMBO_TRIES: usize = 50;
 const LIMBO_PAUSE: Duration = Duration::from_micros(100);
 
-/// Memory for nodes is never less than this: a few of the largest, and the path to them.
-const LEAST_MEMORY: u64 = 16 << 10;
+/// Memory for nodes is never less than this: a few of the largest, and the path to them. Shuttle's schedules have small ones.
+const LEAST_MEMORY: u64 = if cfg!(shuttle) { 1 << 10 } else { 16 << 10 };
 
 /// A quarter of the machine's memory; 1 GiB where nobody tells.
 fn default_memory() -> u64 {

@@ -11,9 +11,9 @@ mod tests;
 pub(crate) use alloc::{Allocator, SpaceError};
 pub(crate) use freemap::{decode_free_map, encode_free_map};
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Blocks in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,9 +17,9 @@ use super::registry::thread_number;
 use super::{Pager, Target, Tree};
 use crate::buffer::{Building, Child, Frame, FrameId, Guard, OptimisticLatch, PinnedFrame, Swip, pin};
 use crate::error::Result;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Steps of the hand that a reader makes at most before it reads a page.
 const HELP: usize = 8;

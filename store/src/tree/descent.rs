@@ -151,7 +151,10 @@ impl Tree {
         access: Access,
         with: impl FnOnce(Frame<'_>, &Guard) -> R,
     ) -> Result<Option<R>> {
-        let mut restarts = 0u32;
+        /// More than a tree has levels. Whoever has read so many pages and not arrived makes no more room: what it calls for might evict
+        /// the upper half of its way while it reads the lower.
+        const POLITE: u32 = 2 * MAX_LEVEL as u32;
+        let (mut restarts, mut loads) = (0u32, 0);
         loop {
             let missing = {
                 let guard = pin();
@@ -167,7 +170,10 @@ impl Tree {
             };
             match missing {
                 Some(missing) => {
-                    pager.relieve();
+                    loads += 1;
+                    if loads < POLITE {
+                        pager.relieve();
+                    }
                     self.load(pager, target, &missing, access)?;
                 }
                 None => {

@@ -1,6 +1,6 @@
 //! Pages that are being read from the file: each is read once, however many readers want it.
 
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl Drop for Reading<'_> {
 #[expect(clippy::disallowed_methods, reason = "tests use threads as programs do")]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use crate::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn many_readers_read_once() {

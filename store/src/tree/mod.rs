@@ -31,7 +31,7 @@ pub(crate) use scan::{At, SnapshotCursor};
 pub(crate) use versions::Versions;
 
 use crate::buffer::{OptimisticLatch, RootSlot};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The largest frame: a body of 64 KiB and the words of its children.
 pub(crate) const MAX_NODE: usize = 128 << 10;

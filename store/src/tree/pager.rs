@@ -10,9 +10,9 @@ use super::{Forest, MAX_LEVEL, Registry};
 use crate::buffer::{Building, FRAME_HEADER, Frame, Pool, PoolOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, Superblock, verify_page};
+use crate::sync::atomic::Ordering;
 use crate::vfs::Storage;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// What the trees of one file share.
 pub(crate) struct Pager {

@@ -49,7 +49,7 @@ impl TooManySnapshots {
     pub(crate) const MOST: usize = FIRST * ((1 << SEGMENTS) - 1);
 }
 
-thread_local! {
+crate::sync::thread_local! {
     static HINT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 

@@ -23,11 +23,11 @@ use crate::ckpt::{ApplyState, Base, Counts, LogPosition, open_log};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Extent;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::tree::Registered;
 use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Log bytes that deferred commits may gather before one of them writes them out.

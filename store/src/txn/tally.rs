@@ -4,7 +4,7 @@
 //! Transactions know only what they add; one that reads the value is validated as any reader. The numbers that are given out (automatic
 //! ids) grow at once and never come back, so that a transaction which is rolled back leaves a gap.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::HashMap;
 
 /// The stored value: two little-endian numbers.

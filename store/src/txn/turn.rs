@@ -1,10 +1,10 @@
 //! Whose turn it is to write alone: one exclusive writer at a time, until it is sequenced. It holds back the sequencing of all others.
 
 use crate::error::{Error, ErrorKind, Result};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 fn nested() -> Error {

@@ -4,8 +4,8 @@ use super::catalog::{self, Resolved};
 use super::{Options, ReadTxn, Schema, Stats, WriteTxn};
 use crate::engine::{Durability, Engine, Sequenced};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::RwLock;
 use crate::vfs::{MemoryFile, OpenError, OpenMode, RealFile, Storage};
-use parking_lot::RwLock;
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
@@ -306,7 +306,7 @@ impl<S> Database<S> {
             engine.note_retry();
             conflicts += 1;
             for _ in 0..1u32 << conflicts {
-                std::thread::yield_now();
+                crate::sync::give_way();
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a database is doing, in numbers.
 
 use crate::ckpt::Base;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What a database holds in memory and has done since it was opened. From [`Database::stats`](crate::Database::stats).
 ///

@@ -3,13 +3,13 @@
 //! `O_DIRECT` and `RWF_DSYNC` together make a write durable without the rest of the file: a commit does not wait for the pages of a checkpoint that
 //! happens to run. Both are offers of the file system; where either is refused, the caller writes and syncs as usual.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use rustix::io::{Errno, ReadWriteFlags, pwritev2};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Places, lengths and memory are multiples of this. No device asks for more.
 const ALIGN: usize = 4096;

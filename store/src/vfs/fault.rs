@@ -4,7 +4,7 @@
 //! unsynced write it decides whether the sector was kept, dropped or torn. Everything follows from the seed.
 
 use super::Storage;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::io;
 
 const SECTOR: usize = 512;

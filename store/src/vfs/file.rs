@@ -35,7 +35,7 @@ pub(crate) struct RealFile {
     #[cfg(target_os = "linux")]
     direct: std::sync::OnceLock<Option<super::direct::DirectFile>>,
     #[cfg(not(any(unix, windows)))]
-    turn: parking_lot::Mutex<()>,
+    turn: crate::sync::Mutex<()>,
 }
 
 impl RealFile {
@@ -67,7 +67,7 @@ impl RealFile {
             direct: std::sync::OnceLock::new(),
             file,
             #[cfg(not(any(unix, windows)))]
-            turn: parking_lot::Mutex::new(()),
+            turn: crate::sync::Mutex::new(()),
         })
     }
 }

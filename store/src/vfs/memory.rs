@@ -1,7 +1,7 @@
 //! A file in memory.
 
 use super::Storage;
-use parking_lot::RwLock;
+use crate::sync::RwLock;
 use std::io;
 
 const CHUNK: usize = 1 << 20;

@@ -1,7 +1,7 @@
 //! A layer of memory over a file that is not to be changed: how a read-only file is recovered (I28).
 
 use super::Storage;
-use parking_lot::RwLock;
+use crate::sync::RwLock;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;

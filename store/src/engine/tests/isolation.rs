@@ -275,10 +275,10 @@ enum Act {
 }
 
 #[derive(Debug)]
-struct Done {
+pub(super) struct Done {
     seen: u64,
     /// `None` if it wrote nothing: then it counts where it saw.
-    committed: Option<u64>,
+    pub(super) committed: Option<u64>,
     acts: Vec<Act>,
 }
 
@@ -329,7 +329,7 @@ fn scan(tx: &WriteTxn, tree: u32, lower: Vec<u8>, random: &mut fastrand::Rng) ->
     Ok(Act::Scan { tree, lower, forward, found, ended })
 }
 
-fn work(engine: &Engine, worker: u64, transactions: u64, done: &Mutex<Vec<Done>>) {
+pub(super) fn work(engine: &Engine, worker: u64, transactions: u64, done: &Mutex<Vec<Done>>) {
     let mut random = fastrand::Rng::with_seed(worker);
     let mut unique = 0;
     let mut mine = Vec::new();
@@ -350,7 +350,7 @@ fn work(engine: &Engine, worker: u64, transactions: u64, done: &Mutex<Vec<Done>>
             continue;
         }
         if random.u32(0..4) == 0 {
-            std::thread::yield_now();
+            crate::sync::give_way();
         }
         match tx.commit(durability(&mut random)) {
             Ok(timestamp) => mine.push(Done { seen, committed: writes.then_some(timestamp), acts }),
@@ -364,7 +364,7 @@ fn work(engine: &Engine, worker: u64, transactions: u64, done: &Mutex<Vec<Done>>
 }
 
 /// Plays the committed transactions one after the other, in the order of their timestamps, and compares every answer.
-fn prove_serializable(mut history: Vec<Done>) -> u64 {
+pub(super) fn prove_serializable(mut history: Vec<Done>) -> u64 {
     history.sort_by_key(|done| (done.committed.unwrap_or(done.seen), done.committed.is_none()));
     let mut world = World::new();
     for done in &history {
@@ -378,7 +378,7 @@ fn prove_serializable(mut history: Vec<Done>) -> u64 {
 }
 
 /// Each transaction saw one moment, and nobody wrote between it and the commit what it wrote.
-fn prove_snapshot(mut history: Vec<Done>) -> u64 {
+pub(super) fn prove_snapshot(mut history: Vec<Done>) -> u64 {
     history.sort_by_key(|done| (done.committed.unwrap_or(done.seen), done.committed.is_none()));
     let mut worlds = vec![(0, World::new())];
     let mut written: BTreeMap<(u32, Vec<u8>), u64> = BTreeMap::new();

@@ -6,6 +6,8 @@ mod faults;
 mod isolation;
 mod memory;
 mod model;
+#[cfg(shuttle)]
+mod schedules;
 
 use super::*;
 use crate::vfs::Storage;

@@ -1,0 +1,145 @@
+//! The whole engine under shuttle's schedules: readers, writers, the leader's applying, the evictor and the checkpointer on 256-byte pages
+//! in a pool of twenty, each atomic access, lock and wait a point where any other thread may go on.
+//!
+//! `cargo xtask shuttle` runs this. A schedule that fails is printed; saved to a file, it is replayed with `TAMARACK_REPLAY=FILE`.
+
+#![allow(clippy::disallowed_methods, reason = "tests use threads as programs do")]
+
+use super::isolation::{Done, prove_serializable, prove_snapshot, work};
+use super::*;
+use crate::error::ErrorKind;
+use crate::txn::Isolation;
+use crate::vfs::MemoryFile;
+use shuttle::rand::Rng;
+use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const PAGE: u32 = 256;
+const POOL: u64 = 20 * PAGE as u64;
+/// For trees that are a single leaf.
+const SMALL_POOL: u64 = 5 * PAGE as u64;
+
+/// What some threads do at once is explained by an order, and the file holds it.
+fn life(seen: &Seen) {
+    crate::buffer::reset();
+    let seed: u64 = shuttle::rand::thread_rng().gen_range(1..u64::from(u32::MAX));
+    let isolation = if seed.is_multiple_of(3) { Isolation::Snapshot } else { Isolation::Serializable };
+    let storage = Arc::new(MemoryFile::default());
+    let little = seed.is_multiple_of(5);
+    let options = EngineOptions {
+        isolation,
+        block_size: PAGE,
+        page_size: PAGE,
+        memory: Some(if little { SMALL_POOL } else { POOL }),
+        ..small(Background::Thread, seed * 4 + 1)
+    };
+    let engine = open(&storage, options.clone());
+    let done: Arc<Mutex<Vec<Done>>> = Arc::default();
+    // Enough that memory is short from the first step on.
+    work(&engine, seed * 100 + 90, if little { 4 } else { 12 }, &done);
+    engine.checkpoint().unwrap();
+    let writers = (0..2).map(|worker| {
+        let (engine, done) = (engine.clone(), Arc::clone(&done));
+        shuttle::thread::spawn(move || work(&engine, seed * 100 + worker, 4, &done))
+    });
+    let mut threads: Vec<_> = writers.collect();
+    let reader = engine.clone();
+    threads.push(shuttle::thread::spawn(move || read_twice(&reader)));
+    if seed.is_multiple_of(2) {
+        let engine = engine.clone();
+        threads.push(shuttle::thread::spawn(move || engine.checkpoint().unwrap()));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let history = std::mem::take(&mut *done.lock().unwrap());
+    let last = history.iter().filter_map(|done| done.committed).max();
+    match isolation {
+        Isolation::Serializable => prove_serializable(history),
+        Isolation::Snapshot => prove_snapshot(history),
+    };
+    let worlds = |engine: &Engine| {
+        let snapshot = engine.snapshot().unwrap();
+        assert!(last.is_none_or(|last| snapshot.timestamp() >= last));
+        [contents(&snapshot, 0), contents(&snapshot, 1), contents(&snapshot, 2)]
+    };
+    let before = worlds(&engine);
+    audit(&engine);
+    seen.note(&engine);
+    engine.close().unwrap();
+    drop(engine);
+    let engine = open(&storage, EngineOptions { background: Background::Inline, ..options });
+    assert_eq!(worlds(&engine), before);
+    audit(&engine);
+}
+
+/// What happened in all lives, so that a run in which nothing happened fails.
+#[derive(Default)]
+struct Seen {
+    evicted: AtomicU64,
+    read: AtomicU64,
+    groups: AtomicU64,
+    commits: AtomicU64,
+    checkpoints: AtomicU64,
+    stalls: AtomicU64,
+}
+
+impl Seen {
+    fn note(&self, engine: &Engine) {
+        let (clock, counts) = (&engine.base().pager.clock, &engine.base().counts);
+        let add = |total: &AtomicU64, counter: &crate::sync::atomic::AtomicU64| {
+            total.fetch_add(counter.load(Ordering::Relaxed), Ordering::Relaxed);
+        };
+        add(&self.evicted, &clock.counts.evictions);
+        add(&self.read, &clock.counts.reads);
+        add(&self.groups, &counts.groups);
+        add(&self.commits, &counts.commits);
+        add(&self.checkpoints, &counts.checkpoints);
+        add(&self.stalls, &counts.stalls);
+    }
+}
+
+/// A snapshot says the same twice (I14), or is given up by name.
+fn read_twice(engine: &Engine) {
+    let snapshot = engine.snapshot().unwrap();
+    let all = |forward: bool| -> Result<Tree> {
+        let mut found = Tree::new();
+        let mut cursor = snapshot.cursor(TreeId(0), Bound::Unbounded, Bound::Unbounded)?;
+        while let Some((key, value)) = if forward { cursor.next()? } else { cursor.next_back()? } {
+            assert!(found.insert(key.to_vec(), value.to_vec()).is_none(), "a key twice");
+        }
+        Ok(found)
+    };
+    match (all(true), all(false)) {
+        (Ok(one), Ok(two)) => assert_eq!(one, two, "a snapshot changed"),
+        (Err(error), _) | (_, Err(error)) => assert_eq!(error.kind(), ErrorKind::SnapshotTooOld, "{error}"),
+    }
+}
+
+fn run(scheduler: impl Scheduler + 'static, seen: &Arc<Seen>) -> usize {
+    let seen = Arc::clone(seen);
+    let mut config = shuttle::Config::new();
+    config.stack_size = 1 << 20;
+    config.max_steps = shuttle::MaxSteps::FailAfter(4_000_000);
+    config.silence_warnings = true;
+    shuttle::Runner::new(scheduler, config).run(move || life(&seen))
+}
+
+#[test]
+fn whole_lives_under_many_schedules() {
+    let seen = Arc::<Seen>::default();
+    if let Ok(file) = std::env::var("TAMARACK_REPLAY") {
+        let schedule: String = std::fs::read_to_string(file).unwrap().split_whitespace().collect();
+        run(ReplayScheduler::new_from_encoded(&schedule), &seen);
+        return;
+    }
+    let each = count("TAMARACK_SCHEDULES", 400) as usize / 2;
+    // PCT finds orders that need few, well-placed switches; the random one mixes.
+    let total = run(RandomScheduler::new(each), &seen) + run(PctScheduler::new(3, each), &seen);
+    let Seen { evicted, read, groups, commits, checkpoints, stalls } = &*seen;
+    println!(
+        "{total} schedules: {commits:?} commits in {groups:?} groups, {checkpoints:?} checkpoints, {evicted:?} nodes evicted, {read:?} read \
+         again, {stalls:?} waits for memory"
+    );
+    assert_eq!(total, each * 2);
+    assert!([evicted, read, checkpoints].iter().all(|count| count.load(Ordering::Relaxed) > total as u64));
+}
