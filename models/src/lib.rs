@@ -31,8 +31,27 @@ mod swip;
 #[allow(dead_code, reason = "the models use a part of it")]
 mod word;
 
+#[cfg(loom)]
+#[path = "../../store/src/txn/relay.rs"]
+#[allow(dead_code, reason = "the models use a part of it")]
+mod relay;
+
+#[cfg(loom)]
+#[path = "../../store/src/error.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the models use a part of it")]
+mod error;
+
+#[cfg(loom)]
+#[path = "../../store/src/tree/registry.rs"]
+#[allow(dead_code, unused_imports, unfulfilled_lint_expectations, reason = "the models use a part of it")]
+mod registry;
+
 #[cfg(all(test, loom))]
 mod latch_model;
+#[cfg(all(test, loom))]
+mod registry_model;
+#[cfg(all(test, loom))]
+mod relay_model;
 #[cfg(all(test, loom))]
 mod reset_model;
 #[cfg(all(test, loom))]

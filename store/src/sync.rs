@@ -30,6 +30,14 @@ pub(crate) use {
     modelled::*,
 };
 
+/// After a sequentially consistent store whose order with a later load of something else matters. loom takes such accesses for
+/// acquire and release only, and knows the full order by fences; the machine needs none beside the accesses themselves.
+#[inline]
+pub(crate) fn in_one_order() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);
+}
+
 /// `parking_lot`'s interface over loom's locks, which have the standard library's.
 #[cfg(loom)]
 mod modelled {

@@ -9,11 +9,12 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::in_one_order;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
-const FIRST: usize = 64;
-const SEGMENTS: usize = 12;
+const FIRST: usize = if cfg!(loom) { 2 } else { 64 };
+const SEGMENTS: usize = if cfg!(loom) { 1 } else { 12 };
 
 /// Set in a slot whose snapshot may not be cancelled: a checkpoint's own.
 const EXEMPT: u64 = 1 << 62;
@@ -49,13 +50,16 @@ impl TooManySnapshots {
     pub(crate) const MOST: usize = FIRST * ((1 << SEGMENTS) - 1);
 }
 
+#[cfg(not(loom))]
 crate::sync::thread_local! {
     static HINT: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
+#[cfg(not(loom))]
 static NEXT_HINT: AtomicUsize = AtomicUsize::new(0);
 
 /// A number of this thread's own, as far as there are few threads; below 64.
+#[cfg(not(loom))]
 #[inline]
 pub(super) fn thread_number() -> usize {
     HINT.with(|hint| {
@@ -64,6 +68,12 @@ pub(super) fn thread_number() -> usize {
         }
         hint.get()
     })
+}
+
+/// All try the same slot first: more to go wrong.
+#[cfg(loom)]
+pub(super) fn thread_number() -> usize {
+    0
 }
 
 impl Registry {
@@ -80,6 +90,7 @@ impl Registry {
     /// Makes all commits up to `timestamp` visible at once (I14).
     pub(crate) fn publish(&self, timestamp: u64) {
         self.published.store(timestamp, Ordering::SeqCst);
+        in_one_order();
     }
 
     /// Registers a snapshot of what is published now.
@@ -107,6 +118,7 @@ impl Registry {
                     continue;
                 }
                 loop {
+                    in_one_order();
                     let now = self.published();
                     if now == snapshot {
                         return Ok(Registered { segment, slot, snapshot });
@@ -157,6 +169,7 @@ impl Registry {
             // A slot that was given back meanwhile needs no mark.
             let _ = slot.0.compare_exchange(word, word | CANCELLED, Ordering::SeqCst, Ordering::Relaxed);
         }
+        in_one_order();
         true
     }
 
@@ -206,7 +219,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -11,6 +11,7 @@ mod filter;
 mod log_buffer;
 mod pipeline;
 mod read_set;
+mod relay;
 mod run;
 mod tally;
 mod turn;

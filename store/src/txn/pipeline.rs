@@ -14,6 +14,7 @@
 use super::apply::{Batch, apply_batches};
 use super::log_buffer::{CheckedBody, LogBuffer, Taken};
 use super::read_set::fingerprint;
+use super::relay::{Relay, Waiter, Waits};
 use super::run::Run;
 use super::tally::{Tallies, TallyChange};
 use super::turn::{Turn, WriterTurn};
@@ -53,10 +54,14 @@ pub(crate) struct Pending {
     end: LogPosition,
     /// Sorted fingerprints of what it writes, for validation.
     prints: OnceLock<Vec<u64>>,
-    /// Wakes its owner, and nobody else: to lead, or because all is done.
-    owner: Condvar,
-    /// Whether the owner waits; changes under the sequencer's lock.
-    waits: AtomicBool,
+    /// Where its owner waits.
+    owner: Waiter,
+}
+
+impl Waits for Pending {
+    fn waiter(&self) -> &Waiter {
+        &self.owner
+    }
 }
 
 impl Pending {
@@ -116,15 +121,14 @@ struct State {
     log: LogBuffer,
     /// The newest sequenced timestamp.
     last: u64,
-    /// Sequenced and not taken by a leader.
-    queue: Vec<Arc<Pending>>,
+    /// Sequenced and not taken by a leader; and who leads.
+    relay: Relay<Pending>,
     /// Sequenced and not published, oldest first.
     unapplied: VecDeque<Arc<Pending>>,
     /// What running optimistic transactions are validated against.
     window: Window,
     /// Who is told, instead of waiting, that commits up to a timestamp are visible or will never be.
     watchers: Vec<(u64, Watcher)>,
-    leading: bool,
     /// Whether this session's salt is on disk (I35).
     opened: bool,
 }
@@ -136,11 +140,10 @@ impl Pipeline {
             state: Mutex::new(State {
                 log: LogBuffer::new(first, Sealer::new(salt, UNIT), end),
                 last,
-                queue: Vec::new(),
+                relay: Relay::new(),
                 unapplied: VecDeque::new(),
                 window: Window::default(),
                 watchers: Vec::new(),
-                leading: false,
                 opened: false,
             }),
             changed: Condvar::new(),
@@ -211,11 +214,10 @@ impl Pipeline {
         self.tallies.settle(&wanted.tallies);
         let Some(Request { writes, runs, extents, spills, durability, .. }) = request.take() else { return Ok(None) };
         let (end, prints) = (state.log.end(), OnceLock::new());
-        let (owner, waits) = (Condvar::new(), AtomicBool::new(false));
-        let pending =
-            Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end, prints, owner, waits });
+        let owner = Waiter::default();
+        let pending = Arc::new(Pending { timestamp, writes, runs, extents, spills, durability, end, prints, owner });
         state.last = timestamp;
-        state.queue.push(Arc::clone(&pending));
+        state.relay.push(Arc::clone(&pending));
         state.unapplied.push_back(Arc::clone(&pending));
         state.window.push(&pending);
         // The next exclusive writer may begin: it reads through this one.
@@ -240,7 +242,7 @@ impl Pipeline {
         let mut state = self.state.lock();
         while base.registry.published() < timestamp {
             base.poison.check()?;
-            if state.leading || state.queue.is_empty() {
+            if state.relay.is_led() || state.relay.is_empty() {
                 self.changed.wait(&mut state);
             } else {
                 state = self.lead(base, state)?;
@@ -254,10 +256,8 @@ impl Pipeline {
         let mut state = self.state.lock();
         while base.registry.published() < pending.timestamp {
             base.poison.check()?;
-            if state.leading || state.queue.is_empty() {
-                pending.waits.store(true, Ordering::Relaxed);
+            if state.relay.is_led() || state.relay.is_empty() {
                 pending.owner.wait(&mut state);
-                pending.waits.store(false, Ordering::Relaxed);
             } else {
                 state = self.lead(base, state)?;
             }
@@ -265,20 +265,15 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The leader steps down: one of those whose commits wait takes over, and only that one is woken.
+    /// The leader steps down.
     fn step_down(&self, state: &mut State) {
-        state.leading = false;
-        if let Some(next) = state.queue.iter().find(|pending| pending.waits.load(Ordering::Relaxed)) {
-            next.owner.notify_one();
-        }
+        state.relay.step_down();
         self.changed.notify_all();
     }
 
     /// A failure has ended all commits: their owners are told.
     fn wake_all(&self, state: &mut State) {
-        state.unapplied.iter().for_each(|pending| {
-            pending.owner.notify_all();
-        });
+        state.unapplied.iter().for_each(|pending| pending.owner.wake());
         self.changed.notify_all();
     }
 
@@ -294,7 +289,7 @@ impl Pipeline {
     /// Leads as long as there is something to lead and nobody else does. For commits whose owners do not wait.
     pub(crate) fn drive(&self, base: &Base) -> Result<()> {
         let mut state = self.state.lock();
-        while !state.leading && !state.queue.is_empty() {
+        while !state.relay.is_led() && !state.relay.is_empty() {
             base.poison.check()?;
             state = self.lead(base, state)?;
         }
@@ -307,7 +302,7 @@ impl Pipeline {
             return false;
         }
         let state = self.state.lock();
-        !state.leading && !state.queue.is_empty() && !state.watchers.is_empty()
+        !state.relay.is_led() && !state.relay.is_empty() && !state.watchers.is_empty()
     }
 
     /// Makes everything sequenced so far durable.
@@ -317,15 +312,13 @@ impl Pipeline {
         let goal = state.log.end().position;
         loop {
             base.poison.check()?;
-            if state.queue.is_empty() && base.window.durable() >= goal {
+            if state.relay.is_empty() && base.window.durable() >= goal {
                 return Ok(());
             }
-            if state.leading {
+            let Some(queue) = state.relay.lead() else {
                 self.changed.wait(&mut state);
                 continue;
-            }
-            state.leading = true;
-            let queue = std::mem::take(&mut state.queue);
+            };
             state = self.run(base, state, queue, Durability::Synced)?;
         }
     }
@@ -337,8 +330,7 @@ impl Pipeline {
     }
 
     fn lead<'a>(&'a self, base: &Base, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
-        state.leading = true;
-        let queue = std::mem::take(&mut state.queue);
+        let Some(queue) = state.relay.lead() else { return Ok(state) };
         let mut wanted = queue.iter().map(|pending| pending.durability).max().unwrap_or_default();
         if wanted == Durability::Deferred && state.log.unwritten() >= GATHERED {
             wanted = Durability::Buffered;
@@ -396,9 +388,7 @@ impl Pipeline {
             self.wake_all(&mut state);
             return Err(error);
         }
-        for pending in group.iter().filter(|pending| pending.waits.load(Ordering::Relaxed)) {
-            pending.owner.notify_one();
-        }
+        group.iter().for_each(|pending| pending.owner.wake());
         self.changed.notify_all();
         let published = base.registry.published();
         while state.unapplied.front().is_some_and(|pending| pending.timestamp <= published) {
