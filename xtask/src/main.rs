@@ -3,7 +3,9 @@
 #![allow(clippy::disallowed_methods, reason = "a tool for people and CI: it starts programs and reads files")]
 
 mod msrv;
+mod mutants;
 mod run;
+mod sanitize;
 mod shuttle;
 mod sizes;
 mod source;
@@ -65,6 +67,9 @@ enum Task {
         #[arg(long)]
         mutants: bool,
     },
+    /// Stress tests under a sanitizer, with a standard library that is instrumented too; then with a planted mistake, which it has to
+    /// find. Debian only: the compiler is Debian's, unpacked below target/, as rustup has none with that library's source here.
+    Sanitize { sanitizer: sanitize::Sanitizer },
     /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
     Unsafe,
     /// Lists files over 600 lines and functions over 60; fails if one has no reason in xtask/sizes.txt.
@@ -102,6 +107,7 @@ fn perform(task: &Task) -> Result {
             let test = ["test", "--release", "-p", "tamarack-models", "--target-dir", "target/loom"];
             cargo(&test, &[("RUSTFLAGS", "--cfg loom")])
         }
+        Task::Sanitize { sanitizer } => sanitize::run(*sanitizer),
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
         Task::Unsafe => unsafe_code::check(),

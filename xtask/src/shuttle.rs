@@ -1,43 +1,40 @@
 //! The engine under shuttle's schedules, and mistakes that these have to find.
 
 use crate::Result;
+use crate::mutants::Mutant;
 use crate::run::root;
-use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-
-/// A mistake, planted by replacing a piece of a source file that occurs once.
-struct Mutant {
-    what: &'static str,
-    file: &'static str,
-    from: &'static str,
-    to: &'static str,
-}
 
 const MUTANTS: [Mutant; 4] = [
     Mutant {
         what: "commits become visible before they are applied (I14)",
         file: "store/src/txn/pipeline.rs",
-        from: "    let Some(last) = group.last() else { return Ok(()) };\n",
-        to: "    let Some(last) = group.last() else { return Ok(()) };\n    base.registry.publish(last.timestamp);\n",
+        changes: &[(
+            "    let Some(last) = group.last() else { return Ok(()) };\n",
+            "    let Some(last) = group.last() else { return Ok(()) };\n    base.registry.publish(last.timestamp);\n",
+        )],
     },
     Mutant {
         what: "a root leaf is unlatched before its successor has its place",
         file: "store/src/tree/apply.rs",
-        from: "        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
-        to: "        drop(locked);\n        (0..20).for_each(|_| crate::sync::spin());\n        self.replace_root(tree, &lock_root(tree)?, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
+        changes: &[(
+            "        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
+            "        drop(locked);\n        (0..20).for_each(|_| crate::sync::spin());\n        self.replace_root(tree, &lock_root(tree)?, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
+        )],
     },
     Mutant {
         what: "versions are let go although a snapshot needs them (I17)",
         file: "store/src/ckpt/tidy.rs",
-        from: "let watermark = snapshots.first().map_or(published, |&oldest| oldest.min(published));",
-        to: "let watermark = published;",
+        changes: &[(
+            "let watermark = snapshots.first().map_or(published, |&oldest| oldest.min(published));",
+            "let watermark = published;",
+        )],
     },
     Mutant {
         what: "an optimistic writer is not validated (I18)",
         file: "store/src/txn/pipeline.rs",
-        from: "state.window.validate(claim, &wanted.writes)?;",
-        to: "let _ = claim;",
+        changes: &[("state.window.validate(claim, &wanted.writes)?;", "let _ = claim;")],
     },
 ];
 
@@ -61,16 +58,9 @@ fn test(sources: &Path, target: &Path, schedules: u64) -> Result<Output> {
 
 /// Plants each mistake in a copy of the sources. A run that finds nothing is an error, and so is one that fails for another reason.
 pub(crate) fn mutants(schedules: u64) -> Result {
-    let copy = root().join("target/mutants/sources");
     let target = root().join("target/mutants/build");
     for mutant in &MUTANTS {
-        copy_sources(&copy)?;
-        let file = copy.join(mutant.file);
-        let text = fs::read_to_string(&file)?;
-        if text.matches(mutant.from).count() != 1 {
-            return Err(format!("{}: `{}` occurs not once", mutant.file, mutant.from).into());
-        }
-        fs::write(&file, text.replace(mutant.from, mutant.to))?;
+        let copy = mutant.plant()?;
         let output = test(&copy, &target, schedules)?;
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         let found =
@@ -82,25 +72,5 @@ pub(crate) fn mutants(schedules: u64) -> Result {
         println!("found: {}\n    {}", mutant.what, found.join("\n    "));
     }
     println!("{} mistakes planted and found", MUTANTS.len());
-    Ok(())
-}
-
-fn copy_sources(to: &Path) -> Result {
-    let list = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output()?;
-    for name in String::from_utf8(list.stdout)?.lines() {
-        let (from, to) = (root().join(name), to.join(name));
-        let text = match fs::read(&from) {
-            Ok(text) => text,
-            Err(_) => continue,
-        };
-        // What is the same keeps its time, so that only what changed is compiled again.
-        if fs::read(&to).is_ok_and(|old| old == text) {
-            continue;
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(to, text)?;
-    }
     Ok(())
 }
