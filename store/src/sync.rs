@@ -12,6 +12,11 @@ mod real {
     pub(crate) use std::sync::atomic;
     pub(crate) use std::thread::yield_now as give_way;
     pub(crate) use std::{thread, thread_local};
+
+    /// Gives the lock to who waits for it, if anybody does.
+    pub(crate) fn unlock_fairly<T>(guard: MutexGuard<'_, T>) {
+        MutexGuard::unlock_fair(guard);
+    }
 }
 
 #[cfg(not(any(loom, shuttle)))]

@@ -56,6 +56,10 @@ enum Task {
     },
     /// Durable commits by 1, 8 and 32 threads and by 1,000 tasks: rate, and commits that share a flush.
     Commits,
+    /// Readers beside a writer at full speed: the rate that they keep; and a writer beside a reader that is paused for a minute.
+    Beside,
+    /// How long commits wait while a checkpoint writes 1 GiB.
+    Stalls,
     /// The loom models: latches, swips and the reset of the log ring, in every interleaving within their bounds.
     Loom,
     /// The whole engine under shuttle's schedules: readers, writers, evictor and checkpointer on 256-byte pages in a pool of twenty.
@@ -102,6 +106,8 @@ fn perform(task: &Task) -> Result {
             cargo(&[&run[..], &arguments].concat(), &[])
         }
         Task::Commits => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "commits"], &[]),
+        Task::Beside => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "beside"], &[]),
+        Task::Stalls => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "stalls"], &[]),
         Task::Loom => {
             // A directory of its own: the flag would otherwise rebuild everything twice.
             let test = ["test", "--release", "-p", "tamarack-models", "--target-dir", "target/loom"];

@@ -58,7 +58,7 @@ impl<'a> Capture<'a> {
         };
         let guard = pin();
         for tree in base.forest.iter().filter(|tree| tree.dropped_at().is_none()) {
-            let root = capture_node(base, tree.root().child(), &guard);
+            let root = capture_node(base, tree.root().child(), None, &guard);
             if !matches!(root, CapturedNode::Clean(ChildEntry { address: 0, .. })) {
                 capture.trees.push(CapturedTree { id: tree.id(), root });
             }
@@ -90,9 +90,12 @@ impl Drop for Capture<'_> {
 }
 
 /// Recursion goes down the levels of a resident tree, which are at most 64.
-fn capture_node<'a>(base: &'a Base, child: Child<'_>, guard: &Guard) -> CapturedNode<'a> {
+///
+/// A leaf is not looked at where its `level` is known: almost all nodes are leaves, and the applier waits.
+fn capture_node<'a>(base: &'a Base, child: Child<'_>, level: Option<u8>, guard: &Guard) -> CapturedNode<'a> {
     let old = child.entry();
     let frame = match child.swip() {
+        Swip::Resident(id) if child.dirty() && level == Some(0) => return CapturedNode::Leaf { id, old },
         Swip::Resident(id) if child.dirty() => base.pager.pool.frame(id, guard),
         _ => None,
     };
@@ -102,7 +105,7 @@ fn capture_node<'a>(base: &'a Base, child: Child<'_>, guard: &Guard) -> Captured
         Some(frame) => {
             let children = (0..frame.children())
                 .filter_map(|i| frame.child(i))
-                .map(|child| capture_node(base, child, guard))
+                .map(|child| capture_node(base, child, frame.level().checked_sub(1), guard))
                 .collect();
             CapturedNode::Inner { frame: PinnedFrame::new(&base.pager.pool, frame), old, children }
         }

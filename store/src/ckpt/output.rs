@@ -8,6 +8,9 @@ use crate::space::Extent;
 /// Space is asked for, and written, this many bytes at a time.
 const RUN_BYTES: u64 = 1 << 20;
 
+/// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds.
+const PACE: u64 = 2 << 20;
+
 /// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
 pub(super) struct Output<'a> {
     base: &'a Base,
@@ -20,11 +23,13 @@ pub(super) struct Output<'a> {
     used: Vec<Extent>,
     /// Bytes handed to the storage.
     pub(super) bytes: u64,
+    /// Those since the last sync.
+    unsynced: u64,
 }
 
 impl<'a> Output<'a> {
     pub(super) fn new(base: &'a Base, generation: u64) -> Self {
-        Self { base, generation, run: None, pending: Vec::new(), start: 0, used: Vec::new(), bytes: 0 }
+        Self { base, generation, run: None, pending: Vec::new(), start: 0, used: Vec::new(), bytes: 0, unsynced: 0 }
     }
 
     /// Places one page. The header's address, generation and length are filled in.
@@ -69,7 +74,13 @@ impl<'a> Output<'a> {
             let written = self.base.pager.storage.write_at(&self.pending, self.start * block);
             written.map_err(|error| Error::io("writing a checkpoint", error))?;
             self.bytes += self.pending.len() as u64;
+            self.unsynced += self.pending.len() as u64;
             self.pending.clear();
+            if self.unsynced >= PACE {
+                let synced = self.base.pager.storage.sync();
+                synced.map_err(|error| Error::io("syncing a part of a checkpoint", error))?;
+                self.unsynced = 0;
+            }
         }
         Ok(())
     }

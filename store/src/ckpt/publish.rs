@@ -7,18 +7,19 @@ use super::base::{Base, accounting};
 use super::write::Written;
 use crate::buffer::{Swip, pin};
 use crate::error::Result;
+use crate::sync::unlock_fairly;
 use crate::tree::node::Body;
 
 /// Entries that are published before the applier gets a turn.
-const SLICE: usize = 256;
+const SLICE: usize = 64;
 
 /// Notes every new image in its parent (I8: under the parent's latch).
 pub(super) fn publish(base: &Base, written: &[Written]) -> Result<()> {
     for slice in written.chunks(SLICE) {
-        let _turn = base.apply.lock();
-        for page in slice {
-            publish_one(base, page)?;
-        }
+        let turn = base.apply.lock();
+        slice.iter().try_for_each(|page| publish_one(base, page))?;
+        // Whoever waits for the turn gets it: the lock would otherwise often be taken here again before the other thread is awake.
+        unlock_fairly(turn);
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
     let watermark = snapshots.first().map_or(published, |&oldest| oldest.min(published));
     {
         let guard = pin();
-        state.versions.release(&base.pager.pool, &guard, watermark, &mut state.limbo);
+        state.versions.release_some(&base.pager.pool, &guard, watermark, &mut state.limbo);
     }
     let watermark = bound_versions(base, state, watermark);
     purge(base, state, watermark)?;
@@ -36,6 +36,10 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
 fn bound_versions(base: &Base, state: &mut ApplyState, watermark: u64) -> u64 {
     let pool = &base.pager.pool;
     let mut watermark = watermark;
+    if pool.usage().old > pool.budget() / 8 {
+        let guard = pin();
+        state.versions.release(pool, &guard, watermark, &mut state.limbo);
+    }
     while pool.usage().old > pool.budget() / 4 && base.registry.cancel_oldest() {
         watermark = base.registry.watermark();
         let guard = pin();

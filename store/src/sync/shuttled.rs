@@ -134,6 +134,12 @@ impl<T> Mutex<T> {
     }
 }
 
+/// Gives the lock up. The scheduler decides who gets it.
+pub(crate) fn unlock_fairly<T>(guard: MutexGuard<'_, T>) {
+    drop(guard);
+    give_way();
+}
+
 /// A held lock. Empty only while a condition variable waits.
 pub(crate) struct MutexGuard<'a, T> {
     held: Option<primitives::MutexGuard<'a, T>>,

@@ -10,12 +10,17 @@ use crate::buffer::{Frame, FrameId, Guard, Pool};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
+/// Versions that are let go with each batch beyond those that came with it.
+const SOME: usize = 256;
+
 /// The superseded leaves of one database. Owned by the applier.
 #[derive(Default)]
 pub(crate) struct Versions {
     /// In order of the second timestamp.
     queue: VecDeque<(u64, FrameId)>,
     old: HashMap<FrameId, Old, BuildHasherDefault<IdHasher>>,
+    /// Superseded since the last release.
+    fresh: usize,
 }
 
 struct Old {
@@ -56,6 +61,7 @@ impl Versions {
         let version = Old { since: old.timestamp(), until: timestamp, linked_from: new };
         self.old.insert(old.id(), version);
         self.queue.push_back((timestamp, old.id()));
+        self.fresh += 1;
         self.bypass(pool, guard, old, snapshots, retired);
     }
 
@@ -84,9 +90,21 @@ impl Versions {
         }
     }
 
+    /// [`release`](Self::release) of a part: more than came since the last time, but not all that an old snapshot held back at once, for which
+    /// commits would have to wait.
+    pub(crate) fn release_some(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
+        let most = 2 * std::mem::take(&mut self.fresh) + SOME;
+        self.release_most(pool, guard, watermark, retired, most);
+    }
+
     /// Lets go of every version that no snapshot at or above `watermark` can see.
     pub(crate) fn release(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
-        while let Some(&(until, id)) = self.queue.front() {
+        self.release_most(pool, guard, watermark, retired, usize::MAX);
+    }
+
+    fn release_most(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>, most: usize) {
+        for _ in 0..most {
+            let Some(&(until, id)) = self.queue.front() else { break };
             if until > watermark {
                 break;
             }
