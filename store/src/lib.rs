@@ -83,6 +83,12 @@ mod vfs;
 mod error;
 mod sync;
 
+/// What `cargo xtask swizzle` measures. Not for use: it changes without notice.
+#[cfg(all(feature = "measure", not(shuttle)))]
+#[doc(hidden)]
+#[allow(missing_docs, missing_debug_implementations, clippy::missing_errors_doc, reason = "for one measurement alone")]
+pub mod measure;
+
 pub use engine::{Durability, Isolation};
 pub use error::{Error, ErrorKind, Result};
 pub use tamarack_codec::{

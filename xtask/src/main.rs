@@ -58,6 +58,8 @@ enum Task {
     Commits,
     /// Readers beside a writer at full speed: the rate that they keep; and a writer beside a reader that is paused for a minute.
     Beside,
+    /// Gets at 10 million records with frames found through swips and through page tables, in one process and memory image.
+    Swizzle,
     /// How long commits wait while a checkpoint writes 1 GiB.
     Stalls,
     /// The loom models: latches, swips and the reset of the log ring, in every interleaving within their bounds.
@@ -107,6 +109,11 @@ fn perform(task: &Task) -> Result {
         }
         Task::Commits => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "commits"], &[]),
         Task::Beside => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "beside"], &[]),
+        Task::Swizzle => {
+            // Large allocations, the page table's too, get huge pages, as the pool's frames do.
+            let environment = [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")];
+            cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "swizzle"], &environment)
+        }
         Task::Stalls => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "stalls"], &[]),
         Task::Loom => {
             // A directory of its own: the flag would otherwise rebuild everything twice.

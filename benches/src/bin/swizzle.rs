@@ -1,0 +1,201 @@
+//! What swizzling is worth: gets in one tree in memory, with frames found through swips and through page tables. `cargo xtask swizzle`
+//! runs it.
+
+#![allow(clippy::disallowed_methods, reason = "clocks and files are what a measurement is made of")]
+
+use clap::Parser;
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use indicatif::ProgressBar;
+use rustix::time::{ClockId, clock_gettime};
+use std::hint::black_box;
+use std::path::PathBuf;
+use tamarack::measure::{Image, Translation};
+
+type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// Measures gets by the way in which a child's frame is found, all in one process and one memory image.
+#[derive(Parser)]
+struct Arguments {
+    /// Where the file is made (and removed again).
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
+    /// Records of 8 and 100 bytes.
+    #[arg(long, default_value_t = 10_000_000)]
+    records: u64,
+    /// Gets in a slice.
+    #[arg(long, default_value_t = 50_000)]
+    slice: u64,
+    /// Slices of each kind.
+    #[arg(long, default_value_t = 60)]
+    slices: usize,
+}
+
+const ALL: [(Translation, &str); 5] = [
+    (Translation::Swip, "swip"),
+    (Translation::Hash, "hash"),
+    (Translation::HashAndLatch, "hash, latched bucket"),
+    (Translation::Baseline, "baseline: that, and shared latches"),
+    (Translation::Engine, "engine: a read transaction's get"),
+];
+
+/// Keys that a slice asks for.
+#[derive(Clone, Copy)]
+enum Population {
+    Uniform,
+    /// So many of them.
+    Few(u64),
+}
+
+impl Population {
+    fn pick(self, random: u64, records: u64) -> u64 {
+        match self {
+            Self::Uniform => random % records,
+            // Scattered over the whole tree.
+            Self::Few(keys) => (random % keys).wrapping_mul(0x9e37_79b9) % records,
+        }
+    }
+}
+
+fn mix(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn core_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// Nanoseconds of core time a get. `chained`: the next key depends on the value before.
+fn slice(
+    image: &Image,
+    with: Translation,
+    keys: Population,
+    arguments: &Arguments,
+    chained: bool,
+    seed: u64,
+) -> Result<f64> {
+    let (mut state, mut last) = (seed, 0);
+    let started = core_time();
+    for _ in 0..arguments.slice {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let random = mix(if chained { state ^ last } else { state });
+        last = image.get(with, keys.pick(random, arguments.records))?;
+    }
+    black_box(last);
+    Ok((core_time() - started) / arguments.slice as f64)
+}
+
+/// Loads that each depend on the one before, in as much memory as the leaves take: what the machine gives at this moment.
+fn chase(chain: &[u64], steps: u64, seed: u64) -> f64 {
+    let mut at = seed % chain.len() as u64;
+    let started = core_time();
+    for step in 0..steps {
+        at = chain.get(at as usize).copied().unwrap_or_default().wrapping_add(step & 1) % chain.len() as u64;
+    }
+    black_box(at);
+    (core_time() - started) / steps as f64
+}
+
+fn quantile(numbers: &mut [f64], part: f64) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get((numbers.len() as f64 * part) as usize).copied().unwrap_or_default()
+}
+
+struct Measured {
+    /// By translation and slice.
+    times: Vec<Vec<f64>>,
+    chases: Vec<f64>,
+}
+
+impl Measured {
+    /// How much faster one is than another: the median over the slices, of which each holds both.
+    fn ratio(&self, fast: Translation, slow: Translation) -> f64 {
+        let of = |wanted| ALL.iter().position(|(with, _)| *with == wanted).and_then(|at| self.times.get(at));
+        let (Some(fast), Some(slow)) = (of(fast), of(slow)) else { return 0.0 };
+        quantile(&mut fast.iter().zip(slow).map(|(fast, slow)| slow / fast).collect::<Vec<_>>(), 0.5)
+    }
+}
+
+fn measure(
+    image: &Image,
+    keys: Population,
+    arguments: &Arguments,
+    chained: bool,
+    chain: &[u64],
+    bar: &ProgressBar,
+) -> Result<Measured> {
+    let mut measured = Measured { times: vec![Vec::new(); ALL.len()], chases: Vec::new() };
+    for number in 0..arguments.slices as u64 {
+        // Another order each time; all ways ask for the same keys.
+        let mut order: Vec<usize> = (0..ALL.len()).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, (mix(number * 100 + i as u64) % (i as u64 + 1)) as usize);
+        }
+        for at in order {
+            let (with, _) = ALL[at];
+            let seed = mix(number + 1);
+            // What the way before has left in the caches is no help.
+            slice(
+                image,
+                with,
+                keys,
+                &Arguments { slice: arguments.slice / 10, dir: PathBuf::new(), ..*arguments },
+                chained,
+                !seed,
+            )?;
+            measured.times[at].push(slice(image, with, keys, arguments, chained, seed)?);
+        }
+        measured.chases.push(chase(chain, arguments.slice, mix(number)));
+        bar.inc(1);
+    }
+    Ok(measured)
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let folder = tempfile::tempdir_in(&arguments.dir)?;
+    let bar = ProgressBar::new(arguments.records);
+    bar.set_message("loading");
+    let image = Image::build(&folder.path().join("swizzle.tam"), arguments.records, &|done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    let (nodes, buckets) = image.size();
+    println!("{} records in {nodes} nodes; a page table of {buckets} buckets", arguments.records);
+    let chain: Vec<u64> = (0..arguments.records * 12).map(mix).collect();
+    let populations = [
+        ("uniform", Population::Uniform),
+        ("0.2 % of the records", Population::Few((arguments.records / 500).max(1))),
+        ("200 records", Population::Few(200)),
+    ];
+    let bar = ProgressBar::new((2 * populations.len() * arguments.slices) as u64);
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(["ns a get, core time", "keys", "fastest", "25 %", "median", "75 %", "pointer chases", "swip is"]);
+    let mut first = None;
+    for chained in [true, false] {
+        for (name, keys) in populations {
+            let mut measured = measure(&image, keys, &arguments, chained, &chain, &bar)?;
+            let chase = quantile(&mut measured.chases, 0.5);
+            let kind = format!("{name}, {}", if chained { "chained" } else { "independent" });
+            for (at, (with, what)) in ALL.iter().enumerate() {
+                let ratio = measured.ratio(Translation::Swip, *with);
+                let mut times = measured.times[at].clone();
+                let mut ns = |part| format!("{:.0}", quantile(&mut times, part));
+                let cells = [ns(0.0), ns(0.25), ns(0.5), ns(0.75)];
+                let median = quantile(&mut times, 0.5);
+                let rest = [format!("{:.2}", median / chase), format!("{ratio:.2} x")];
+                table.add_row([vec![(*what).to_owned(), kind.clone()], cells.to_vec(), rest.to_vec()].concat());
+            }
+            first.get_or_insert(measured);
+        }
+    }
+    bar.finish_and_clear();
+    println!("{table}");
+    let Some(uniform) = first else { return Ok(()) };
+    println!("uniform keys, each dependent on the value before:");
+    println!("swip/hash {:.2}", uniform.ratio(Translation::Swip, Translation::Hash));
+    println!("swip/hash-latched {:.2}", uniform.ratio(Translation::Swip, Translation::HashAndLatch));
+    println!("engine/baseline {:.2}", uniform.ratio(Translation::Engine, Translation::Baseline));
+    Ok(())
+}
