@@ -178,6 +178,7 @@ impl Image {
             let (id, latch) = translate(word.word())?;
             // The parent's is given up now that the child's is held.
             _latched = latch;
+            base.pager.pool.prefetch(id);
             let frame: Frame<'_> = base.pager.pool.frame(id, &guard)?;
             let body = Body::trusted(frame.body());
             if frame.level() == 0 {

@@ -240,6 +240,24 @@ impl Pool {
         id.born(frame.header().birth.load(Ordering::Relaxed)).then_some(frame)
     }
 
+    /// Asks the caches for the head of a frame's node: its words and most of the keys' first bytes. A descent then waits for these lines once,
+    /// together, and not for one after the other.
+    #[inline]
+    pub(crate) fn prefetch(&self, id: FrameId) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(base) = self.classes.get(id.class()).and_then(|class| class.base(id.slot())) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            /// Of 64 bytes: 8 cost a get beyond the caches 15 % more, 24 cost 5 % more.
+            const LINES: usize = 16;
+            for line in 0..LINES {
+                // SAFETY: a hint; it reads nothing and faults never, whatever the address.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(base.as_ptr().wrapping_add(64 * line).cast()) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = id;
+    }
+
     /// Retires frames that nothing links to any more. They are reused once every thread pinned now has left and nobody pins them.
     pub(crate) fn retire(self: &Arc<Self>, ids: Vec<FrameId>, guard: &Guard) {
         if ids.is_empty() {

@@ -104,10 +104,13 @@ impl Tree {
         for _ in 0..=MAX_LEVEL {
             let swip = if access == Access::Get { place.child.follow() } else { place.child.swip() };
             let frame = match swip {
-                Swip::Resident(id) => match pager.pool.frame(id, guard) {
-                    Some(frame) => frame,
-                    None => return Walk::Restart,
-                },
+                Swip::Resident(id) => {
+                    pager.pool.prefetch(id);
+                    match pager.pool.frame(id, guard) {
+                        Some(frame) => frame,
+                        None => return Walk::Restart,
+                    }
+                }
                 Swip::Empty => return Walk::Empty,
                 Swip::Cold { frozen: true, .. } => return Walk::Restart,
                 Swip::Cold { .. } => return Walk::Missing(place),
