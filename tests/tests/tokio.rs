@@ -126,3 +126,40 @@ async fn threads_and_tasks_together() {
     assert_eq!(db.read(|tx| tx.open_table(&HITS)?.len()).unwrap(), 601);
     db.close().unwrap();
 }
+
+/// A runtime that ends takes its own closures along, and nobody else's.
+#[test]
+fn another_runtime_ends() {
+    let (_folder, db) = open();
+    let runtime =
+        |blocking| tokio::runtime::Builder::new_multi_thread().max_blocking_threads(blocking).build().unwrap();
+    let (ending, lasting) = (runtime(1), runtime(4));
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let (started, running) = std::sync::mpsc::channel();
+    let first = db.clone();
+    ending.spawn(async move {
+        let done = first.read_async(move |_| {
+            started.send(()).unwrap();
+            Ok(gate.recv().is_ok())
+        });
+        done.await.unwrap();
+    });
+    running.recv().unwrap();
+    // More than run at once: they hold every place, but none of them has a thread.
+    let places = std::thread::available_parallelism().map_or(1, usize::from) * 4;
+    let stuck: Vec<_> = (0..places)
+        .map(|_| {
+            let db = db.clone();
+            ending.spawn(async move { db.read_async(|tx| tx.open_table(&HITS)?.len()).await })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(50));
+    let waiting = db.clone();
+    let waiting = lasting.spawn(async move { waiting.read_async(|tx| tx.open_table(&HITS)?.len()).await });
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!waiting.is_finished());
+    ending.shutdown_background();
+    assert_eq!(lasting.block_on(waiting).unwrap().unwrap(), 0);
+    go.send(()).unwrap();
+    assert!(stuck.into_iter().all(|task| lasting.block_on(task).is_err()));
+}

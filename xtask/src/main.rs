@@ -4,6 +4,7 @@
 
 mod msrv;
 mod mutants;
+mod peers;
 mod run;
 mod sanitize;
 mod shuttle;
@@ -42,19 +43,23 @@ enum Task {
         #[arg(default_value_t = 1_000_000)]
         operations: u64,
     },
-    /// Concurrent transactions: the anomalies of the Hermitage list, and random histories whose order is proven.
+    /// Concurrent transactions: the anomalies of the Hermitage list, and random histories whose order is proven; some of processes that are
+    /// killed, threads that panic and tasks that are dropped.
     Isolation {
         /// Random transactions to run at each isolation level.
         #[arg(long, default_value_t = 100_000)]
         transactions: u64,
+        /// Kills of a process with random transactions of threads and tasks.
+        #[arg(long, default_value_t = 100)]
+        kills: u64,
     },
-    /// Gets from 2 GiB of records under budgets from 4 GiB down to 64 MiB: rate, reads, resident memory.
+    /// Gets from 2 GiB of records under budgets from 4 GiB down to 64 MiB: rate, reads, resident memory; LMDB and RocksDB beside it.
     Memory {
         /// Passed on; `--help` lists what there is.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Durable commits by 1, 8 and 32 threads and by 1,000 tasks: rate, and commits that share a flush.
+    /// Durable commits by 1, 8 and 32 threads and by 1,000 tasks: rate, and commits that share a flush; RocksDB and fjall beside it.
     Commits,
     /// Readers beside a writer at full speed: the rate that they keep; and a writer beside a reader that is paused for a minute.
     Beside,
@@ -101,13 +106,13 @@ fn perform(task: &Task) -> Result {
         Task::Ci => program("bash", &[".ci/run"], &[]),
         Task::CrashSim { crashes } => simulation("engine::tests::crash", "TAMARACK_SIM_CRASHES", *crashes),
         Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
-        Task::Isolation { transactions } => simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions),
-        Task::Memory { arguments } => {
-            let run = ["run", "--release", "-p", "tamarack-benches", "--bin", "memory", "--"];
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            cargo(&[&run[..], &arguments].concat(), &[])
+        Task::Isolation { transactions, kills } => {
+            simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions)?;
+            let test = ["test", "--release", "-p", "tamarack-tests", "--test", "kills", "--", "--nocapture"];
+            cargo(&test, &[("TAMARACK_KILLS", &kills.to_string())])
         }
-        Task::Commits => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "commits"], &[]),
+        Task::Memory { arguments } => peers::run("memory", arguments),
+        Task::Commits => peers::run("commits", &[]),
         Task::Beside => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "beside"], &[]),
         Task::Swizzle => {
             // Large allocations, the page table's too, get huge pages, as the pool's frames do.

@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::sync::Barrier;
 use tamarack::measure::{Image, Translation};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
@@ -67,24 +68,52 @@ fn core_time() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-/// Nanoseconds of core time a get. `chained`: the next key depends on the value before.
-fn slice(
-    image: &Image,
-    with: Translation,
+/// What is asked for, and how.
+#[derive(Clone, Copy)]
+struct Load {
     keys: Population,
-    arguments: &Arguments,
+    records: u64,
+    /// The next key depends on the value before.
     chained: bool,
-    seed: u64,
-) -> Result<f64> {
+    /// As many ask at the same time, each on a core of its own.
+    threads: u64,
+}
+
+/// Nanoseconds of core time a get, of one thread.
+fn gets(image: &Image, with: Translation, load: Load, count: u64, seed: u64) -> Result<f64> {
     let (mut state, mut last) = (seed, 0);
     let started = core_time();
-    for _ in 0..arguments.slice {
+    for _ in 0..count {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let random = mix(if chained { state ^ last } else { state });
-        last = image.get(with, keys.pick(random, arguments.records))?;
+        let random = mix(if load.chained { state ^ last } else { state });
+        last = image.get(with, load.keys.pick(random, load.records))?;
     }
     black_box(last);
-    Ok((core_time() - started) / arguments.slice as f64)
+    Ok((core_time() - started) / count as f64)
+}
+
+/// Nanoseconds of core time a get, the mean of all threads.
+fn slice(image: &Image, with: Translation, load: Load, count: u64, seed: u64) -> Result<f64> {
+    // What the way before has left in the caches is no help.
+    let warm = count / 10;
+    if load.threads == 1 {
+        gets(image, with, load, warm, !seed)?;
+        return gets(image, with, load, count, seed);
+    }
+    let barrier = Barrier::new(load.threads as usize);
+    let sum: f64 = std::thread::scope(|scope| {
+        let thread = |number| {
+            let (barrier, seed) = (&barrier, seed ^ mix(number));
+            scope.spawn(move || {
+                let warmed = gets(image, with, load, warm, !seed);
+                barrier.wait();
+                warmed.and_then(|_| gets(image, with, load, count, seed))
+            })
+        };
+        let threads: Vec<_> = (0..load.threads).map(thread).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked")?).sum::<Result<f64>>()
+    })?;
+    Ok(sum / load.threads as f64)
 }
 
 /// Loads that each depend on the one before, in as much memory as the leaves take: what the machine gives at this moment.
@@ -118,14 +147,7 @@ impl Measured {
     }
 }
 
-fn measure(
-    image: &Image,
-    keys: Population,
-    arguments: &Arguments,
-    chained: bool,
-    chain: &[u64],
-    bar: &ProgressBar,
-) -> Result<Measured> {
+fn measure(image: &Image, load: Load, arguments: &Arguments, chain: &[u64], bar: &ProgressBar) -> Result<Measured> {
     let mut measured = Measured { times: vec![Vec::new(); ALL.len()], chases: Vec::new() };
     for number in 0..arguments.slices as u64 {
         // Another order each time; all ways ask for the same keys.
@@ -135,22 +157,30 @@ fn measure(
         }
         for at in order {
             let (with, _) = ALL[at];
-            let seed = mix(number + 1);
-            // What the way before has left in the caches is no help.
-            slice(
-                image,
-                with,
-                keys,
-                &Arguments { slice: arguments.slice / 10, dir: PathBuf::new(), ..*arguments },
-                chained,
-                !seed,
-            )?;
-            measured.times[at].push(slice(image, with, keys, arguments, chained, seed)?);
+            measured.times[at].push(slice(image, with, load, arguments.slice, mix(number + 1))?);
         }
         measured.chases.push(chase(chain, arguments.slice, mix(number)));
         bar.inc(1);
     }
     Ok(measured)
+}
+
+/// What is measured; the first for `swip/hash`, the last for `engine/baseline`.
+fn loads(records: u64) -> Vec<(String, Load)> {
+    let populations = [
+        ("uniform", Population::Uniform),
+        ("0.2 % of the records", Population::Few((records / 500).max(1))),
+        ("200 records", Population::Few(200)),
+    ];
+    let mut loads = Vec::new();
+    for (threads, chained, how) in [(1, true, "chained"), (1, false, "independent"), (2, true, "chained, two threads")]
+    {
+        let kinds = populations.iter().filter(|_| threads == 1).chain(populations.first().filter(|_| threads == 2));
+        for (name, keys) in kinds {
+            loads.push((format!("{name}, {how}"), Load { keys: *keys, records, chained, threads }));
+        }
+    }
+    loads
 }
 
 fn main() -> Result<()> {
@@ -163,39 +193,36 @@ fn main() -> Result<()> {
     let (nodes, buckets) = image.size();
     println!("{} records in {nodes} nodes; a page table of {buckets} buckets", arguments.records);
     let chain: Vec<u64> = (0..arguments.records * 12).map(mix).collect();
-    let populations = [
-        ("uniform", Population::Uniform),
-        ("0.2 % of the records", Population::Few((arguments.records / 500).max(1))),
-        ("200 records", Population::Few(200)),
-    ];
-    let bar = ProgressBar::new((2 * populations.len() * arguments.slices) as u64);
+    let loads = loads(arguments.records);
+    let bar = ProgressBar::new((loads.len() * arguments.slices) as u64);
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["ns a get, core time", "keys", "fastest", "25 %", "median", "75 %", "pointer chases", "swip is"]);
-    let mut first = None;
-    for chained in [true, false] {
-        for (name, keys) in populations {
-            let mut measured = measure(&image, keys, &arguments, chained, &chain, &bar)?;
-            let chase = quantile(&mut measured.chases, 0.5);
-            let kind = format!("{name}, {}", if chained { "chained" } else { "independent" });
-            for (at, (with, what)) in ALL.iter().enumerate() {
-                let ratio = measured.ratio(Translation::Swip, *with);
-                let mut times = measured.times[at].clone();
-                let mut ns = |part| format!("{:.0}", quantile(&mut times, part));
-                let cells = [ns(0.0), ns(0.25), ns(0.5), ns(0.75)];
-                let median = quantile(&mut times, 0.5);
-                let rest = [format!("{:.2}", median / chase), format!("{ratio:.2} x")];
-                table.add_row([vec![(*what).to_owned(), kind.clone()], cells.to_vec(), rest.to_vec()].concat());
-            }
-            first.get_or_insert(measured);
+    let mut all = Vec::new();
+    for (kind, load) in loads {
+        let mut measured = measure(&image, load, &arguments, &chain, &bar)?;
+        let chase = quantile(&mut measured.chases, 0.5);
+        for (at, (with, what)) in ALL.iter().enumerate() {
+            let ratio = measured.ratio(Translation::Swip, *with);
+            let mut times = measured.times[at].clone();
+            let mut ns = |part| format!("{:.0}", quantile(&mut times, part));
+            let cells = [ns(0.0), ns(0.25), ns(0.5), ns(0.75)];
+            let median = quantile(&mut times, 0.5);
+            let rest = [format!("{:.2}", median / chase), format!("{ratio:.2} x")];
+            table.add_row([vec![(*what).to_owned(), kind.clone()], cells.to_vec(), rest.to_vec()].concat());
         }
+        all.push(measured);
     }
     bar.finish_and_clear();
     println!("{table}");
-    let Some(uniform) = first else { return Ok(()) };
+    let (Some(one), Some(two)) = (all.first(), all.last()) else { return Ok(()) };
     println!("uniform keys, each dependent on the value before:");
-    println!("swip/hash {:.2}", uniform.ratio(Translation::Swip, Translation::Hash));
-    println!("swip/hash-latched {:.2}", uniform.ratio(Translation::Swip, Translation::HashAndLatch));
-    println!("engine/baseline {:.2}", uniform.ratio(Translation::Engine, Translation::Baseline));
+    println!("swip/hash {:.2}", one.ratio(Translation::Swip, Translation::Hash));
+    println!("swip/hash-latched {:.2}", one.ratio(Translation::Swip, Translation::HashAndLatch));
+    println!("engine/baseline {:.2} (one thread)", one.ratio(Translation::Engine, Translation::Baseline));
+    println!(
+        "engine/baseline {:.2} (two threads, one on each core)",
+        two.ratio(Translation::Engine, Translation::Baseline)
+    );
     Ok(())
 }

@@ -179,7 +179,7 @@ fn settle(base: &Base, capture: Capture<'_>, prepared: Prepared<'_>) -> Result<(
     {
         let safe = crate::buffer::all_have_left();
         let mut space = base.space()?;
-        space.free_later(prepared.replaced, safe);
+        space.replace(prepared.replaced, prepared.superblock.generation, safe);
         for (extent, since) in prepared.expired {
             space.retire(extent, since);
         }

@@ -11,6 +11,7 @@ mod evictor;
 mod nesting;
 mod open;
 mod options;
+mod pinned;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,11 @@
 
 use super::evictor::Evictor;
 use super::nesting::{self, Nesting};
+use super::pinned::Pin;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::ckpt::{self, Base, Counts};
 use crate::error::{Error, ErrorKind, Result};
-use crate::recover::{self, OpenParameters};
+use crate::recover::{self, OpenParameters, Opened};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex};
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     opened_at: u64,
     /// Whether the log held commits that no checkpoint of this session has written since.
     recovered: AtomicBool,
+    /// Keeps the checkpoint that this reads, if it reads one alone.
+    _pin: Option<Pin>,
 }
 
 /// A core whose thread ends with the last handle.
@@ -99,21 +102,8 @@ impl Engine {
         let budget = options.memory.unwrap_or_else(default_memory).max(LEAST_MEMORY);
         let memory = Memory { largest: MAX_NODE, budget, reserve };
         let opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id, memory })?;
-        let last = opened.base.registry.published();
-        let recovered = opened.end.position != opened.base.superblock.lock().log_start;
-        let pipeline = Pipeline::new(opened.first, salt, opened.end, last);
         let salts_full = opened.base.superblock.lock().salts.len() + 1 >= crate::format::MAX_SALTS;
-        let core = Arc::new(Core {
-            base: opened.base,
-            pipeline,
-            turn: Arc::new(WriterTurn::new(options.write_timeout)),
-            options,
-            signal: Signal::default(),
-            evictor: Evictor::default(),
-            closed: AtomicBool::new(false),
-            opened_at: last,
-            recovered: AtomicBool::new(recovered),
-        });
+        let core = Core::new(opened, salt, options, None);
         if salts_full && !core.options.read_only {
             // Makes room for this session's salt: many crashes in a row without a checkpoint.
             ckpt::run(&core.base)?;
@@ -126,6 +116,23 @@ impl Engine {
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
         self.shared.check_open()?;
         Snapshot::new(&self.shared)
+    }
+
+    /// A snapshot of what is visible now that reads the checkpoint which it writes: it holds back space in the file, and no memory.
+    pub(crate) fn pinned_snapshot(&self) -> Result<Snapshot> {
+        self.checkpoint()?;
+        if self.read_only() {
+            // Nobody writes, so nothing is held back.
+            return self.snapshot();
+        }
+        let (pin, superblock) = Pin::new(&self.shared)?;
+        let base = &self.shared.base;
+        let budget = (base.pager.pool.budget() / PINNED_SHARE).max(LEAST_MEMORY);
+        let memory = Memory { largest: MAX_NODE, budget, reserve: self.shared.options.reserve };
+        let opened = recover::open_checkpoint(Arc::clone(&base.pager.storage), superblock, memory)?;
+        let options = EngineOptions { read_only: true, ..self.shared.options };
+        let core = Core::new(opened, 0, options, Some(pin));
+        Snapshot::new(&Arc::new(Shared { core, thread: Mutex::new(None) }))
     }
 
     /// Begins an exclusive write transaction, when the one before is sequenced.
@@ -203,6 +210,23 @@ impl Engine {
 }
 
 impl Core {
+    fn new(opened: Opened, salt: u64, options: EngineOptions, pin: Option<Pin>) -> Arc<Self> {
+        let last = opened.base.registry.published();
+        let recovered = opened.end.position != opened.base.superblock.lock().log_start;
+        Arc::new(Self {
+            base: opened.base,
+            pipeline: Pipeline::new(opened.first, salt, opened.end, last),
+            turn: Arc::new(WriterTurn::new(options.write_timeout)),
+            options,
+            signal: Signal::default(),
+            evictor: Evictor::default(),
+            closed: AtomicBool::new(false),
+            opened_at: last,
+            recovered: AtomicBool::new(recovered),
+            _pin: pin,
+        })
+    }
+
     fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the database is closed"));
@@ -399,6 +423,9 @@ const LITTLE_LIMBO: u64 = 2 << 20;
 /// How often, and for how long at a time, a commit waits for frames on their way out before it goes on regardless.
 const LIMBO_TRIES: usize = 50;
 const LIMBO_PAUSE: Duration = Duration::from_micros(100);
+
+/// A reader of a checkpoint alone has memory of its own, this part of the budget.
+const PINNED_SHARE: u64 = 16;
 
 /// Memory for nodes is never less than this: a few of the largest, and the path to them. Shuttle's schedules have small ones.
 const LEAST_MEMORY: u64 = if cfg!(shuttle) { 1 << 10 } else { 16 << 10 };

@@ -50,13 +50,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
         Some(superblock) => superblock,
         None => create::create(&*storage, parameters)?,
     };
-    let segments = superblock.segments.iter().map(|segment| RingSegment {
-        first: segment.first,
-        offset: segment.address * u64::from(superblock.block_size),
-        length: segment.length,
-    });
-    let ring = Ring::new(segments.collect(), UNIT)
-        .map_err(|error| Error::corrupt(format!("the superblock's log is impossible: {error}")))?;
+    let ring = log_ring(&superblock)?;
     let pager = Pager::new(Arc::clone(&storage), &superblock, parameters.memory);
     // The log's end is settled before anything else: the first pass over it changes nothing.
     let log = read_log(&*storage, &ring, &superblock, &mut |_| Ok(()))?;
@@ -69,6 +63,28 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let position = LogPosition { position: end.position, chain: end.chain };
     base.apply.lock().applied = position;
     Ok(Opened { base, end: position, first })
+}
+
+/// The trees of a checkpoint alone, for reading: no log, and nothing is written.
+pub(crate) fn open_checkpoint(storage: Arc<dyn Storage>, superblock: Superblock, memory: Memory) -> Result<Opened> {
+    let ring = log_ring(&superblock)?;
+    let pager = Pager::new(storage, &superblock, memory);
+    let end = LogPosition { position: superblock.log_start, chain: superblock.chain };
+    let first = unit_ceil(end.position, UNIT);
+    let window = ring.window(end.position, first);
+    let base = Base::new(pager, superblock, ring, window, end);
+    read_directory(&base)?;
+    Ok(Opened { base, end, first })
+}
+
+fn log_ring(superblock: &Superblock) -> Result<Ring> {
+    let segments = superblock.segments.iter().map(|segment| RingSegment {
+        first: segment.first,
+        offset: segment.address * u64::from(superblock.block_size),
+        length: segment.length,
+    });
+    Ring::new(segments.collect(), UNIT)
+        .map_err(|error| Error::corrupt(format!("the superblock's log is impossible: {error}")))
 }
 
 /// The superblock to start from; `None` if there is no database yet.

@@ -47,6 +47,17 @@ pub(crate) struct Space {
     quarantine: Vec<(Extent, u64)>,
     /// Extents that are free once every reader that may have begun to read them has looked away (I32).
     leaving: Vec<Leaving>,
+    /// Checkpoints that are being read.
+    pins: Vec<PinnedCheckpoint>,
+    /// Extents of their pages that nothing current needs, with the generation since which that is so.
+    pinned: Vec<(Extent, u64)>,
+}
+
+/// A checkpoint whose pages stay where they are although newer ones have taken its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PinnedCheckpoint {
+    pub(crate) generation: u64,
+    pub(crate) timestamp: u64,
 }
 
 /// See [`Space::free_later`].
@@ -63,6 +74,8 @@ impl Space {
             tentative: BTreeMap::new(),
             quarantine: Vec::new(),
             leaving: Vec::new(),
+            pins: Vec::new(),
+            pinned: Vec::new(),
         })
     }
 
@@ -135,8 +148,31 @@ impl Space {
 
     /// Gives blocks back as soon as `safe` is set: a reader that has read an old image must not find a new one, of the same page, under the
     /// same address.
-    pub(crate) fn free_later(&mut self, extents: Vec<Extent>, safe: Arc<AtomicBool>) {
+    fn free_later(&mut self, extents: Vec<Extent>, safe: Arc<AtomicBool>) {
         self.leaving.push(Leaving { safe, extents });
+    }
+
+    /// Keeps everything that a checkpoint, which has to be the current one, references (I25).
+    pub(crate) fn pin(&mut self, checkpoint: PinnedCheckpoint) {
+        self.pins.push(checkpoint);
+    }
+
+    /// Ends that. What only it needed is given back by the next checkpoint.
+    pub(crate) fn unpin(&mut self, checkpoint: PinnedCheckpoint) {
+        if let Some(at) = self.pins.iter().position(|&pinned| pinned == checkpoint) {
+            self.pins.swap_remove(at);
+        }
+    }
+
+    /// Gives back the pages that the checkpoint `generation` has replaced, and those from before, as far as no older one is pinned: once
+    /// `safe` is set, as [`free_later`](Self::free_later).
+    pub(crate) fn replace(&mut self, extents: Vec<Extent>, generation: u64, safe: Arc<AtomicBool>) {
+        self.pinned.extend(extents.into_iter().map(|extent| (extent, generation)));
+        let oldest = self.pins.iter().map(|pin| pin.generation).min().unwrap_or(u64::MAX);
+        let (due, kept) = std::mem::take(&mut self.pinned).into_iter().partition(|&(_, since)| since <= oldest);
+        self.pinned = kept;
+        let due: Vec<(Extent, u64)> = due;
+        self.free_later(due.into_iter().map(|(extent, _)| extent).collect(), safe);
     }
 
     /// Gives back what is safe by now.
@@ -151,9 +187,11 @@ impl Space {
         Ok(())
     }
 
-    /// Blocks in the state between.
-    fn leaving(&self) -> impl Iterator<Item = Extent> {
-        self.leaving.iter().flat_map(|leaving| leaving.extents.iter().copied())
+    /// Blocks that nothing current needs and that are not free yet.
+    fn waiting(&self) -> impl Iterator<Item = Extent> {
+        let leaving = self.leaving.iter().flat_map(|leaving| leaving.extents.iter().copied());
+        let dated = self.quarantine.iter().chain(&self.pinned).map(|&(extent, _)| extent);
+        leaving.chain(dated)
     }
 
     /// Gives blocks back as soon as no snapshot older than `since` is left. The durable checkpoint no longer names them.
@@ -161,8 +199,9 @@ impl Space {
         self.quarantine.push((extent, since));
     }
 
-    /// Ends the quarantine of what no snapshot at or above `watermark` can read.
+    /// Ends the quarantine of what no snapshot at or above `watermark`, and no pinned checkpoint, can read.
     pub(crate) fn release(&mut self, watermark: u64) -> Result<(), SpaceError> {
+        let watermark = self.pins.iter().map(|pin| pin.timestamp).fold(watermark, u64::min);
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.quarantine).into_iter().partition(|&(_, since)| since <= watermark);
         self.quarantine = later;
@@ -174,8 +213,7 @@ impl Space {
     pub(crate) fn free_after(&self, timestamp: u64) -> Vec<Extent> {
         let unsettled = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none_or(|c| c > timestamp));
         let unsettled = unsettled.map(|(&start, tentative)| Extent { start, len: tentative.len });
-        let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
-        self.allocator.iter().chain(unsettled).chain(quarantined).chain(self.leaving()).collect()
+        self.allocator.iter().chain(unsettled).chain(self.waiting()).collect()
     }
 
     /// Whether a file of `tail` blocks is longer than it need be by so much that a checkpoint should cut it.
@@ -190,11 +228,9 @@ impl Space {
 
     /// Checks that `live` and what this structure knows make up the whole file, each block once (I29). `reserved` blocks at the front belong to nobody.
     pub(crate) fn audit(&self, live: impl IntoIterator<Item = Extent>) -> Result<(), SpaceError> {
-        let quarantined = self.quarantine.iter().map(|&(extent, _)| extent);
         let uncommitted = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none());
         let uncommitted = uncommitted.map(|(&start, tentative)| Extent { start, len: tentative.len });
-        let mut all: Vec<Extent> =
-            self.allocator.iter().chain(quarantined).chain(uncommitted).chain(self.leaving()).chain(live).collect();
+        let mut all: Vec<Extent> = self.allocator.iter().chain(uncommitted).chain(self.waiting()).chain(live).collect();
         all.sort_unstable();
         let mut at = 0;
         for extent in all {

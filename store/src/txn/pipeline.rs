@@ -28,7 +28,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::tree::Registered;
 use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 /// Log bytes that deferred commits may gather before one of them writes them out.
@@ -102,7 +102,7 @@ pub(crate) struct WriterView {
     pub(crate) seen: u64,
 }
 
-/// Is called once, under the sequencer's lock: it may only pass the answer on.
+/// Is called once, maybe by whoever leads: it may only pass the answer on.
 pub(crate) type Watcher = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// See the module.
@@ -128,7 +128,7 @@ struct State {
     /// What running optimistic transactions are validated against.
     window: Window,
     /// Who is told, instead of waiting, that commits up to a timestamp are visible or will never be.
-    watchers: Vec<(u64, Watcher)>,
+    watchers: BTreeMap<u64, Watcher>,
     /// Whether this session's salt is on disk (I35).
     opened: bool,
 }
@@ -143,7 +143,7 @@ impl Pipeline {
                 relay: Relay::new(),
                 unapplied: VecDeque::new(),
                 window: Window::default(),
-                watchers: Vec::new(),
+                watchers: BTreeMap::new(),
                 opened: false,
             }),
             changed: Condvar::new(),
@@ -271,19 +271,15 @@ impl Pipeline {
         self.changed.notify_all();
     }
 
-    /// A failure has ended all commits: their owners are told.
-    fn wake_all(&self, state: &mut State) {
-        state.unapplied.iter().for_each(|pending| pending.owner.wake());
-        self.changed.notify_all();
-    }
-
     /// Has somebody told when a timestamp is visible. Somebody has to lead meanwhile: see [`drive`](Self::drive).
     #[cfg_attr(not(feature = "tokio"), expect(dead_code, reason = "only asynchronous commits do not wait themselves"))]
     pub(crate) fn watch(&self, base: &Base, timestamp: u64, watcher: Watcher) {
         self.watched.store(true, Ordering::Release);
         let mut state = self.state.lock();
-        state.watchers.push((timestamp, watcher));
-        settle_watchers(base, &mut state);
+        state.watchers.insert(timestamp, watcher);
+        let due = due_watchers(base, &mut state);
+        drop(state);
+        due.tell();
     }
 
     /// Leads as long as there is something to lead and nobody else does. For commits whose owners do not wait.
@@ -363,11 +359,7 @@ impl Pipeline {
         }
         let mut turn = match turn {
             Ok(turn) => turn,
-            Err(error) => {
-                self.wake_all(&mut state);
-                settle_watchers(base, &mut state);
-                return Err(error);
-            }
+            Err(error) => return Err(self.fail(base, state, error)),
         };
         if let Some(bytes) = flush {
             state.opened = true;
@@ -380,21 +372,45 @@ impl Pipeline {
         }
         drop(turn);
         let mut state = self.state.lock();
-        settle_watchers(base, &mut state);
         if !early {
             self.step_down(&mut state);
         }
-        if let Err(error) = applied {
-            self.wake_all(&mut state);
-            return Err(error);
+        match applied {
+            Ok(()) => Ok(self.settle(base, state, &group)),
+            Err(error) => Err(self.fail(base, state, error)),
         }
+    }
+
+    /// A group is published: its owners are told, and nobody reads through it any more.
+    fn settle<'a>(
+        &'a self,
+        base: &Base,
+        mut state: MutexGuard<'a, State>,
+        group: &[Arc<Pending>],
+    ) -> MutexGuard<'a, State> {
+        let due = due_watchers(base, &mut state);
         group.iter().for_each(|pending| pending.owner.wake());
         self.changed.notify_all();
         let published = base.registry.published();
         while state.unapplied.front().is_some_and(|pending| pending.timestamp <= published) {
             state.unapplied.pop_front();
         }
-        Ok(state)
+        if due.is_empty() {
+            return state;
+        }
+        drop(state);
+        due.tell();
+        self.state.lock()
+    }
+
+    /// A failure has ended all commits: everybody who waits is told.
+    fn fail(&self, base: &Base, mut state: MutexGuard<'_, State>, error: Error) -> Error {
+        state.unapplied.iter().for_each(|pending| pending.owner.wake());
+        self.changed.notify_all();
+        let due = due_watchers(base, &mut state);
+        drop(state);
+        due.tell();
+        error
     }
 
     fn write(&self, base: &Base, bytes: &Taken, open: bool, sync: bool) -> Result<()> {
@@ -424,19 +440,36 @@ fn write_log(base: &Base, bytes: &Taken, sync: bool) -> std::io::Result<()> {
     if sync { storage.sync() } else { Ok(()) }
 }
 
-/// Tells those whose commits are visible, or, after a failure, never will be.
-fn settle_watchers(base: &Base, state: &mut State) {
-    if state.watchers.is_empty() {
-        return;
+/// Those who are to be told now. Without the sequencer's lock: it takes a while to wake a thousand tasks.
+#[derive(Default)]
+struct Due {
+    visible: BTreeMap<u64, Watcher>,
+    /// Their commits will never be visible.
+    lost: Option<(BTreeMap<u64, Watcher>, Error)>,
+}
+
+impl Due {
+    fn is_empty(&self) -> bool {
+        self.visible.is_empty() && self.lost.is_none()
     }
-    let (published, poisoned) = (base.registry.published(), base.poison.check().err());
-    for (timestamp, watcher) in std::mem::take(&mut state.watchers) {
-        match &poisoned {
-            _ if timestamp <= published => watcher(Ok(())),
-            Some(error) => watcher(Err(error.duplicate())),
-            None => state.watchers.push((timestamp, watcher)),
+
+    fn tell(self) {
+        self.visible.into_values().for_each(|watcher| watcher(Ok(())));
+        if let Some((lost, error)) = self.lost {
+            lost.into_values().for_each(|watcher| watcher(Err(error.duplicate())));
         }
     }
+}
+
+/// Those whose commits are visible; after a failure all.
+fn due_watchers(base: &Base, state: &mut State) -> Due {
+    if state.watchers.is_empty() {
+        return Due::default();
+    }
+    let waiting = state.watchers.split_off(&(base.registry.published() + 1));
+    let visible = std::mem::replace(&mut state.watchers, waiting);
+    let lost = base.poison.check().err().map(|error| (std::mem::take(&mut state.watchers), error));
+    Due { visible, lost }
 }
 
 fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> Result<()> {

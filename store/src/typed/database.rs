@@ -371,6 +371,30 @@ impl<S> Database<S> {
         Ok(ReadTxn::new(Arc::clone(&self.inner), self.inner.engine.snapshot()?))
     }
 
+    /// Begins a read transaction for hours of reading: an export, a report over everything.
+    ///
+    /// It writes a checkpoint, sees everything committed until then, and reads from that checkpoint's pages alone. While it lives they
+    /// stay in the file, which grows by what is written meanwhile. It holds back nothing in memory, so it never ends with
+    /// [`ErrorKind::SnapshotTooOld`]; what it reads is kept in a sixteenth of [`Options::memory`](crate::Options::memory) of its own.
+    /// Shorter transactions are better off with [`begin_read`](Self::begin_read), which shares what is in memory.
+    ///
+    /// ```
+    /// # use tamarack::{Database, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// db.write(|tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// let export = db.begin_long_read()?;
+    /// db.write(|tx| tx.open_table(&HITS)?.insert("/", 2))?;
+    /// assert_eq!(export.open_table(&HITS)?.get("/")?, Some(1));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`begin_read`](Self::begin_read) and [`checkpoint`](Self::checkpoint).
+    pub fn begin_long_read(&self) -> Result<ReadTxn<S>> {
+        Ok(ReadTxn::new(Arc::clone(&self.inner), self.inner.engine.pinned_snapshot()?))
+    }
+
     /// Begins an exclusive write transaction, for where a closure does not fit. Dropping it rolls back.
     ///
     /// Waits for the exclusive one that runs. While this one is open no other transaction commits: closures of

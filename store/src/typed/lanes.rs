@@ -4,23 +4,30 @@
 //! A closure's thread is free again as soon as its commit is sequenced; the flush is led by one such thread, or by the database's own, for
 //! everybody who waits. So thousands of tasks share a few flushes, whatever number of threads the runtime has.
 
+use super::queue::Queue;
 use super::{Database, ReadTxn, WriteTxn};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{JoinError, spawn_blocking};
 
 /// Closures that run at once for each core, reads and writes apart: more would only wait for each other.
 const PER_CORE: usize = 4;
-/// Commits that await their flush; more tasks wait before their closures run.
+/// Reads, and commits that await their flush; more tasks wait before their closures are queued.
 const AWAITING: usize = 4096;
 
 /// Bounds on what runs and waits.
 pub(super) struct Lanes {
-    reads: Arc<Semaphore>,
-    writes: Arc<Semaphore>,
-    commits: Semaphore,
+    reads: Lane,
+    writes: Lane,
+}
+
+/// Closures that run, and those that wait for it or for what comes behind.
+struct Lane {
+    queue: Arc<Queue>,
+    awaiting: Semaphore,
 }
 
 impl Default for Lanes {
@@ -28,21 +35,29 @@ impl Default for Lanes {
         // Asked once: the answer costs a dozen system calls, and programs open databases often.
         static CORES: OnceLock<usize> = OnceLock::new();
         let cores = CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
-        Self {
-            reads: Arc::new(Semaphore::new(cores * PER_CORE)),
-            writes: Arc::new(Semaphore::new(cores * PER_CORE)),
-            commits: Semaphore::new(AWAITING),
-        }
+        let lane = || Lane { queue: Queue::new(cores * PER_CORE), awaiting: Semaphore::new(AWAITING) };
+        Self { reads: lane(), writes: lane() }
     }
 }
 
-/// A panic of the closure goes on in the task that awaits it.
-fn joined<T>(result: Result<T, JoinError>) -> Result<T> {
-    match result.map_err(JoinError::try_into_panic) {
-        Ok(value) => Ok(value),
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        Err(Err(_)) => Err(Error::new(ErrorKind::Closed, "the runtime ended before the transaction did")),
+/// What a closure returned, or the panic that it ended in. Apart from the news that it is there: whoever brings those may hold locks, and a
+/// value that nobody awaits any more is dropped by the thread that ran the closure.
+type Slot<T> = Arc<Mutex<Option<std::thread::Result<Result<T>>>>>;
+
+/// What is in the slot, once there is news of it. A panic of the closure goes on in the task that awaits it.
+async fn outcome<T>(slot: Slot<T>, told: oneshot::Receiver<Result<()>>) -> Result<T> {
+    let ended = || Error::new(ErrorKind::Closed, "the runtime ended before the transaction did");
+    told.await.map_err(|_| ended())??;
+    let outcome = slot.lock().take();
+    match outcome {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => resume_unwind(panic),
+        None => Err(ended()),
     }
+}
+
+fn fill<T>(slot: &Slot<T>, outcome: std::thread::Result<Result<T>>) {
+    *slot.lock() = Some(outcome);
 }
 
 fn closed(_: impl std::error::Error) -> Error {
@@ -109,24 +124,32 @@ impl<S: 'static> Database<S> {
         durability: Durability,
         mut write: impl FnMut(&WriteTxn<S>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let lanes = &self.inner.lanes;
-        let _commit = lanes.commits.acquire().await.map_err(closed)?;
-        let lane = Arc::clone(&lanes.writes).acquire_owned().await.map_err(closed)?;
-        let db = self.clone();
+        let lane = &self.inner.lanes.writes;
+        let _awaited = lane.awaiting.acquire().await.map_err(closed)?;
+        let (db, slot) = (self.clone(), Slot::default());
         let (tell, told) = oneshot::channel();
-        let value = joined(
-            spawn_blocking(move || {
-                // Also when the future is dropped the closure has its lane until it ends.
-                let _lane = lane;
-                let (value, commit) = db.sequence(durability, &mut write)?;
-                // Nobody listens any more if the future was dropped: the commit goes on.
-                commit.finish_later(Box::new(move |answer| drop(tell.send(answer))))?;
-                Ok(value)
-            })
-            .await,
-        )??;
-        told.await.map_err(closed)??;
-        Ok(value)
+        let filled = Arc::clone(&slot);
+        lane.queue.push(Box::new(move || {
+            if tell.is_closed() {
+                return;
+            }
+            let done = catch_unwind(AssertUnwindSafe(|| db.sequence(durability, &mut write)));
+            match done {
+                Ok(Ok((value, commit))) => {
+                    fill(&filled, Ok(Ok(value)));
+                    // Nobody listens any more if the future was dropped: the commit goes on.
+                    if let Err(error) = commit.finish_later(Box::new(move |answer| drop(tell.send(answer)))) {
+                        fill(&filled, Ok(Err(error)));
+                    }
+                }
+                Ok(Err(error)) => drop(tell.send(Err(error))),
+                Err(panic) => {
+                    fill(&filled, Err(panic));
+                    drop(tell.send(Ok(())));
+                }
+            }
+        }));
+        outcome(slot, told).await
     }
 
     /// [`read`](Self::read) for asynchronous programs (feature `tokio`): the closure runs on one of the runtime's blocking threads, a few at
@@ -152,14 +175,18 @@ impl<S: 'static> Database<S> {
         &self,
         read: impl FnOnce(&ReadTxn<S>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let lane = Arc::clone(&self.inner.lanes.reads).acquire_owned().await.map_err(closed)?;
-        let db = self.clone();
-        joined(
-            spawn_blocking(move || {
-                let _lane = lane;
-                db.read(read)
-            })
-            .await,
-        )?
+        let lane = &self.inner.lanes.reads;
+        let _awaited = lane.awaiting.acquire().await.map_err(closed)?;
+        let (db, slot) = (self.clone(), Slot::default());
+        let (tell, told) = oneshot::channel();
+        let filled = Arc::clone(&slot);
+        lane.queue.push(Box::new(move || {
+            if tell.is_closed() {
+                return;
+            }
+            fill(&filled, catch_unwind(AssertUnwindSafe(|| db.read(read))));
+            drop(tell.send(Ok(())));
+        }));
+        outcome(slot, told).await
     }
 }

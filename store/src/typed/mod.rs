@@ -17,6 +17,8 @@ mod lanes;
 mod lend;
 mod options;
 mod plain;
+#[cfg(feature = "tokio")]
+mod queue;
 mod range;
 mod record;
 mod records;
