@@ -82,6 +82,7 @@ mod vfs;
 
 mod error;
 mod sync;
+mod trace;
 
 /// What `cargo xtask swizzle` measures. Not for use: it changes without notice.
 #[cfg(all(feature = "measure", not(shuttle)))]

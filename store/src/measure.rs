@@ -3,12 +3,17 @@
 //!
 //! All translations walk the same tree in the same memory with the same node code. What differs is one step: a swip names its frame; the
 //! others take the same word for a page number that says nothing about memory, and look that up.
+//! [`Batches`] compares ways to apply a batch.
+
+mod applying;
+
+pub use applying::{Applying, Batches, Prepared};
 
 use crate::buffer::{Frame, FrameId, Guard, Swip, pin};
 use crate::engine::{Durability, Engine, EngineOptions, Snapshot, TreeId, View};
 use crate::error::{Error, Result};
 use crate::tree::node::{Body, Value};
-use crate::tree::{Pager, Tree};
+use crate::tree::{Locks, Pager, Tree};
 use crate::vfs::{OpenMode, RealFile};
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::path::Path;
@@ -22,6 +27,8 @@ const TREE: TreeId = TreeId(1);
 pub enum Translation {
     /// The swip is the frame's name.
     Swip,
+    /// Swips, and a shared lock on every node, coupled: the child's is taken before the parent's is given up.
+    SwipAndLock,
     /// A page table at every step: open addressing, linear probing, at most half full.
     Hash,
     /// The same, and the bucket is latched while it is read.
@@ -97,11 +104,12 @@ impl Table {
 }
 
 impl Image {
-    /// Loads `records` records of 8 and 100 bytes in random order into a new file, and keeps them in memory.
-    pub fn build(path: &Path, records: u64, progress: &dyn Fn(u64)) -> Result<Self> {
+    /// Loads `records` records of 8 and 100 bytes in random order into a new file with pages of this size, and keeps them in memory.
+    pub fn build(path: &Path, records: u64, page_size: u32, progress: &dyn Fn(u64)) -> Result<Self> {
         let storage = RealFile::open(path, OpenMode::CreateOrOpen)
             .map_err(|_| Error::corrupt("the file for the measurement cannot be made"))?;
-        let options = EngineOptions { memory: Some(16 << 30), log_size: 1 << 30, ..EngineOptions::default() };
+        let options =
+            EngineOptions { memory: Some(16 << 30), log_size: 1 << 30, page_size, ..EngineOptions::default() };
         let engine = Engine::open(Arc::new(storage), options)?;
         for first in (0..records).step_by(20_000) {
             let tx = engine.begin()?;
@@ -129,6 +137,7 @@ impl Image {
             bucket.frame.store(page, Ordering::Release);
         }
         let latches = std::iter::repeat_with(RwLock::default).take(table.buckets.len()).collect();
+        engine.base().pager.locks.get_or_init(Locks::new);
         Ok(Self { engine, snapshot, table, latches })
     }
 
@@ -152,6 +161,13 @@ impl Image {
                 found
             }
             Translation::Swip => self.descend(&key, |page| Some((FrameId::from_word(page)?, None))),
+            Translation::SwipAndLock => {
+                let locks = self.engine.base().pager.locks.get().ok_or_else(missing)?;
+                self.descend(&key, |page| {
+                    let frame = FrameId::from_word(page)?;
+                    Some((frame, Some(locks.of(frame)?.read())))
+                })
+            }
             Translation::Hash => self.descend(&key, |page| Some((self.table.look_up(page)?.1, None))),
             Translation::HashAndLatch => self.descend(&key, |page| Some((self.table.look_up_latched(page)?.1, None))),
             Translation::Baseline => self.descend(&key, |page| {

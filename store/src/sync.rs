@@ -22,6 +22,10 @@ mod real {
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use real::*;
 
+#[cfg(not(loom))]
+#[path = "sync/helpers.rs"]
+pub(crate) mod helpers;
+
 #[cfg(shuttle)]
 #[path = "sync/shuttled.rs"]
 mod shuttled;

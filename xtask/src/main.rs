@@ -65,6 +65,12 @@ enum Task {
     Beside,
     /// Gets at 10 million records with frames found through swips and through page tables, in one process and memory image.
     Swizzle,
+    /// Batches applied by one thread and by several, with optimistic latches and with coupled locks.
+    Appliers {
+        /// Passed on; `--help` lists what there is.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// How long commits wait while a checkpoint writes 1 GiB.
     Stalls,
     /// The loom models: latches, swips and the reset of the log ring, in every interleaving within their bounds.
@@ -118,6 +124,11 @@ fn perform(task: &Task) -> Result {
             // Large allocations, the page table's too, get huge pages, as the pool's frames do.
             let environment = [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")];
             cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "swizzle"], &environment)
+        }
+        Task::Appliers { arguments } => {
+            let run = ["run", "--release", "-p", "tamarack-benches", "--bin", "appliers", "--"];
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            cargo(&[&run[..], &arguments].concat(), &[])
         }
         Task::Stalls => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "stalls"], &[]),
         Task::Loom => {

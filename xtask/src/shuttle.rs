@@ -6,7 +6,7 @@ use crate::run::root;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const MUTANTS: [Mutant; 4] = [
+const MUTANTS: [Mutant; 5] = [
     Mutant {
         what: "commits become visible before they are applied (I14)",
         file: "store/src/txn/pipeline.rs",
@@ -21,6 +21,14 @@ const MUTANTS: [Mutant; 4] = [
         changes: &[(
             "        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
             "        drop(locked);\n        (0..20).for_each(|_| crate::sync::spin());\n        self.replace_root(tree, &lock_root(tree)?, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
+        )],
+    },
+    Mutant {
+        what: "an applier ignores that another one has replaced a node on its way (I10)",
+        file: "store/src/tree/apply.rs",
+        changes: &[(
+            "let Ok(_locked) = frame.latch().lock() else { return Ok(false) };",
+            "let _locked = frame.latch().lock();",
         )],
     },
     Mutant {

@@ -23,6 +23,9 @@ struct Arguments {
     /// Records of 8 and 100 bytes.
     #[arg(long, default_value_t = 10_000_000)]
     records: u64,
+    /// Bytes of a page; 16 KiB are the default of a database.
+    #[arg(long, value_delimiter = ',', default_value = "16384,4096")]
+    page_size: Vec<u32>,
     /// Gets in a slice.
     #[arg(long, default_value_t = 50_000)]
     slice: u64,
@@ -31,8 +34,9 @@ struct Arguments {
     slices: usize,
 }
 
-const ALL: [(Translation, &str); 5] = [
+const ALL: [(Translation, &str); 6] = [
     (Translation::Swip, "swip"),
+    (Translation::SwipAndLock, "swip, and shared locks coupled"),
     (Translation::Hash, "hash"),
     (Translation::HashAndLatch, "hash, latched bucket"),
     (Translation::Baseline, "baseline: that, and shared latches"),
@@ -183,16 +187,16 @@ fn loads(records: u64) -> Vec<(String, Load)> {
     loads
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+/// Builds the tree with pages of this size and measures all; ends with the ratios.
+fn run(arguments: &Arguments, page_size: u32, chain: &[u64]) -> Result<()> {
     let folder = tempfile::tempdir_in(&arguments.dir)?;
     let bar = ProgressBar::new(arguments.records);
     bar.set_message("loading");
-    let image = Image::build(&folder.path().join("swizzle.tam"), arguments.records, &|done| bar.set_position(done))?;
+    let path = folder.path().join("swizzle.tam");
+    let image = Image::build(&path, arguments.records, page_size, &|done| bar.set_position(done))?;
     bar.finish_and_clear();
     let (nodes, buckets) = image.size();
-    println!("{} records in {nodes} nodes; a page table of {buckets} buckets", arguments.records);
-    let chain: Vec<u64> = (0..arguments.records * 12).map(mix).collect();
+    println!("{} records in {nodes} nodes of {page_size} bytes; a page table of {buckets} buckets", arguments.records);
     let loads = loads(arguments.records);
     let bar = ProgressBar::new((loads.len() * arguments.slices) as u64);
     let mut table = Table::new();
@@ -200,7 +204,7 @@ fn main() -> Result<()> {
     table.set_header(["ns a get, core time", "keys", "fastest", "25 %", "median", "75 %", "pointer chases", "swip is"]);
     let mut all = Vec::new();
     for (kind, load) in loads {
-        let mut measured = measure(&image, load, &arguments, &chain, &bar)?;
+        let mut measured = measure(&image, load, arguments, chain, &bar)?;
         let chase = quantile(&mut measured.chases, 0.5);
         for (at, (with, what)) in ALL.iter().enumerate() {
             let ratio = measured.ratio(Translation::Swip, *with);
@@ -216,13 +220,21 @@ fn main() -> Result<()> {
     bar.finish_and_clear();
     println!("{table}");
     let (Some(one), Some(two)) = (all.first(), all.last()) else { return Ok(()) };
-    println!("uniform keys, each dependent on the value before:");
+    println!("pages of {page_size} bytes, uniform keys, each dependent on the value before:");
     println!("swip/hash {:.2}", one.ratio(Translation::Swip, Translation::Hash));
     println!("swip/hash-latched {:.2}", one.ratio(Translation::Swip, Translation::HashAndLatch));
-    println!("engine/baseline {:.2} (one thread)", one.ratio(Translation::Engine, Translation::Baseline));
-    println!(
-        "engine/baseline {:.2} (two threads, one on each core)",
-        two.ratio(Translation::Engine, Translation::Baseline)
-    );
+    let coupled = |measured: &Measured| measured.ratio(Translation::Swip, Translation::SwipAndLock);
+    println!("no latch/coupled locks {:.2} (one thread), {:.2} (two)", coupled(one), coupled(two));
+    let baseline = |measured: &Measured| measured.ratio(Translation::Engine, Translation::Baseline);
+    println!("engine/baseline {:.2} (one thread), {:.2} (two, one on each core)", baseline(one), baseline(two));
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let chain: Vec<u64> = (0..arguments.records * 12).map(mix).collect();
+    for &page_size in &arguments.page_size {
+        run(&arguments, page_size, &chain)?;
+    }
     Ok(())
 }

@@ -52,6 +52,12 @@ impl FrameId {
         self.0 >> 36 == birth & Self::BIRTH_MASK
     }
 
+    /// Size class and slot: no two frames in use share them.
+    #[cfg(feature = "measure")]
+    pub(crate) fn place(self) -> (usize, u32) {
+        (self.class(), self.slot())
+    }
+
     /// The word that a swip or a `prev` link holds for this frame.
     pub(crate) fn word(self) -> u64 {
         self.0

@@ -2,13 +2,13 @@
 
 use super::{Counts, SLOTS};
 use crate::blob::{BlobCtx, BlobRef};
-use crate::buffer::FrameId;
+use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
-use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::{AtomicU64, AtomicUsize};
 use crate::sync::{Mutex, MutexGuard};
-use crate::tree::{Forest, Pager, Registry, Underfull, Versions};
+use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -34,6 +34,8 @@ pub(crate) struct Base {
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
     pub(crate) counts: Counts,
+    /// Threads that may apply one batch together.
+    pub(crate) appliers: AtomicUsize,
     /// The newest commit that a checkpoint holds.
     pub(crate) checkpointed: AtomicU64,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
@@ -78,6 +80,24 @@ impl ApplyState {
             applied,
         }
     }
+
+    /// Takes over what an apply to `tree` at `timestamp` has left to be done.
+    pub(crate) fn adopt(
+        &mut self,
+        pool: &Pool,
+        tree: &Tree,
+        mut left: Leftovers,
+        timestamp: u64,
+        snapshots: &[u64],
+    ) -> Result<()> {
+        self.limbo.append(&mut left.retired);
+        self.freed.append(&mut left.freed);
+        self.dropped.extend(left.dropped.into_iter().map(|reference| (reference, timestamp)));
+        let room = Underfull::MOST.saturating_sub(self.underfull.len());
+        let named = left.underfull.into_iter().map(|node| Underfull { tree: tree.id(), ..node });
+        self.underfull.extend(named.take(room));
+        self.versions.note(pool, left.superseded, timestamp, snapshots, &mut self.limbo)
+    }
 }
 
 impl Base {
@@ -101,6 +121,7 @@ impl Base {
             ring,
             poison: Poison::default(),
             counts: Counts::default(),
+            appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
         }

@@ -9,6 +9,8 @@ pub(crate) struct Counts {
     pub(crate) commits: AtomicU64,
     /// Groups of commits that went to the log together.
     pub(crate) groups: AtomicU64,
+    /// Batches for one tree that several threads applied together.
+    pub(crate) shared_applies: AtomicU64,
     /// Times that the device was waited for.
     pub(crate) syncs: AtomicU64,
     /// Bytes written to the log.

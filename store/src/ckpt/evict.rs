@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, page_checksum};
 use crate::space::Extent;
 use crate::sync::atomic::Ordering;
+use crate::trace::span;
 use crate::tree::node::Body;
 use crate::tree::{Candidate, Sweep, page_image};
 
@@ -32,6 +33,7 @@ struct Written<'a> {
 /// Evicts until the spare part of the budget is free, or nothing more can go. Takes the applier's turn for moments.
 pub(crate) fn evict(base: &Base) -> Result<()> {
     let pager = &base.pager;
+    let _span = span!("evict", excess = pager.pool.excess(0));
     loop {
         // No more than is needed: what leaves must be read again.
         let wanted = pager.pool.excess(pager.spare() * 3 / 2).min(AT_ONCE);

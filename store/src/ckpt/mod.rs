@@ -26,13 +26,14 @@ pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
 pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, write_both};
-pub(crate) use tidy::{name_tree, tidy};
+pub(crate) use tidy::tidy;
 
 use crate::blob::BlobRef;
 use crate::error::Result;
 use crate::format::{PageKind, Superblock};
 use crate::space::Extent;
 use crate::sync::atomic::Ordering;
+use crate::trace::span;
 use capture::Capture;
 use write::Writer;
 
@@ -55,6 +56,7 @@ pub(crate) fn run(base: &Base) -> Result<()> {
 fn run_one(base: &Base, last: bool) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
+    let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;

@@ -3,7 +3,7 @@
 use super::base::{ApplyState, Base};
 use crate::buffer::{FrameId, Swip, pin};
 use crate::error::{Error, Result};
-use crate::tree::{Applier, Tree, Underfull};
+use crate::tree::{Applier, Tree};
 
 /// Nodes tried for a merge before one batch.
 const MERGES: usize = 64;
@@ -52,33 +52,14 @@ fn merge(base: &Base, state: &mut ApplyState, watermark: u64, snapshots: &[u64])
     for _ in 0..state.underfull.len().min(MERGES) {
         let Some(node) = state.underfull.pop_front() else { break };
         let Some(tree) = base.forest.get(node.tree).filter(|tree| tree.dropped_at().is_none()) else { continue };
-        let mut applier = Applier {
-            pager: &base.pager,
-            versions: &mut state.versions,
-            underfull: &mut state.underfull,
-            timestamp: watermark,
-            snapshots,
-            retired: Vec::new(),
-            dropped: Vec::new(),
-            freed: Vec::new(),
-        };
+        let mut applier = Applier::new(&base.pager, watermark);
         let done = applier.merge(tree, &node, watermark)?;
-        let (mut retired, mut freed) = (applier.retired, applier.freed);
-        state.limbo.append(&mut retired);
-        state.freed.append(&mut freed);
-        name_tree(state, tree);
+        state.adopt(&base.pager.pool, tree, applier.left, watermark, snapshots)?;
         if !done {
             state.underfull.push_back(node);
         }
     }
     Ok(())
-}
-
-/// Notes the tree in what the applier has just queued.
-pub(crate) fn name_tree(state: &mut ApplyState, tree: &Tree) {
-    for node in state.underfull.iter_mut().rev().take_while(|node| node.tree == Underfull::UNKNOWN) {
-        node.tree = tree.id();
-    }
 }
 
 /// Takes the nodes of dropped trees out of memory once no snapshot sees them.

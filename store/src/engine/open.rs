@@ -7,7 +7,7 @@ use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::ckpt::{self, Base, Counts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recover::{self, OpenParameters, Opened};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex};
 use crate::tree::{MAX_NODE, Memory};
@@ -101,7 +101,8 @@ impl Engine {
         let EngineOptions { block_size, page_size, log_size, reserve, .. } = options;
         let budget = options.memory.unwrap_or_else(default_memory).max(LEAST_MEMORY);
         let memory = Memory { largest: MAX_NODE, budget, reserve };
-        let opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id, memory })?;
+        let mut opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id, memory })?;
+        opened.base.appliers = AtomicUsize::new(options.appliers());
         let salts_full = opened.base.superblock.lock().salts.len() + 1 >= crate::format::MAX_SALTS;
         let core = Core::new(opened, salt, options, None);
         if salts_full && !core.options.read_only {

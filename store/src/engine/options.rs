@@ -34,10 +34,24 @@ pub(crate) struct EngineOptions {
     pub(crate) write_timeout: Duration,
     /// Where checkpoints run.
     pub(crate) background: Background,
+    /// Threads that may apply one batch together; `None`: as many as the machine has cores, four at most.
+    pub(crate) appliers: Option<usize>,
     /// Recover in memory and refuse writes.
     pub(crate) read_only: bool,
     /// Seed of file id and salts; `None` asks the system. Simulations set it.
     pub(crate) seed: Option<u64>,
+}
+
+impl EngineOptions {
+    /// Threads that apply one batch. Simulations have one, unless they ask for more.
+    pub(super) fn appliers(&self) -> usize {
+        /// Beyond this a batch is waiting for memory, not for cores.
+        const MOST: usize = 4;
+        self.appliers.unwrap_or_else(|| match self.background {
+            Background::Thread => std::thread::available_parallelism().map_or(1, usize::from).min(MOST),
+            Background::Inline => 1,
+        })
+    }
 }
 
 impl Default for EngineOptions {
@@ -52,6 +66,7 @@ impl Default for EngineOptions {
             isolation: Isolation::default(),
             write_timeout: Duration::from_secs(60),
             background: Background::Thread,
+            appliers: None,
             read_only: false,
             seed: None,
         }

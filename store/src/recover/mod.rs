@@ -11,6 +11,7 @@ use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_direc
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
 use crate::space::Extent;
+use crate::trace::span;
 use crate::tree::{Memory, Pager};
 use crate::txn::write_set::WriteSet;
 use crate::txn::{Batch, apply_batches, read_page};
@@ -50,6 +51,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
         Some(superblock) => superblock,
         None => create::create(&*storage, parameters)?,
     };
+    let _span = span!("recover", generation = superblock.generation);
     let ring = log_ring(&superblock)?;
     let pager = Pager::new(Arc::clone(&storage), &superblock, parameters.memory);
     // The log's end is settled before anything else: the first pass over it changes nothing.

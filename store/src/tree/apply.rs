@@ -1,36 +1,53 @@
 //! Applies a sorted batch of edits to a tree at one timestamp.
 //!
 //! Leaves are replaced by new bodies; the old ones stay behind them as versions. An inner node is changed in place (its swips are atomics)
-//! until its set of children changes; then it is rebuilt (`inner.rs`). There is one applier at a time, which latches the node of level 1
-//! that it works on against the clock; readers never wait for it (I19).
+//! until its set of children changes; then it is rebuilt (`inner.rs`). Whoever applies latches the node of level 1 that it works on, against the clock
+//! and other threads of the same apply (`parallel.rs`); what lies above is read optimistically and latched only to be changed. Readers never
+//! wait for it (I19).
 
+use super::coupling::Coupled;
 use super::inner::Splice;
 use super::node::{Body, Edit, empty_leaf, plan_leaf};
-use super::{Access, MAX_LEVEL, Pager, Target, Tree, Underfull, Versions};
+use super::{Access, MAX_LEVEL, Pager, Superseded, Target, Tree, Underfull, Versions};
 use crate::buffer::{Frame, FrameId, Guard, Locked, Swip, pin};
 use crate::error::{Error, Result};
 use crate::format::ChildEntry;
-use std::collections::VecDeque;
 
-/// What an apply works on and leaves behind. A failed apply leaves the tree in an undefined mixture in memory: the caller poisons the
+/// One thread's part in an apply. A failed apply leaves the tree in an undefined mixture in memory: the caller poisons the
 /// database, whose file is untouched by this.
 pub(crate) struct Applier<'a> {
     /// Frames and pages.
     pub(crate) pager: &'a Pager,
-    /// Superseded leaves.
-    pub(crate) versions: &'a mut Versions,
-    /// Leaves to merge later.
-    pub(crate) underfull: &'a mut VecDeque<Underfull>,
     /// Commit timestamp of the batch.
     pub(crate) timestamp: u64,
-    /// Registered snapshots in ascending order.
-    pub(crate) snapshots: &'a [u64],
+    /// What is to be done after it.
+    pub(crate) left: Leftovers,
+}
+
+/// What an apply leaves to be done by whoever has the applier's turn.
+#[derive(Default)]
+pub(crate) struct Leftovers {
+    /// Leaves that others took the place of, in the order of that.
+    pub(crate) superseded: Vec<Superseded>,
+    /// Leaves to merge later.
+    pub(crate) underfull: Vec<Underfull>,
     /// Frames that nothing links to any more.
     pub(crate) retired: Vec<FrameId>,
     /// References to overflow values that were replaced or deleted.
     pub(crate) dropped: Vec<Vec<u8>>,
     /// Images on disk that no node owns any more.
     pub(crate) freed: Vec<ChildEntry>,
+}
+
+impl Leftovers {
+    /// Takes over those of another thread.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.superseded.append(&mut other.superseded);
+        self.underfull.append(&mut other.underfull);
+        self.retired.append(&mut other.retired);
+        self.dropped.append(&mut other.dropped);
+        self.freed.append(&mut other.freed);
+    }
 }
 
 /// A node that was built and is not linked yet.
@@ -55,6 +72,8 @@ enum Run {
     Applied(usize),
     /// Nothing is: a leaf of edits `at..end` is not resident.
     Absent { at: usize, end: usize },
+    /// Nothing is: another thread has replaced a node on the way.
+    Again,
 }
 
 /// Edits `start..end` go to child `i`, which is resident.
@@ -65,10 +84,23 @@ struct Group {
     end: usize,
 }
 
+/// What holds a node's swip, latched.
+enum Owner<'t, 'g> {
+    Root(Locked<'t>),
+    Node(Frame<'g>, usize, Locked<'g>),
+    /// It is being replaced by another thread.
+    Changing,
+}
+
 /// From the root to the parent of a node: each node with the number of the child that leads on.
 type Path<'g> = Vec<(Frame<'g>, usize)>;
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
+    /// An applier of the batch at `timestamp`.
+    pub(crate) fn new(pager: &'a Pager, timestamp: u64) -> Self {
+        Self { pager, timestamp, left: Leftovers::default() }
+    }
+
     /// Applies `edits`, sorted by key without duplicates. Returns by how much the number of entries grew.
     ///
     /// Works on one node of level 1 at a time, under its latch, so that the clock leaves its leaves alone. What is missing is
@@ -94,6 +126,7 @@ impl Applier<'_> {
                     tries += 1;
                     self.load(tree, rest.get(at..end).unwrap_or_default())?;
                 }
+                Run::Again => crate::sync::spin(),
             }
         }
         Ok(grown)
@@ -124,6 +157,8 @@ impl Applier<'_> {
     /// Applies the edits at the front that belong to one node of level 1.
     fn apply_run(&mut self, tree: &Tree, edits: &[Edit<'_>], guard: &Guard, grown: &mut i64) -> Result<Run> {
         let Some(first) = edits.first() else { return Ok(Run::Applied(0)) };
+        let pager = self.pager;
+        let mut coupled = Coupled::new(pager);
         let mut path: Path<'_> = Vec::new();
         let mut child = tree.root().child();
         loop {
@@ -134,8 +169,12 @@ impl Applier<'_> {
             };
             match frame.level() {
                 0 => return self.apply_root(tree, edits, guard, grown),
-                1 => return self.apply_below(tree, path, frame, edits, guard, grown),
+                1 => {
+                    coupled.keep(frame.id());
+                    return self.apply_below(tree, &path, frame, edits, guard, grown);
+                }
                 _ => {
+                    coupled.pass(frame.id());
                     let i = Body::trusted(frame.body()).child_index(first.key());
                     child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
                     path.push((frame, i));
@@ -153,7 +192,7 @@ impl Applier<'_> {
             Swip::Resident(id) => {
                 let leaf = self.follow(id, guard)?;
                 let dirty = root.dirty();
-                self.replace_leaf(leaf, dirty, edits, guard, grown)?
+                self.replace_leaf(leaf, dirty, edits, grown)?
             }
             Swip::Cold { .. } => return Ok(Run::Absent { at: 0, end: 1 }),
             Swip::Empty => {
@@ -170,7 +209,7 @@ impl Applier<'_> {
     fn apply_below(
         &mut self,
         tree: &Tree,
-        path: Path<'_>,
+        path: &Path<'_>,
         node: Frame<'_>,
         edits: &[Edit<'_>],
         guard: &Guard,
@@ -178,18 +217,23 @@ impl Applier<'_> {
     ) -> Result<Run> {
         let body = Body::trusted(node.body());
         let count = body.upper().map_or(edits.len(), |upper| run_below(edits, upper));
-        let locked = lock(node)?;
+        let Ok(locked) = node.latch().lock() else { return Ok(Run::Again) };
         let groups = match group(node, body, edits.get(..count).unwrap_or_default()) {
             Ok(groups) => groups,
             Err(at) => return Ok(Run::Absent { at, end: count }),
         };
-        mark_path(tree, &path)?;
+        if !mark_path(tree, path)? {
+            return Ok(Run::Again);
+        }
         let mut splices = Vec::new();
+        let pager = self.pager;
         for Group { i, id, start, end } in groups {
+            let mut coupled = Coupled::new(pager);
+            coupled.keep(id);
             let leaf = self.follow(id, guard)?;
             let child = node.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
             let run = edits.get(start..end).unwrap_or_default();
-            let pages = self.replace_leaf(leaf, child.dirty(), run, guard, grown)?;
+            let pages = self.replace_leaf(leaf, child.dirty(), run, grown)?;
             match pages.as_slice() {
                 [page] => {
                     child.set_hot(page.id);
@@ -200,7 +244,7 @@ impl Applier<'_> {
         }
         if !splices.is_empty() {
             let pages = self.rebuild(node, locked, splices)?;
-            self.replace_node(tree, path, pages, guard)?;
+            self.replace_node(tree, node, pages, guard)?;
         }
         Ok(Run::Applied(count))
     }
@@ -211,7 +255,6 @@ impl Applier<'_> {
         leaf: Frame<'_>,
         dirty: bool,
         edits: &[Edit<'_>],
-        guard: &Guard,
         grown: &mut i64,
     ) -> Result<Vec<NewPage>> {
         let pages = self.build_leaves(Body::trusted(leaf.body()), Some(leaf), edits, grown)?;
@@ -220,24 +263,73 @@ impl Applier<'_> {
         if dirty {
             pool.note_dirty(-(pool.bytes(leaf.id()) as i64));
         }
-        self.versions.supersede(pool, guard, leaf, ids, self.timestamp, self.snapshots, &mut self.retired);
+        self.left.superseded.push(Superseded { old: leaf.id(), new: ids });
         Ok(pages)
     }
 
-    /// Puts these pages in the place of the node that `path` leads to, rebuilding the nodes above as far as need be.
-    fn replace_node(&mut self, tree: &Tree, mut path: Path<'_>, pages: Vec<NewPage>, guard: &Guard) -> Result<()> {
-        let mut pages = pages;
-        while let Some((frame, i)) = path.pop() {
-            let locked = lock(frame)?;
+    /// Puts these pages in the place of `node`, which was rebuilt, rebuilding the nodes above as far as need be.
+    fn replace_node<'g>(
+        &mut self,
+        tree: &Tree,
+        mut node: Frame<'g>,
+        mut pages: Vec<NewPage>,
+        guard: &'g Guard,
+    ) -> Result<()>
+    where
+        Self: 'g,
+    {
+        loop {
+            // Looked for each time: another thread may have rebuilt what was above it.
+            let (parent, i, locked) = match self.lock_owner(tree, node, guard)? {
+                Owner::Root(locked) => return self.replace_root(tree, &locked, Outcome::Pages(pages), guard),
+                Owner::Node(parent, i, locked) => (parent, i, locked),
+                Owner::Changing => {
+                    crate::sync::spin();
+                    continue;
+                }
+            };
+            let pager = self.pager;
+            let mut coupled = Coupled::new(pager);
+            coupled.keep(parent.id());
             if let [page] = pages.as_slice() {
-                let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+                let child = parent.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
                 child.set_hot(page.id);
                 child.set_dirty();
                 return Ok(());
             }
-            pages = self.rebuild(frame, locked, vec![Splice { from: i, to: i + 1, pages }])?;
+            pages = self.rebuild(parent, locked, vec![Splice { from: i, to: i + 1, pages }])?;
+            node = parent;
         }
-        self.replace_root(tree, &lock_root(tree)?, Outcome::Pages(pages), guard)
+    }
+
+    /// Latches what holds the swip of `node`. Optimistic: the latch shows whether what was found is still in the tree.
+    fn lock_owner<'t, 'g>(&self, tree: &'t Tree, node: Frame<'g>, guard: &'g Guard) -> Result<Owner<'t, 'g>>
+    where
+        Self: 'g,
+    {
+        let body = Body::trusted(node.body());
+        let mut child = tree.root().child();
+        let mut above: Option<(Frame<'g>, usize)> = None;
+        for _ in 0..=MAX_LEVEL {
+            let Swip::Resident(id) = child.swip() else { return Ok(Owner::Changing) };
+            if id == node.id() {
+                let Some((parent, i)) = above else {
+                    let locked = lock_root(tree)?;
+                    // Whoever had the latch may have grown the tree.
+                    let still = tree.root().child().swip() == Swip::Resident(id);
+                    return Ok(if still { Owner::Root(locked) } else { Owner::Changing });
+                };
+                return Ok(parent.latch().lock().map_or(Owner::Changing, |locked| Owner::Node(parent, i, locked)));
+            }
+            let frame = self.follow(id, guard)?;
+            if frame.level() <= node.level() {
+                return Ok(Owner::Changing);
+            }
+            let i = Body::trusted(frame.body()).child_index(body.lower());
+            child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+            above = Some((frame, i));
+        }
+        Err(inconsistent("the tree is too high"))
     }
 
     /// Carries the outcome for child `i` into its parent; gives the pages back when the parent must be rebuilt for them.
@@ -271,7 +363,7 @@ impl Applier<'_> {
     ) -> Result<Vec<NewPage>> {
         let plan = plan_leaf(body, edits, &self.pager.sizes);
         *grown += plan.len_delta();
-        self.dropped.extend(plan.dropped().map(<[u8]>::to_vec));
+        self.left.dropped.extend(plan.dropped().map(<[u8]>::to_vec));
         let prev = old.and_then(|old| Versions::link_for(old, self.timestamp));
         let mut pages = Vec::with_capacity(plan.pages().len());
         for (i, planned) in plan.pages().iter().enumerate() {
@@ -284,7 +376,7 @@ impl Applier<'_> {
         if let ([planned], [page]) = (plan.pages(), pages.as_slice())
             && planned.size < self.pager.sizes.target / 4
         {
-            Underfull::note(self.underfull, 0, &page.lower);
+            Underfull::note(&mut self.left.underfull, 0, &page.lower);
         }
         Ok(pages)
     }
@@ -350,15 +442,16 @@ fn group(node: Frame<'_>, body: Body<'_>, edits: &[Edit<'_>]) -> Result<Vec<Grou
     Ok(groups)
 }
 
-/// I10: a dirty path leads from the root to every change. Setting a bit that is set would only cost a latch.
+/// I10: a dirty path leads from the root to every change. Setting a bit that is set would only cost a latch. `false`: a node of the path
+/// was replaced, and the bit belongs into its successor. A bit that was seen set in a node is set in what replaces it, too.
 ///
-/// Takes latches of nodes above one that the caller holds, against the order (I11): nobody who holds these waits for that one, as
-/// there is one applier, and the clock and the checkpoint's end hold one at a time or only try.
-fn mark_path(tree: &Tree, path: &Path<'_>) -> Result<()> {
+/// Takes latches of nodes above one that the caller holds, against the order (I11): nobody who holds these waits for that one.
+/// Appliers take one at a time on their way up, and the clock and the checkpoint's end hold one at a time or only try.
+fn mark_path(tree: &Tree, path: &Path<'_>) -> Result<bool> {
     for &(frame, i) in path {
         let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
         if !child.dirty() {
-            let _locked = lock(frame)?;
+            let Ok(_locked) = frame.latch().lock() else { return Ok(false) };
             child.set_dirty();
         }
     }
@@ -367,11 +460,11 @@ fn mark_path(tree: &Tree, path: &Path<'_>) -> Result<()> {
         let _locked = lock_root(tree)?;
         root.set_dirty();
     }
-    Ok(())
+    Ok(true)
 }
 
 /// How many edits from the front have keys below `bound`: runs are short against the batch, so gallop.
-fn run_below(edits: &[Edit<'_>], bound: &[u8]) -> usize {
+pub(super) fn run_below(edits: &[Edit<'_>], bound: &[u8]) -> usize {
     let mut high = 1;
     while edits.get(high).is_some_and(|edit| edit.key() < bound) {
         high *= 2;

@@ -37,18 +37,6 @@ fn separator_is(body: Body<'_>, i: usize, key: &[u8]) -> bool {
     key.strip_prefix(body.prefix()).is_some_and(|suffix| suffix == body.suffix(i))
 }
 
-/// What one pass from the root came to.
-pub(super) enum Step<'g> {
-    /// The current leaf. Its version for the snapshot may lie behind it.
-    Leaf(Frame<'g>),
-    /// The tree has no nodes.
-    Empty,
-    /// A node on the way lies on disk.
-    Load(Missing),
-    /// The node was being rebuilt.
-    Restart,
-}
-
 /// What a reader wants a leaf for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -75,22 +63,6 @@ pub(super) struct Place<'g> {
 }
 
 impl Tree {
-    /// One pass from the root to the current leaf for `target`.
-    pub(super) fn step<'g>(
-        &'g self,
-        pager: &'g Pager,
-        target: Target<'_>,
-        access: Access,
-        guard: &'g Guard,
-    ) -> Step<'g> {
-        match self.walk(pager, target, 0, access, guard) {
-            Walk::Node(frame) => Step::Leaf(frame),
-            Walk::Empty => Step::Empty,
-            Walk::Missing(place) => Step::Load(Missing { entry: place.child.entry(), level: place.level }),
-            Walk::Restart => Step::Restart,
-        }
-    }
-
     /// From the root down to level `stop`. A [`Access::Get`] warms the swips that it follows.
     pub(super) fn walk<'g>(
         &'g self,
@@ -154,6 +126,18 @@ impl Tree {
         access: Access,
         with: impl FnOnce(Frame<'_>, &Guard) -> R,
     ) -> Result<Option<R>> {
+        self.with_node(pager, target, 0, access, with)
+    }
+
+    /// The same for the current node at level `stop`, or the root if that is lower.
+    pub(super) fn with_node<R>(
+        &self,
+        pager: &Pager,
+        target: Target<'_>,
+        stop: u8,
+        access: Access,
+        with: impl FnOnce(Frame<'_>, &Guard) -> R,
+    ) -> Result<Option<R>> {
         /// More than a tree has levels. Whoever has read so many pages and not arrived makes no more room: what it calls for might evict
         /// the upper half of its way while it reads the lower.
         const POLITE: u32 = 2 * MAX_LEVEL as u32;
@@ -161,14 +145,14 @@ impl Tree {
         loop {
             let missing = {
                 let guard = pin();
-                match self.step(pager, target, access, &guard) {
-                    Step::Leaf(frame) => {
+                match self.walk(pager, target, stop, access, &guard) {
+                    Walk::Node(frame) => {
                         pager.clock.counts.visit();
                         return Ok(Some(with(frame, &guard)));
                     }
-                    Step::Empty => return Ok(None),
-                    Step::Load(missing) => Some(missing),
-                    Step::Restart => None,
+                    Walk::Empty => return Ok(None),
+                    Walk::Missing(place) => Some(Missing { entry: place.child.entry(), level: place.level }),
+                    Walk::Restart => None,
                 }
             };
             match missing {

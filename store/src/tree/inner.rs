@@ -59,7 +59,7 @@ impl Applier<'_> {
         let plan = plan(&self.pager.sizes, frame.level(), body.lower(), body.upper(), &separators);
         let pages = self.write_inner(frame.level(), &plan, &children)?;
         locked.retire();
-        self.retired.push(frame.id());
+        self.left.retired.push(frame.id());
         Ok(pages)
     }
 
@@ -84,7 +84,7 @@ impl Applier<'_> {
                 children.push(self.take_child(node, i)?);
             }
             locked.retire();
-            self.retired.push(node.id());
+            self.left.retired.push(node.id());
         }
         let pages = self.write_inner(level, plan, &children)?;
         pages.into_iter().next().ok_or_else(|| inconsistent("a join without a page"))
@@ -114,7 +114,7 @@ impl Applier<'_> {
     /// Notes that an image on disk has no owner any more.
     pub(super) fn free_image(&mut self, entry: &ChildEntry) {
         if entry.address != 0 {
-            self.freed.push(*entry);
+            self.left.freed.push(*entry);
         }
     }
 }

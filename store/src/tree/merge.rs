@@ -11,26 +11,25 @@ use super::{Access, Pager, Target, Tree};
 use crate::buffer::{Frame, Guard, Swip, pin};
 use crate::error::Result;
 use crate::format::ChildEntry;
-use std::collections::VecDeque;
 
 /// A node that may be merged with a neighbour.
 #[derive(Debug, Clone)]
 pub(crate) struct Underfull {
     /// Its tree; filled in by the caller of the applier, which knows the tree.
     pub(crate) tree: u32,
-    level: u8,
-    lower: Vec<u8>,
+    pub(crate) level: u8,
+    pub(crate) lower: Vec<u8>,
 }
 
 impl Underfull {
     /// At most this many wait; the rest are found again when they are touched.
-    const MOST: usize = 1 << 16;
-    /// Marks entries whose tree is still to be filled in.
-    pub(crate) const UNKNOWN: u32 = u32::MAX;
+    pub(crate) const MOST: usize = 1 << 16;
+    /// Until the tree is filled in.
+    const UNKNOWN: u32 = u32::MAX;
 
-    pub(super) fn note(queue: &mut VecDeque<Self>, level: u8, lower: &[u8]) {
-        if queue.len() < Self::MOST && !queue.back().is_some_and(|last| last.level == level && last.lower == lower) {
-            queue.push_back(Self { tree: Self::UNKNOWN, level, lower: lower.to_vec() });
+    pub(super) fn note(noted: &mut Vec<Self>, level: u8, lower: &[u8]) {
+        if noted.len() < Self::MOST && !noted.last().is_some_and(|last| last.level == level && last.lower == lower) {
+            noted.push(Self { tree: Self::UNKNOWN, level, lower: lower.to_vec() });
         }
     }
 }
@@ -93,12 +92,12 @@ impl Applier<'_> {
             };
             if let Some(page) = page {
                 if node.level == 0 {
-                    self.retired.extend([a.id(), b.id()]);
+                    self.left.retired.extend([a.id(), b.id()]);
                 }
                 let splice = Splice { from: left, to: left + 2, pages: vec![page] };
                 let pages = self.rebuild(frame, locked, vec![splice])?;
                 if frame.children() <= max_children(&self.pager.sizes) / 4 {
-                    Underfull::note(self.underfull, frame.level(), body.lower());
+                    Underfull::note(&mut self.left.underfull, frame.level(), body.lower());
                 }
                 return Ok(Outcome::Pages(pages));
             }
@@ -202,7 +201,7 @@ impl Applier<'_> {
                 }
             }
             locked.retire();
-            self.retired.push(frame.id());
+            self.left.retired.push(frame.id());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! B+trees: descent, scan, apply of a sorted batch, split, merge.
 //!
 //! Readers descend from the root through swips, without a latch, and find in the leaf (or in the versions behind it) what their
-//! snapshot may see. One applier at a time changes a tree: it builds new leaf bodies, links the old ones behind them for older snapshots,
+//! snapshot may see. One apply at a time changes a tree, by several threads if it is large: it builds new leaf bodies, links the old ones behind them for older snapshots,
 //! and swaps the parent's swip. `node/` lays out bodies; it is pure and safe.
 //!
 //! Keeps I1, I8 (through latches and freezing), I9, I10, I17 (versions are dropped only when no snapshot can see them), I32 (pages are
@@ -9,6 +9,7 @@
 
 mod apply;
 mod clock;
+mod coupling;
 mod descent;
 mod forest;
 mod in_flight;
@@ -16,19 +17,22 @@ mod inner;
 mod merge;
 pub(crate) mod node;
 mod pager;
+mod parallel;
 mod registry;
 mod scan;
 mod versions;
 
-pub(crate) use apply::Applier;
+pub(crate) use apply::{Applier, Leftovers};
 pub(crate) use clock::{Candidate, Sweep};
+#[cfg(feature = "measure")]
+pub(crate) use coupling::Locks;
 pub(crate) use descent::{Access, Target};
 pub(crate) use forest::Forest;
 pub(crate) use merge::Underfull;
 pub(crate) use pager::{Memory, Pager, page_image};
 pub(crate) use registry::{Registered, Registry, Seen, TooManySnapshots};
 pub(crate) use scan::{At, SnapshotCursor};
-pub(crate) use versions::Versions;
+pub(crate) use versions::{Superseded, Versions};
 
 use crate::buffer::{OptimisticLatch, RootSlot};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};

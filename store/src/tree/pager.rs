@@ -32,6 +32,9 @@ pub(crate) struct Pager {
     pub(crate) registry: Arc<Registry>,
     pub(super) reads: InFlight,
     pub(crate) clock: Clock,
+    /// What latches are compared with.
+    #[cfg(feature = "measure")]
+    pub(crate) locks: std::sync::OnceLock<super::coupling::Locks>,
 }
 
 /// How a file's frames are kept.
@@ -63,6 +66,8 @@ impl Pager {
             registry: Arc::new(Registry::new(superblock.commit_timestamp)),
             reads: InFlight::default(),
             clock: Clock::default(),
+            #[cfg(feature = "measure")]
+            locks: std::sync::OnceLock::new(),
         }
     }
 

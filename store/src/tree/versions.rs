@@ -6,7 +6,9 @@
 //! version of each leaf alive. Links to a leaf are cleared before it is retired (I6). Scheme: Freitag et al., "Memory-Optimized
 //! Multi-Version Concurrency Control for Disk-Based Database Systems" (VLDB 2022), here with whole leaves as versions.
 
-use crate::buffer::{Frame, FrameId, Guard, Pool};
+use super::apply::inconsistent;
+use crate::buffer::{Frame, FrameId, Guard, Pool, pin};
+use crate::error::Result;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -23,6 +25,12 @@ pub(crate) struct Versions {
     fresh: usize,
 }
 
+/// A leaf and the leaves that took its place.
+pub(crate) struct Superseded {
+    pub(super) old: FrameId,
+    pub(super) new: Vec<FrameId>,
+}
+
 struct Old {
     since: u64,
     until: u64,
@@ -37,32 +45,36 @@ impl Versions {
         if old.timestamp() == timestamp { old.prev() } else { Some(old.id()) }
     }
 
-    /// Notes that `new` replaced `old`. `snapshots` are the registered ones in ascending order; leaves that are needed no more go to `retired`.
-    #[expect(clippy::too_many_arguments, reason = "each is a thing of its own, and there is one caller")]
-    pub(super) fn supersede(
+    /// Notes what was superseded at `timestamp`. `snapshots` are the registered ones in ascending order; leaves that are needed no more go
+    /// to `retired`.
+    pub(crate) fn note(
         &mut self,
         pool: &Pool,
-        guard: &Guard,
-        old: Frame<'_>,
-        new: Vec<FrameId>,
+        superseded: Vec<Superseded>,
         timestamp: u64,
         snapshots: &[u64],
         retired: &mut Vec<FrameId>,
-    ) {
-        if old.timestamp() == timestamp {
-            if let Some(version) = old.prev().and_then(|prev| self.old.get_mut(&prev)) {
-                version.linked_from.retain(|&id| id != old.id());
-                version.linked_from.extend(new);
+    ) -> Result<()> {
+        let guard = pin();
+        for Superseded { old, new } in superseded {
+            // I6: nobody but this owner of the versions retires a superseded leaf.
+            let old = pool.frame(old, &guard).ok_or_else(|| inconsistent("a superseded leaf was reused"))?;
+            if old.timestamp() == timestamp {
+                if let Some(version) = old.prev().and_then(|prev| self.old.get_mut(&prev)) {
+                    version.linked_from.retain(|&id| id != old.id());
+                    version.linked_from.extend(new);
+                }
+                retired.push(old.id());
+                continue;
             }
-            retired.push(old.id());
-            return;
+            pool.note_old(pool.bytes(old.id()) as i64);
+            let version = Old { since: old.timestamp(), until: timestamp, linked_from: new };
+            self.old.insert(old.id(), version);
+            self.queue.push_back((timestamp, old.id()));
+            self.fresh += 1;
+            self.bypass(pool, &guard, old, snapshots, retired);
         }
-        pool.note_old(pool.bytes(old.id()) as i64);
-        let version = Old { since: old.timestamp(), until: timestamp, linked_from: new };
-        self.old.insert(old.id(), version);
-        self.queue.push_back((timestamp, old.id()));
-        self.fresh += 1;
-        self.bypass(pool, guard, old, snapshots, retired);
+        Ok(())
     }
 
     /// Unlinks the version behind `leaf` if no registered snapshot can see it.

@@ -2,9 +2,11 @@
 
 use super::write_set::{Hit, WriteSet};
 use crate::blob::BLOB_REF_LEN;
-use crate::ckpt::{ApplyState, Base, name_tree, tidy};
+use crate::ckpt::{ApplyState, Base, Counts, tidy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Extent;
+use crate::sync::atomic::Ordering;
+use crate::trace::span;
 use crate::tree::node::{Edit, Value};
 use crate::tree::{Applier, Forest};
 
@@ -25,6 +27,7 @@ const AT_ONCE: usize = 1 << 17;
 pub(crate) fn apply_batches(base: &Base, state: &mut ApplyState, group: &[Batch<'_>]) -> Result<()> {
     let Some(last) = group.last() else { return Ok(()) };
     let timestamp = last.timestamp;
+    let _span = span!("apply", commits = group.len(), timestamp = timestamp);
     tidy(base, state)?;
     let snapshots = base.registry.scan();
     let mut trees: Vec<u32> = group.iter().flat_map(|batch| batch.writes.trees()).collect();
@@ -122,21 +125,10 @@ fn apply_entries(
             }
         })
         .collect();
-    let mut applier = Applier {
-        pager: &base.pager,
-        versions: &mut state.versions,
-        underfull: &mut state.underfull,
-        timestamp,
-        snapshots,
-        retired: std::mem::take(&mut state.limbo),
-        dropped: Vec::new(),
-        freed: Vec::new(),
-    };
-    let applied = applier.apply(tree, &edits);
-    let (retired, dropped, mut freed) = (applier.retired, applier.dropped, applier.freed);
-    state.limbo = retired;
-    state.dropped.extend(dropped.into_iter().map(|reference| (reference, timestamp)));
-    state.freed.append(&mut freed);
-    name_tree(state, tree);
+    let mut applier = Applier::new(&base.pager, timestamp);
+    let threads = Applier::threads_for(edits.len(), base.appliers.load(Ordering::Relaxed));
+    Counts::add(&base.counts.shared_applies, u64::from(threads > 1));
+    let applied = applier.apply_with(tree, &edits, threads);
+    state.adopt(&base.pager.pool, tree, applier.left, timestamp, snapshots)?;
     applied.map(|_| ())
 }

@@ -26,6 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::space::Extent;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::trace::span;
 use crate::tree::Registered;
 use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
 use std::collections::{BTreeMap, VecDeque};
@@ -414,6 +415,7 @@ impl Pipeline {
     }
 
     fn write(&self, base: &Base, bytes: &Taken, open: bool, sync: bool) -> Result<()> {
+        let _span = span!("flush", bytes = bytes.bytes.len(), synced = sync);
         base.poison.check()?;
         if open {
             open_log(base, self.salt, bytes.first)?;

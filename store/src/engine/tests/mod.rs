@@ -27,6 +27,8 @@ fn small(background: Background, seed: u64) -> EngineOptions {
     // Every second run has room for a few nodes only; every fourth allocates what the others reserve.
     let memory = Some(if seed.is_multiple_of(2) { 100 << 10 } else { 64 << 20 });
     let reserve = !seed.is_multiple_of(4);
+    // A run without threads is the same each time.
+    let appliers = Some(if background == Background::Thread { 1 + seed as usize % 3 } else { 1 });
     EngineOptions {
         block_size,
         page_size,
@@ -35,6 +37,7 @@ fn small(background: Background, seed: u64) -> EngineOptions {
         memory,
         reserve,
         background,
+        appliers,
         seed: Some(seed),
         ..EngineOptions::default()
     }

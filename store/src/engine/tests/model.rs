@@ -10,14 +10,16 @@ fn random_histories_match_the_model() {
     let total = count("TAMARACK_MODEL_OPS", 60_000);
     let mut done = 0;
     let mut seed = 0;
+    let mut shared = 0;
     while done < total {
         seed += 1;
-        done += history(seed, (total - done).min(20_000));
+        done += history(seed, (total - done).min(20_000), &mut shared);
     }
-    println!("{done} operations in {seed} histories");
+    println!("{done} operations in {seed} histories, {shared} batches applied by several threads");
+    assert!(shared > seed);
 }
 
-fn history(seed: u64, operations: u64) -> u64 {
+fn history(seed: u64, operations: u64, shared: &mut u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let storage = Arc::new(MemoryFile::default());
     let background = if seed.is_multiple_of(2) { Background::Thread } else { Background::Inline };
@@ -60,6 +62,7 @@ fn history(seed: u64, operations: u64) -> u64 {
                 if random.bool() {
                     engine.close().unwrap();
                 }
+                *shared += applied_by_several(&engine);
                 drop(engine);
                 engine = open(&storage, small(background, seed + done));
                 check(&engine.snapshot().unwrap(), &world, TREES, &mut random);
@@ -77,7 +80,12 @@ fn history(seed: u64, operations: u64) -> u64 {
     held.clear();
     engine.checkpoint().unwrap();
     audit(&engine);
+    *shared += applied_by_several(&engine);
     done
+}
+
+fn applied_by_several(engine: &Engine) -> u64 {
+    engine.base().counts.shared_applies.load(std::sync::atomic::Ordering::Relaxed)
 }
 
 /// A held snapshot sees its world, or says that it was given up; never a mixture (I16).

@@ -50,6 +50,10 @@ fn life(seen: &Seen) {
         let engine = engine.clone();
         threads.push(shuttle::thread::spawn(move || engine.checkpoint().unwrap()));
     }
+    if seed % 4 == 3 {
+        let engine = engine.clone();
+        threads.push(shuttle::thread::spawn(move || write_much(&engine, seed)));
+    }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     let history = std::mem::take(&mut *done.lock().unwrap());
     let last = history.iter().filter_map(|done| done.committed).max();
@@ -60,7 +64,7 @@ fn life(seen: &Seen) {
     let worlds = |engine: &Engine| {
         let snapshot = engine.snapshot().unwrap();
         assert!(last.is_none_or(|last| snapshot.timestamp() >= last));
-        [contents(&snapshot, 0), contents(&snapshot, 1), contents(&snapshot, 2)]
+        [0, 1, 2, MUCH.0].map(|tree| contents(&snapshot, tree))
     };
     let before = worlds(&engine);
     audit(&engine);
@@ -72,6 +76,31 @@ fn life(seen: &Seen) {
     audit(&engine);
 }
 
+/// A tree of several levels, which grows and is written to by several threads at once.
+const MUCH: TreeId = TreeId(3);
+
+/// Commits that are large enough for several appliers.
+fn write_much(engine: &Engine, seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut expected = Tree::new();
+    for round in 0..3_u8 {
+        let tx = engine.begin().unwrap();
+        for _ in 0..30 {
+            let key = vec![b'k', random.u8(0..90)];
+            if round > 0 && random.u8(0..4) == 0 {
+                tx.delete(MUCH, &key).unwrap();
+                expected.remove(&key);
+            } else {
+                let value = vec![round; 24];
+                tx.put(MUCH, &key, &value).unwrap();
+                expected.insert(key, value);
+            }
+        }
+        tx.commit(Durability::Deferred).unwrap();
+        assert_eq!(contents(&engine.snapshot().unwrap(), MUCH.0), expected);
+    }
+}
+
 /// What happened in all lives, so that a run in which nothing happened fails.
 #[derive(Default)]
 struct Seen {
@@ -81,6 +110,7 @@ struct Seen {
     commits: AtomicU64,
     checkpoints: AtomicU64,
     stalls: AtomicU64,
+    shared: AtomicU64,
 }
 
 impl Seen {
@@ -95,6 +125,7 @@ impl Seen {
         add(&self.commits, &counts.commits);
         add(&self.checkpoints, &counts.checkpoints);
         add(&self.stalls, &counts.stalls);
+        add(&self.shared, &counts.shared_applies);
     }
 }
 
@@ -135,11 +166,13 @@ fn whole_lives_under_many_schedules() {
     let each = count("TAMARACK_SCHEDULES", 400) as usize / 2;
     // PCT finds orders that need few, well-placed switches; the random one mixes.
     let total = run(RandomScheduler::new(each), &seen) + run(PctScheduler::new(3, each), &seen);
-    let Seen { evicted, read, groups, commits, checkpoints, stalls } = &*seen;
+    let Seen { evicted, read, groups, commits, checkpoints, stalls, shared } = &*seen;
     println!(
         "{total} schedules: {commits:?} commits in {groups:?} groups, {checkpoints:?} checkpoints, {evicted:?} nodes evicted, {read:?} read \
-         again, {stalls:?} waits for memory"
+         again, {stalls:?} waits for memory, {shared:?} batches applied by several threads"
     );
     assert_eq!(total, each * 2);
-    assert!([evicted, read, checkpoints].iter().all(|count| count.load(Ordering::Relaxed) > total as u64));
+    let all = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    assert!([evicted, read, checkpoints].into_iter().map(all).min() > Some(total as u64));
+    assert!(all(shared) > total as u64 / 4);
 }
