@@ -50,7 +50,7 @@ fn flushes_applies_checkpoints_and_recoveries_are_spans() {
     for round in 0..2 {
         let db: Database<()> = Options::new().open(&path).unwrap();
         let tx = db.begin_write().unwrap();
-        tx.open_table(&NOTES).unwrap().insert(&round, &"a note".to_owned()).unwrap();
+        tx.open_table(&NOTES).unwrap().insert(round, "a note").unwrap();
         tx.commit_with(Durability::Synced).unwrap();
         db.checkpoint().unwrap();
         db.close().unwrap();
