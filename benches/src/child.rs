@@ -132,6 +132,7 @@ impl<E: Engine> Bench<E> {
                 round
             }
             Workload::Get => self.get(number),
+            Workload::Get2 => self.get_2(number),
             Workload::GetTxn => self.get_txn(number),
             Workload::Range10 => self.range_10(number),
             Workload::Scan => self.scan(self.scale.scans()),
@@ -221,17 +222,33 @@ impl<E: Engine> Bench<E> {
     fn get(&self, round: u64) -> Result<Round> {
         let count = self.scale.gets();
         let start = Instant::now();
-        let check = self.engine()?.read(|table| {
+        let check = self.gets(round, 0..count)?;
+        Ok(Round { check, ..Round::rate(count, start.elapsed()) })
+    }
+
+    fn get_2(&self, round: u64) -> Result<Round> {
+        let count = self.scale.gets();
+        let start = Instant::now();
+        let check = thread::scope(|scope| -> Result<u64> {
+            let other = scope.spawn(|| self.gets(round, count..2 * count));
+            let own = self.gets(round, 0..count)?;
+            Ok(own + other.join().map_err(|_| "a thread panicked")??)
+        })?;
+        Ok(Round { check, ..Round::rate(2 * count, start.elapsed()) })
+    }
+
+    /// Reads random records in one transaction.
+    fn gets(&self, round: u64, draws: std::ops::Range<u64>) -> Result<u64> {
+        self.engine()?.read(|table| {
             let mut check = 0;
-            for draw in 0..count {
+            for draw in draws.clone() {
                 let record = self.random(round, draw);
                 if !table.get(&data::key(record), |value| check += data::sum(value))? {
                     return Err(format!("record {record} is missing").into());
                 }
             }
             Ok(check)
-        })?;
-        Ok(Round { check, ..Round::rate(count, start.elapsed()) })
+        })
     }
 
     fn get_txn(&self, round: u64) -> Result<Round> {

@@ -21,6 +21,9 @@ pub(crate) enum Workload {
     Deferred,
     /// Random records read in one transaction.
     Get,
+    /// The same by two threads, each in a transaction of its own.
+    #[value(name = "get_2")]
+    Get2,
     /// Random records, each read in its own transaction.
     GetTxn,
     /// Ten records in key order from a random key on.
@@ -46,6 +49,7 @@ impl Workload {
             Self::Synced8 => "synced_8",
             Self::Deferred => "deferred",
             Self::Get => "get",
+            Self::Get2 => "get_2",
             Self::GetTxn => "get_txn",
             Self::Range10 => "range_10",
             Self::Scan => "scan",
@@ -71,7 +75,7 @@ impl Workload {
 
     /// Whether all engines must have read the same bytes in the same round.
     pub(crate) fn comparable(self) -> bool {
-        matches!(self, Self::Get | Self::GetTxn | Self::Range10 | Self::Scan | Self::Remove)
+        matches!(self, Self::Get | Self::Get2 | Self::GetTxn | Self::Range10 | Self::Scan | Self::Remove)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sync::Mutex;
 use crate::sync::helpers::with_helpers;
 
 /// Edits of a batch that are worth one thread: fewer are applied sooner than a thread has begun. Tests have small batches.
-const WORTH_A_THREAD: usize = if cfg!(test) { 2 } else { 400 };
+const WORTH_A_THREAD: usize = if cfg!(test) { 2 } else { 128 };
 
 /// Hands out edits by node of level 1.
 struct Claims<'e> {
