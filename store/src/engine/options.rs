@@ -48,7 +48,7 @@ impl EngineOptions {
         /// Beyond this a batch is waiting for memory, not for cores.
         const MOST: usize = 4;
         self.appliers.unwrap_or_else(|| match self.background {
-            Background::Thread => std::thread::available_parallelism().map_or(1, usize::from).min(MOST),
+            Background::Thread => crate::sync::helpers::cores().min(MOST),
             Background::Inline => 1,
         })
     }

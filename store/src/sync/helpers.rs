@@ -1,6 +1,13 @@
 //! Threads that help for the length of one call.
 
 use super::thread;
+use std::sync::OnceLock;
+
+/// The cores that this process may use. Asked once: the answer costs a dozen system calls, and programs open databases often.
+pub(crate) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
 
 /// Runs `own` on this thread and `help` on as many as `count` others; returns when all have ended. Where the system gives no more
 /// threads, fewer help. A helper that panicked is an `Err`.

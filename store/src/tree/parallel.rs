@@ -61,12 +61,18 @@ impl Applier<'_> {
         }
         let claims = Claims { edits, next: Mutex::new(0) };
         let (pager, timestamp) = (self.pager, self.timestamp);
+        let first = claims.take(pager, tree)?;
+        if first.len() == edits.len() {
+            // A load in the order of the keys: all of it goes to the end of the tree.
+            return self.apply(tree, edits);
+        }
         let help = || {
             let mut helper = Applier::new(pager, timestamp);
             let grown = helper.apply_claims(tree, &claims);
             (grown, helper.left)
         };
-        let (own, helped) = with_helpers(threads - 1, &help, || self.apply_claims(tree, &claims));
+        let own = || Ok(self.apply(tree, first)? + self.apply_claims(tree, &claims)?);
+        let (own, helped): (Result<i64>, _) = with_helpers(threads - 1, &help, own);
         let mut grown = own?;
         for outcome in helped {
             let (more, left) = outcome.map_err(|_| inconsistent("a thread that applied a batch panicked"))?;

@@ -10,7 +10,7 @@ use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Closures that run at once for each core, reads and writes apart: more would only wait for each other.
@@ -32,9 +32,7 @@ struct Lane {
 
 impl Default for Lanes {
     fn default() -> Self {
-        // Asked once: the answer costs a dozen system calls, and programs open databases often.
-        static CORES: OnceLock<usize> = OnceLock::new();
-        let cores = CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let cores = crate::sync::helpers::cores();
         let lane = || Lane { queue: Queue::new(cores * PER_CORE), awaiting: Semaphore::new(AWAITING) };
         Self { reads: lane(), writes: lane() }
     }

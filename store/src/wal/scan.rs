@@ -18,6 +18,8 @@ use std::{error, fmt, io};
 
 /// Bytes read at once. Longer records are read whole.
 const CHUNK: u64 = 256 << 10;
+/// The first read; each one after it is longer.
+const FIRST_CHUNK: u64 = 4 << 10;
 
 /// Where a scan begins: what the superblock says.
 #[derive(Debug, Clone, Copy)]
@@ -269,7 +271,9 @@ impl Reader<'_> {
     fn bytes(&mut self, position: u64, length: u64) -> io::Result<&[u8]> {
         let have = self.at + self.buffer.len() as u64;
         if position < self.at || position + length > have {
-            let wanted = length.max(CHUNK).min(self.limit.saturating_sub(position));
+            // The log of a file that was closed is empty, and opening one should cost little.
+            let ahead = (4 * self.buffer.len() as u64).clamp(FIRST_CHUNK, CHUNK);
+            let wanted = length.max(ahead).min(self.limit.saturating_sub(position));
             if wanted < length {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
