@@ -3,7 +3,7 @@
 //!
 //! All translations walk the same tree in the same memory with the same node code. What differs is one step: a swip names its frame; the
 //! others take the same word for a page number that says nothing about memory, and look that up.
-//! [`Batches`] compares ways to apply a batch.
+//! `Batches` compares ways to apply a batch.
 
 mod applying;
 
