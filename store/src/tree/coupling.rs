@@ -42,7 +42,7 @@ mod on {
 
     impl Locks {
         /// Slots of a class that have a lock of their own.
-        const SLOTS: u64 = 1 << 19;
+        const SLOTS: u64 = 1 << 20;
         const CLASSES: u64 = 16;
 
         pub(crate) fn new() -> Self {
