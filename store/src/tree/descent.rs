@@ -147,7 +147,9 @@ impl Tree {
                 let guard = pin();
                 match self.walk(pager, target, stop, access, &guard) {
                     Walk::Node(frame) => {
-                        pager.clock.counts.visit();
+                        if stop == 0 {
+                            pager.clock.counts.visit();
+                        }
                         return Ok(Some(with(frame, &guard)));
                     }
                     Walk::Empty => return Ok(None),

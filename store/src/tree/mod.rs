@@ -1,8 +1,8 @@
 //! B+trees: descent, scan, apply of a sorted batch, split, merge.
 //!
 //! Readers descend from the root through swips, without a latch, and find in the leaf (or in the versions behind it) what their
-//! snapshot may see. One apply at a time changes a tree, by several threads if it is large: it builds new leaf bodies, links the old ones behind them for older snapshots,
-//! and swaps the parent's swip. `node/` lays out bodies; it is pure and safe.
+//! snapshot may see. One apply at a time changes a tree, by several threads if it is large:
+//! it builds new leaf bodies, links the old ones behind them for older snapshots, and swaps the parent's swip. `node/` lays out bodies; it is pure and safe.
 //!
 //! Keeps I1, I8 (through latches and freezing), I9, I10, I17 (versions are dropped only when no snapshot can see them), I32 (pages are
 //! verified when they are read) and I33 (nothing here writes the log).

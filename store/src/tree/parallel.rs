@@ -68,11 +68,10 @@ impl Applier<'_> {
         }
         let help = || {
             let mut helper = Applier::new(pager, timestamp);
-            let grown = helper.apply_claims(tree, &claims);
+            let grown = helper.apply_claims(tree, &claims, &[]);
             (grown, helper.left)
         };
-        let own = || Ok(self.apply(tree, first)? + self.apply_claims(tree, &claims)?);
-        let (own, helped): (Result<i64>, _) = with_helpers(threads - 1, &help, own);
+        let (own, helped) = with_helpers(threads - 1, &help, || self.apply_claims(tree, &claims, first));
         let mut grown = own?;
         for outcome in helped {
             let (more, left) = outcome.map_err(|_| inconsistent("a thread that applied a batch panicked"))?;
@@ -82,22 +81,15 @@ impl Applier<'_> {
         Ok(grown)
     }
 
-    fn apply_claims(&mut self, tree: &Tree, claims: &Claims<'_>) -> Result<i64> {
-        let mut grown = 0;
+    /// Applies `first`, then what else there is to take. After a failure, which is the whole batch's, nobody takes any more.
+    fn apply_claims(&mut self, tree: &Tree, claims: &Claims<'_>, first: &[Edit<'_>]) -> Result<i64> {
+        let mut grown = self.apply(tree, first).inspect_err(|_| claims.end())?;
         loop {
-            let applied = match claims.take(self.pager, tree) {
-                Ok([]) => return Ok(grown),
-                Ok(edits) => self.apply(tree, edits),
-                Err(error) => Err(error),
-            };
-            match applied {
-                Ok(more) => grown += more,
-                Err(error) => {
-                    // The batch has failed as a whole.
-                    claims.end();
-                    return Err(error);
-                }
+            let edits = claims.take(self.pager, tree).inspect_err(|_| claims.end())?;
+            if edits.is_empty() {
+                return Ok(grown);
             }
+            grown += self.apply(tree, edits).inspect_err(|_| claims.end())?;
         }
     }
 }
