@@ -58,6 +58,10 @@
 //! `ckpt`, `recover`, `check`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+// Derived code names the crate by its name.
+#[cfg(test)]
+extern crate self as tamarack;
+
 mod typed;
 
 mod engine;
@@ -98,10 +102,10 @@ pub use tamarack_codec::{
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{
-    CanWrite, Database, Each, Entry, ExtractIf, FindQuery, Has, Index, IntoQuery, Iter, IterKeys, IterValues,
-    KeyBounds, Keys, Kind, Lend, NonUnique, OccupiedEntry, Options, Primary, Query, RangeQuery, ReadOnly, ReadTxn,
-    ReadWrite, Record, RecordTable, Rest, Rows, Schema, Stats, Table, TableDef, Unique, VacantEntry, ValueArg,
-    ValueRef, WriteTxn,
+    CanWrite, CheckReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has, Index, IntoQuery,
+    Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, NonUnique, OccupiedEntry, Options, Primary, Progress,
+    Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows, Schema, Stats, Table, TableDef,
+    TableTotals, Totals, Unique, VacantEntry, ValueArg, ValueRef, WriteTxn, check_file,
 };
 
 /// What generated code names. Not for use by hand: it changes without notice.

@@ -149,7 +149,8 @@ pub(super) fn items<'a>(
 /// ```
 pub fn check_value(shape: &ShapeDef, bytes: &[u8]) -> Result<(), DecodeError> {
     use ShapeDef as S;
-    let whole = |rest: &[u8]| if rest.is_empty() { Ok(()) } else { Err(DecodeError::new("bytes remain behind a value")) };
+    let whole =
+        |rest: &[u8]| if rest.is_empty() { Ok(()) } else { Err(DecodeError::new("bytes remain behind a value")) };
     let mut rest = bytes;
     match shape {
         S::Option(of) => match take_array(&mut rest, "an option")? {

@@ -126,10 +126,7 @@ pub fn key_parts<'s>(shapes: impl IntoIterator<Item = &'s ShapeDef>, key: &[u8])
 /// assert_eq!(key, [0, 7]);
 /// # Ok::<(), tamarack_codec::DecodeError>(())
 /// ```
-pub fn pass_parts<'s>(
-    shapes: impl IntoIterator<Item = &'s ShapeDef>,
-    key: &mut &[u8],
-) -> Result<(), DecodeError> {
+pub fn pass_parts<'s>(shapes: impl IntoIterator<Item = &'s ShapeDef>, key: &mut &[u8]) -> Result<(), DecodeError> {
     let mut scratch = KeyBuf::new();
     for shape in shapes {
         scratch.clear();
@@ -191,7 +188,9 @@ pub fn element_parts(field: &Field<'_>, to: &ShapeDef) -> Result<Vec<KeyBuf>, De
                 ShapeDef::Array(of, len) => {
                     items(of, *len, &mut rest, false, |mut item| add(Form::Row, of, &mut item))?;
                 }
-                ShapeDef::Bytes => bytes.iter().try_for_each(|&byte| add(Form::Row, &ShapeDef::U8, &mut &[byte][..]))?,
+                ShapeDef::Bytes => {
+                    bytes.iter().try_for_each(|&byte| add(Form::Row, &ShapeDef::U8, &mut &[byte][..]))?
+                }
                 _ => return Err(mismatch()),
             }
         }
@@ -268,9 +267,9 @@ pub fn can_recode(from: &ShapeDef, to: &ShapeDef, each: bool) -> bool {
             from.len() == to.len() && from.iter().zip(to).all(|(from, to)| can_recode(from, to, false))
         }
         (S::Struct(_, from), S::Struct(_, to)) => fields(from, to),
-        (S::Enum(_, _, from), S::Enum(_, 1 | 2, to)) => from
-            .iter()
-            .all(|from| to.iter().any(|to| to.name == from.name && fields(&from.fields, &to.fields))),
+        (S::Enum(_, _, from), S::Enum(_, 1 | 2, to)) => {
+            from.iter().all(|from| to.iter().any(|to| to.name == from.name && fields(&from.fields, &to.fields)))
+        }
         (S::U64, S::CompactU64) | (S::I64, S::CompactI64) => true,
         (S::Opaque | S::Set(_) | S::Map(..) | S::F32 | S::F64 | S::Size, _) => false,
         (from, to) => from == to,
@@ -283,7 +282,11 @@ fn plain<T: KeyPart + Shape>(form: Form, input: &mut &[u8], last: bool, out: &mu
         Form::Key { last: true } => <T as KeyPart>::decode_last(input)?,
         Form::Key { last: false } => <T as KeyPart>::decode(input)?,
     };
-    if last { value.encode_last(out) } else { KeyPart::encode(&value, out) }
+    if last {
+        value.encode_last(out)
+    } else {
+        KeyPart::encode(&value, out)
+    }
     Ok(())
 }
 

@@ -139,7 +139,7 @@ impl Base {
     /// How blobs of a kind are written.
     pub(crate) fn blob_ctx(&self, kind: PageKind, generation: u64) -> BlobCtx {
         let Pager { file_id, block_size, .. } = self.pager;
-        BlobCtx { file_id, block_size, kind, generation, max_chunk: MAX_CHUNK }
+        BlobCtx { file_id, block_size, kind, generation, max_chunk: crate::blob::MAX_CHUNK }
     }
 
     /// The bytes of a stored reference to an overflow value, read and verified.
@@ -150,9 +150,6 @@ impl Base {
             .map_err(|error| error.context(format_args!("tree {tree}: reading an overflow value")))
     }
 }
-
-/// Chunks of overflow values and other blobs are at most this long.
-const MAX_CHUNK: u32 = 512 << 10;
 
 /// The first failure of a log or superblock write or sync ends all writing (I30): after it nobody knows what the device holds.
 #[derive(Default)]

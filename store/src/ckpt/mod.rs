@@ -20,7 +20,7 @@ mod superblocks;
 mod tidy;
 mod write;
 
-pub(crate) use base::{ApplyState, Base, LogPosition, accounting, no_space};
+pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_space};
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;

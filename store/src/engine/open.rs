@@ -204,6 +204,11 @@ impl Engine {
         self.shared.options.read_only
     }
 
+    /// What handles share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// What lies below, for checks and statistics.
     pub(crate) fn base(&self) -> &Base {
         &self.shared.core.base

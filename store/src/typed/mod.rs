@@ -9,6 +9,7 @@
 
 mod access;
 mod catalog;
+mod check;
 mod database;
 mod entry;
 mod index;
@@ -17,6 +18,7 @@ mod lanes;
 mod lend;
 mod options;
 mod plain;
+mod plan;
 #[cfg(feature = "tokio")]
 mod queue;
 mod range;
@@ -30,6 +32,7 @@ mod table;
 mod transaction;
 
 pub use access::{CanWrite, ReadOnly, ReadWrite};
+pub use check::{CheckReport, Finding, FindingKind, Progress, TableTotals, Totals, check_file};
 pub use database::Database;
 pub use entry::{Entry, OccupiedEntry, VacantEntry};
 pub use index::{FindQuery, Index, IntoQuery, Kind, NonUnique, Primary, Query, RangeQuery, Rest, Unique};

@@ -179,5 +179,5 @@ fn count(variable: &str, usual: u64) -> u64 {
 
 /// Every extent is owned exactly once, and every page can be read (I29, I32).
 fn audit(engine: &Engine) {
-    crate::check::check(engine.base()).unwrap();
+    crate::check::audit(engine.base()).unwrap();
 }
