@@ -10,6 +10,8 @@ use crate::vfs::Storage;
 pub(crate) struct ReadSlots {
     /// The newest whole superblock, and the older one if it is whole and differs.
     pub(crate) superblocks: Vec<Superblock>,
+    /// What damaged ones most likely say.
+    pub(crate) guesses: Vec<Superblock>,
     /// Length of the file in bytes.
     pub(crate) length: u64,
     pub(crate) found: Findings,
@@ -23,7 +25,7 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
     let io = |error| Error::io("reading the superblocks", error);
     let length = storage.len().map_err(io)?;
     let mut found = Findings::default();
-    let mut slots = Vec::new();
+    let (mut slots, mut guesses) = (Vec::new(), Vec::new());
     for offset in SLOTS {
         let mut bytes = [0; SUPERBLOCK_LEN];
         let here = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
@@ -31,6 +33,7 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
             storage.read_at(part, offset).map_err(io)?;
         }
         slots.push((Superblock::decode(&bytes), bytes.iter().all(|&byte| byte == 0)));
+        guesses.extend(Superblock::guess(&bytes));
     }
     for (slot, _) in &slots {
         if let Err(error @ FormatError::TooNew { .. }) = slot {
@@ -72,7 +75,7 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
             found.add(Found::new(FindingKind::Superblock, what));
         }
     }
-    Ok(ReadSlots { superblocks, length, found })
+    Ok(ReadSlots { superblocks, guesses, length, found })
 }
 
 /// Slot A is written first, then slot B: a crash leaves A one generation ahead, and nothing else.

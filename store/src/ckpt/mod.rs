@@ -24,7 +24,9 @@ pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
-pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
+pub(crate) use reclaim::blob_parts;
+#[cfg(test)]
+pub(crate) use reclaim::{extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, write_both};
 pub(crate) use tidy::tidy;
 

@@ -13,6 +13,8 @@ use std::path::Path;
 pub(crate) enum OpenMode {
     /// For writing; made if it does not exist.
     CreateOrOpen,
+    /// For writing; refused if it exists.
+    CreateNew,
     /// For reading only.
     ReadOnly,
 }
@@ -49,9 +51,9 @@ impl RealFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(OpenError::Io(error)),
         };
-        let writing = mode == OpenMode::CreateOrOpen;
+        let writing = mode != OpenMode::ReadOnly;
         let mut options = OpenOptions::new();
-        options.read(true).write(writing).create(writing).truncate(false);
+        options.read(true).write(writing).create(writing).truncate(false).create_new(mode == OpenMode::CreateNew);
         let file = options.open(path).map_err(OpenError::Io)?;
         let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
         match locked {

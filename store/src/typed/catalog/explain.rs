@@ -1,9 +1,9 @@
 //! The catalog's entries as they lie in its tree, for tools that have no program.
 
 use super::install::Header;
-use super::{COUNTER, HEADER_KEY, Head, TABLE, TableEntry};
+use super::{COUNTER, HEADER_KEY, Head, TABLE, TableEntry, table_key};
 use crate::engine::Tally;
-use tamarack_codec::{DecodeError, decode_value};
+use tamarack_codec::{DecodeError, ShapeDef, decode_value};
 
 /// One entry of the catalog.
 pub(in crate::typed) enum Explained {
@@ -34,6 +34,12 @@ pub(in crate::typed) fn explain(key: &[u8], value: &[u8]) -> Result<Explained, D
         }
         _ => Err(DecodeError::new("an entry of a kind unknown to this version")),
     }
+}
+
+/// A table of bytes for what was in a tree that nobody knows any more: its stored key and entry.
+pub(in crate::typed) fn bytes_table(name: &str, table: u32, tree: u32) -> (Vec<u8>, Vec<u8>) {
+    let entry = TableEntry::of_plain(ShapeDef::Bytes, ShapeDef::Bytes, table, tree);
+    (table_key(name), entry.encode())
 }
 
 /// The stored header.

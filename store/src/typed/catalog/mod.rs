@@ -18,7 +18,7 @@ mod install;
 
 use diff::mismatch;
 pub(super) use entry::{IndexEntry, TableEntry, Version};
-pub(super) use explain::{Explained, explain, header_entry};
+pub(super) use explain::{Explained, bytes_table, explain, header_entry};
 pub(super) use install::{Resolved, create_plain, drop_plain, find_plain, install, plain_fingerprint};
 
 use crate::engine::{Tally, TreeId, View};
@@ -45,7 +45,7 @@ pub(super) fn counter_key(table: u32) -> [u8; 5] {
 }
 
 /// The stored key of a table.
-pub(super) fn table_key(name: &str) -> Vec<u8> {
+fn table_key(name: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(1 + name.len());
     key.push(TABLE);
     key.extend_from_slice(name.as_bytes());

@@ -9,11 +9,11 @@ mod report;
 mod rows;
 mod schema;
 #[cfg(test)]
-mod tests;
+pub(in crate::typed) mod tests;
 
-use report::Names;
+pub(super) use report::Names;
 pub use report::{CheckReport, Finding, TableTotals, Totals};
-use schema::Schema;
+pub(super) use schema::{Raw, Role, Schema};
 
 use super::catalog;
 use super::database::open_error;
