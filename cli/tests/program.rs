@@ -12,8 +12,7 @@ fn make(path: &Path) {
     for chunk in 0..20 {
         db.write(|tx| {
             let mut cities = tx.open_table(&CITIES)?;
-            (0..200)
-                .try_for_each(|i| cities.insert(&format!("city{:05}", chunk * 200 + i), &"x".repeat(200)).map(|_| ()))
+            (0..200).try_for_each(|i| cities.insert(format!("city{:05}", chunk * 200 + i), "x".repeat(200)).map(|_| ()))
         })
         .unwrap();
     }

@@ -96,6 +96,23 @@ fn checks_beside_writers_and_readers_find_nothing() {
     assert!(read_only.check_with(&mut |_| {}).unwrap().is_sound());
 }
 
+/// Pages of 64 KiB and more were accepted once: the file could not be opened again, and larger ones broke in memory.
+#[test]
+fn every_page_size_that_is_accepted_can_be_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for power in 10..20 {
+        let path = folder.path().join(format!("{power}.tam"));
+        let made = Database::<Town>::open_with(&path, Options::new().page_size(1 << power));
+        assert_eq!(made.is_ok(), (12..=15).contains(&power), "2^{power}");
+        let Ok(db) = made else { continue };
+        db.write(|tx| (0..900).try_for_each(|i| tx.table::<Person>()?.insert(person(i)).map(|_| ()))).unwrap();
+        db.close().unwrap();
+        let report = check_file(&path, &mut |_| {}).unwrap();
+        assert!(report.is_sound(), "2^{power}: {report}");
+        Database::<Town>::open(&path).unwrap().close().unwrap();
+    }
+}
+
 #[test]
 fn a_check_keeps_no_space_when_it_has_ended() {
     let folder = tempfile::tempdir().unwrap();

@@ -53,31 +53,25 @@ impl Field<'_> {
     /// # Errors
     /// The bytes are no value of the field's shape, or the two shapes do not belong together.
     pub fn write_part(&self, to: &ShapeDef, last: bool, out: &mut KeyBuf) -> Result<(), DecodeError> {
-        let (mut input, whole) = match *self {
-            Self::Row { shape, bytes } => {
-                let mut input = bytes;
-                put(Form::Row, shape, to, &mut input, last, out)?;
-                (input, false)
-            }
-            Self::Key { shape, bytes } if shape != to => {
-                // A descending index over a part of the primary key.
-                let ShapeDef::Desc(of) = to else { return Err(mismatch()) };
-                let start = out.len();
-                Field::Key { shape, bytes }.write_part(of, false, out)?;
-                out.complement_from(start);
-                (&[][..], true)
-            }
-            Self::Key { shape, bytes } => {
-                let mut input = bytes;
-                put(Form::Key { last: false }, shape, to, &mut input, last, out)?;
-                (input, false)
-            }
+        let (Self::Row { shape, mut bytes } | Self::Key { shape, mut bytes }) = *self;
+        let form = match self {
+            Self::Row { .. } => Form::Row,
+            Self::Key { .. } => Form::Key { last: false },
         };
-        if whole || input.is_empty() {
+        match to {
+            // A descending index over a part of the primary key that ascends there.
+            ShapeDef::Desc(of) if form != Form::Row && shape != to => {
+                let start = out.len();
+                self.write_part(of, false, out)?;
+                out.complement_from(start);
+                return Ok(());
+            }
+            _ => put(form, shape, to, &mut bytes, last, out)?,
+        }
+        if bytes.is_empty() {
             Ok(())
         } else {
-            let left = std::mem::take(&mut input).len();
-            Err(DecodeError::new(format!("{left} bytes remain behind a field")))
+            Err(DecodeError::new(format!("{} bytes remain behind a field", bytes.len())))
         }
     }
 }
@@ -204,12 +198,11 @@ pub fn element_parts(field: &Field<'_>, to: &ShapeDef) -> Result<Vec<KeyBuf>, De
     Ok(parts)
 }
 
-/// Calls `with` before each element of a full-form part; it takes the element off the input.
-fn key_elements(
-    shape: &ShapeDef,
-    rest: &mut &[u8],
-    with: &mut dyn FnMut(&ShapeDef, &mut &[u8]) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
+/// Takes an element of a shape off the input.
+type TakeElement<'a> = &'a mut dyn FnMut(&ShapeDef, &mut &[u8]) -> Result<(), DecodeError>;
+
+/// Calls `with` at each element of a full-form part.
+fn key_elements(shape: &ShapeDef, rest: &mut &[u8], with: TakeElement<'_>) -> Result<(), DecodeError> {
     match shape {
         ShapeDef::Option(of) => {
             if KeyBuf::take_tag8(rest)? == 1 {

@@ -67,9 +67,7 @@ impl<'a> Pages<'a> {
             return Err(format!("it belongs to tree {}", header.tree));
         }
         match level {
-            Some(level) if level != header.level => {
-                return Err(format!("level {} where {level} belongs", header.level));
-            }
+            Some(level) if level != header.level => Err(format!("level {} where {level} belongs", header.level)),
             _ => Page::parse(header, bytes),
         }
     }

@@ -67,13 +67,19 @@ pub(super) struct Source<'a> {
     damage: BTreeMap<u32, Damage>,
     strays: Vec<StrayLeaf>,
     /// Which stray covers which ranges.
-    pieces: BTreeMap<u32, Vec<(usize, Vec<u8>, Option<Vec<u8>>)>>,
+    pieces: BTreeMap<u32, Vec<Piece>>,
 }
+
+/// A range that a stray leaf covers: which one, from where, up to where.
+type Piece = (usize, Vec<u8>, Option<Vec<u8>>);
+
+/// Is shown key and value of an entry.
+type Entries<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<()>;
 
 /// Notes the damage of a tree and shows its entries.
 struct Gather<'a> {
     damage: &'a mut BTreeMap<u32, Damage>,
-    entry: &'a mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    entry: Entries<'a>,
 }
 
 impl Visit for Gather<'_> {

@@ -182,6 +182,29 @@ fn tables_are_known_from_older_pages_and_records_where_the_catalog_is_damaged() 
     assert_eq!(kept as usize, all.0.len());
 }
 
+/// Where in a file the records of its log's commits begin.
+fn commits_in(bytes: &[u8]) -> Vec<u64> {
+    let image = MemoryFile::default();
+    image.write_at(bytes, 0).unwrap();
+    let superblock = read_slots(&image).unwrap().superblocks[0].clone();
+    let crate::format::Segment { first, address, length } = superblock.segments[0];
+    let segment = crate::wal::RingSegment { first, offset: address * u64::from(superblock.block_size), length };
+    let ring = crate::wal::Ring::new(vec![segment], crate::wal::UNIT).unwrap();
+    let start = crate::wal::LogStart {
+        position: superblock.log_start,
+        chain: superblock.chain,
+        salts: &superblock.salts,
+        timestamp: superblock.commit_timestamp,
+    };
+    let mut places = Vec::new();
+    crate::wal::scan(&image, &ring, start, &mut |commit| {
+        places.push(ring.locate(commit.position, 1).next().unwrap().offset);
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    places
+}
+
 #[test]
 fn the_logs_commits_come_too_up_to_damage() {
     let storage = Arc::new(MemoryFile::default());
@@ -217,28 +240,8 @@ fn the_logs_commits_come_too_up_to_damage() {
     assert!(report.is_complete() && report.log_commits() == 6, "{report}");
 
     // The fourth commit is damaged.
-    let superblock = read_slots(&*storage).unwrap().superblocks[0].clone();
-    let mut positions = Vec::new();
-    let image = MemoryFile::default();
-    image.write_at(&bytes, 0).unwrap();
-    let ring = crate::wal::RingSegment {
-        first: superblock.segments[0].first,
-        offset: superblock.segments[0].address * 512,
-        length: superblock.segments[0].length,
-    };
-    let ring = crate::wal::Ring::new(vec![ring], crate::wal::UNIT).unwrap();
-    let start = crate::wal::LogStart {
-        position: superblock.log_start,
-        chain: superblock.chain,
-        salts: &superblock.salts,
-        timestamp: superblock.commit_timestamp,
-    };
-    crate::wal::scan(&image, &ring, start, &mut |commit| {
-        positions.push(ring.locate(commit.position, 1).next().unwrap().offset);
-        Ok::<_, Error>(())
-    })
-    .unwrap();
-    bytes[positions[3] as usize + 70] ^= 1;
+    let fourth = commits_in(&bytes)[3];
+    bytes[fourth as usize + 70] ^= 1;
     let (report, rows) = run(&bytes);
     assert_eq!(report.log_commits(), 3, "{report}");
     assert!(report.remarks()[0].contains("had been durable"), "{report}");
