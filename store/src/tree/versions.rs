@@ -14,6 +14,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// Versions that are let go with each batch beyond those that came with it.
 const SOME: usize = 256;
+/// The same where they fill much memory.
+const MANY: usize = 1024;
 
 /// The superseded leaves of one database. Owned by the applier.
 #[derive(Default)]
@@ -102,10 +104,17 @@ impl Versions {
         }
     }
 
-    /// [`release`](Self::release) of a part: more than came since the last time, but not all that an old snapshot held back at once, for which
-    /// commits would have to wait.
-    pub(crate) fn release_some(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
-        let most = 2 * std::mem::take(&mut self.fresh) + SOME;
+    /// [`release`](Self::release) of a part: more than came since the last time, but not all that an old snapshot or a checkpoint held back at
+    /// once, for which commits would have to wait. Of `many` it is a larger part.
+    pub(crate) fn release_some(
+        &mut self,
+        pool: &Pool,
+        guard: &Guard,
+        watermark: u64,
+        many: bool,
+        retired: &mut Vec<FrameId>,
+    ) {
+        let most = 2 * std::mem::take(&mut self.fresh) + if many { MANY } else { SOME };
         self.release_most(pool, guard, watermark, retired, most);
     }
 
