@@ -27,6 +27,10 @@ struct Arguments {
     /// How often all of it is measured.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Microseconds that the writer rests after each commit. Without a rest deferred ones fill the largest log before a checkpoint on a slow device
+    /// ends, and the writer waits for the log: another matter.
+    #[arg(long, default_value_t = 20)]
+    rest: u64,
 }
 
 /// Of so many records one is written: some of each leaf, and not more, as a log that runs full would be another matter.
@@ -35,8 +39,20 @@ const SOME_OF_EACH_LEAF: u64 = 7;
 /// How long commits are measured without a checkpoint.
 const ALONE: Duration = Duration::from_secs(1);
 
+/// What is committed: one of so many keys, and then a rest.
+#[derive(Clone, Copy)]
+struct Load {
+    keys: u64,
+    rest: Duration,
+}
+
 /// Commits until told to stop. Nanoseconds of each.
-fn commit(db: &Database<()>, durability: Durability, keys: u64, stop: &AtomicBool) -> Result<Histogram<u64>> {
+fn commit(
+    db: &Database<()>,
+    durability: Durability,
+    Load { keys, rest }: Load,
+    stop: &AtomicBool,
+) -> Result<Histogram<u64>> {
     let mut times = Histogram::new(3)?;
     let mut state = 1u64;
     while !stop.load(Ordering::Relaxed) {
@@ -44,6 +60,7 @@ fn commit(db: &Database<()>, durability: Durability, keys: u64, stop: &AtomicBoo
         let started = Instant::now();
         db.write_with(durability, |tx| tx.open_table(&TABLE)?.insert((state >> 20) % keys, vec![3; 1000]))?;
         times.record(started.elapsed().as_nanos() as u64)?;
+        std::thread::sleep(rest);
     }
     Ok(times)
 }
@@ -52,12 +69,12 @@ fn commit(db: &Database<()>, durability: Durability, keys: u64, stop: &AtomicBoo
 fn beside(
     db: &Database<()>,
     durability: Durability,
-    keys: u64,
+    load: Load,
     work: impl FnOnce() -> Result<()>,
 ) -> Result<Histogram<u64>> {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let commits = scope.spawn(|| commit(db, durability, keys, &stop));
+        let commits = scope.spawn(|| commit(db, durability, load, &stop));
         let worked = work();
         stop.store(true, Ordering::Relaxed);
         let times = commits.join().map_err(|_| "the writer panicked")?;
@@ -116,11 +133,12 @@ impl Line {
 }
 
 fn main() -> Result<()> {
-    let Arguments { dir, dirty, rounds } = Arguments::parse();
+    let Arguments { dir, dirty, rounds, rest } = Arguments::parse();
     let folder = tempfile::tempdir_in(dir)?;
     let options = Options::new().memory((dirty << 20) * 8).log_size(1 << 30);
     let db: Database<()> = options.open(folder.path().join("stalls.tam"))?;
     let keys = dirty << 10;
+    let load = Load { keys, rest: Duration::from_micros(rest) };
     // The log would call for a checkpoint before a gigabyte of records is dirty: one record of a leaf dirties all of it.
     let fill = |round: u8, every: u64| -> Result<()> {
         for first in (0..keys).step_by(20_000) {
@@ -143,14 +161,14 @@ fn main() -> Result<()> {
             line.rounds.push(times);
         }
         for (durability, [alone, during]) in [Durability::Deferred, Durability::Synced].into_iter().zip(&mut lines) {
-            alone.rounds.push(beside(&db, durability, keys, || {
+            alone.rounds.push(beside(&db, durability, load, || {
                 std::thread::sleep(ALONE);
                 Ok(())
             })?);
             fill(round as u8, SOME_OF_EACH_LEAF)?;
             let before = db.stats();
             let started = Instant::now();
-            during.rounds.push(beside(&db, durability, keys, || Ok(db.checkpoint()?))?);
+            during.rounds.push(beside(&db, durability, load, || Ok(db.checkpoint()?))?);
             during.seconds.push(started.elapsed().as_secs_f64());
             stalls += db.stats().stalls - before.stalls;
             most_dirty = most_dirty.max(before.dirty >> 20);

@@ -241,13 +241,17 @@ impl Pool {
     }
 
     /// Touches memory for frames to come, until each class that is large has `bytes` of it idle, within the budget: whoever allocates next finds it
-    /// there. The first touch of a huge page takes the system hundreds of microseconds, on some virtual machines milliseconds.
-    pub(crate) fn stock(&self, bytes: u64) {
+    /// there. No more than `most` at once: whoever allocates meanwhile may be as fast. The first touch of a huge page takes the system hundreds of microseconds, on some virtual machines milliseconds.
+    pub(crate) fn stock(&self, bytes: u64, most: u64) {
         for class in &self.classes {
             let size = class.slot_bytes as u64;
-            while self.in_use.load(Ordering::Relaxed) + self.idle.load(Ordering::Relaxed) + size <= self.budget {
+            let mut touched = 0;
+            while touched < most
+                && self.in_use.load(Ordering::Relaxed) + self.idle.load(Ordering::Relaxed) + size <= self.budget
+            {
                 let Some(slot) = class.take_untouched(bytes) else { break };
                 class.touch(slot);
+                touched += size;
                 self.idle.fetch_add(size, Ordering::Relaxed);
                 class.free.lock().idle.push(slot);
             }

@@ -18,6 +18,9 @@ const PACE_PAST_CACHE: u64 = 16 << 20;
 /// takes the system a while, which commits would have to wait for.
 pub(super) const AT_HAND: u64 = 16 << 20;
 
+/// What is touched of it between two writes.
+const TOUCHED: u64 = 2 << 20;
+
 /// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
 pub(super) struct Output<'a> {
     base: &'a Base,
@@ -89,7 +92,8 @@ impl<'a> Output<'a> {
                 synced.map_err(|error| Error::io("syncing a part of a checkpoint", error))?;
                 self.unsynced = 0;
             }
-            self.base.pager.pool.stock(AT_HAND);
+            self.base.pager.pool.stock(AT_HAND, TOUCHED);
+            self.base.between_writes();
         }
         Ok(())
     }

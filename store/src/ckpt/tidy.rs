@@ -38,14 +38,12 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
 fn bound_versions(base: &Base, state: &mut ApplyState, watermark: u64) -> u64 {
     let pool = &base.pager.pool;
     let mut watermark = watermark;
-    if pool.usage().old > pool.budget() / 4 {
-        let guard = pin();
-        state.versions.release(pool, &guard, watermark, &mut state.limbo);
-    }
-    while pool.usage().old > pool.budget() / 4 && base.registry.cancel_oldest() {
+    // What a checkpoint held back, and nobody holds back now, goes batch by batch, faster than it comes.
+    while pool.usage().old > pool.budget() / 4 && !state.versions.releasable(watermark) && base.registry.cancel_oldest()
+    {
         watermark = base.registry.watermark();
         let guard = pin();
-        state.versions.release(pool, &guard, watermark, &mut state.limbo);
+        state.versions.release_some(pool, &guard, watermark, true, &mut state.limbo);
     }
     watermark
 }

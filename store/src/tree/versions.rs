@@ -104,8 +104,8 @@ impl Versions {
         }
     }
 
-    /// [`release`](Self::release) of a part: more than came since the last time, but not all that an old snapshot or a checkpoint held back at
-    /// once, for which commits would have to wait. Of `many` it is a larger part.
+    /// Lets go of versions that no snapshot at or above `watermark` can see: of more than came since the last time, but not of all that an old
+    /// snapshot or a checkpoint held back at once, for which commits would have to wait. Of `many` it is a larger part.
     pub(crate) fn release_some(
         &mut self,
         pool: &Pool,
@@ -115,15 +115,6 @@ impl Versions {
         retired: &mut Vec<FrameId>,
     ) {
         let most = 2 * std::mem::take(&mut self.fresh) + if many { MANY } else { SOME };
-        self.release_most(pool, guard, watermark, retired, most);
-    }
-
-    /// Lets go of every version that no snapshot at or above `watermark` can see.
-    pub(crate) fn release(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
-        self.release_most(pool, guard, watermark, retired, usize::MAX);
-    }
-
-    fn release_most(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>, most: usize) {
         for _ in 0..most {
             let Some(&(until, id)) = self.queue.front() else { break };
             if until > watermark {
@@ -140,6 +131,11 @@ impl Versions {
             pool.note_old(-(pool.bytes(id) as i64));
             retired.push(id);
         }
+    }
+
+    /// Whether anything is left to let go of.
+    pub(crate) fn releasable(&self, watermark: u64) -> bool {
+        self.queue.front().is_some_and(|&(until, _)| until <= watermark)
     }
 }
 

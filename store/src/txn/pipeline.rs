@@ -328,6 +328,16 @@ impl Pipeline {
         }
     }
 
+    /// Makes what waits in memory durable, between two writes of a checkpoint, whose thread would otherwise do that. Not the first of a session,
+    /// which needs the superblock, and nothing that would have to wait.
+    pub(crate) fn flush_between(&self, base: &Base) -> Result<()> {
+        let state = self.state.lock();
+        if state.opened && !state.writing && state.log.unwritten() > 0 {
+            drop(self.write_out(base, state, Durability::Synced)?);
+        }
+        Ok(())
+    }
+
     /// Whether deferred commits wait for the device.
     pub(crate) fn has_unflushed(&self, base: &Base) -> bool {
         let state = self.state.lock();
