@@ -38,6 +38,8 @@ pub(crate) struct Base {
     pub(crate) appliers: AtomicUsize,
     /// The newest commit that a checkpoint holds.
     pub(crate) checkpointed: AtomicU64,
+    /// What is done between two writes of a checkpoint.
+    between: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
     opened: Superblock,
     space: Mutex<Option<Space>>,
@@ -115,6 +117,7 @@ impl Base {
             generation: AtomicU64::new(superblock.generation),
             pager,
             apply: Mutex::new(ApplyState::new(applied)),
+            between: OnceLock::new(),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
             window,
@@ -124,6 +127,18 @@ impl Base {
             appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
+        }
+    }
+
+    /// Has something done between two writes of each checkpoint. It must not wait for the superblock.
+    pub(crate) fn between_writes_do(&self, work: Box<dyn Fn() + Send + Sync>) {
+        // Set once, when the database opens.
+        let _ = self.between.set(work);
+    }
+
+    pub(super) fn between_writes(&self) {
+        if let Some(work) = self.between.get() {
+            work();
         }
     }
 

@@ -57,6 +57,7 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
+    base.pager.pool.stock(output::AT_HAND, output::AT_HAND);
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;

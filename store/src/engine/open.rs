@@ -260,6 +260,13 @@ impl Core {
             return Ok(None);
         }
         Evictor::watch(self);
+        let weak = Arc::downgrade(self);
+        self.base.between_writes_do(Box::new(move || {
+            if let Some(core) = weak.upgrade() {
+                // A failure has poisoned the database and is reported to whoever commits next.
+                let _ = core.pipeline.flush_between(&core.base);
+            }
+        }));
         let core = Arc::clone(self);
         let thread = crate::sync::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
         thread.map(Some).map_err(|error| Error::io("starting the background thread", error))
