@@ -356,7 +356,8 @@ impl Core {
         let due = self.checkpoint_due();
         if self.options.background == Background::Inline {
             // A failed checkpoint leaves the commit as it is; the next one tries again, and says so when the log is full.
-            if due {
+            // A simulation commits within a checkpoint, too.
+            if due && self.base.superblock.try_lock().is_some() {
                 let _ = ckpt::run(&self.base);
             }
             return self.base.poison.check();

@@ -54,6 +54,12 @@ pub(crate) struct Sequenced {
 }
 
 impl Sequenced {
+    /// Its timestamp, if it wrote anything.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn timestamp(&self) -> Option<u64> {
+        self.pending.as_ref().map(|pending| pending.timestamp)
+    }
+
     /// Waits until it is as durable as it asked for, and visible. Returns its timestamp.
     pub(crate) fn finish(self) -> Result<u64> {
         let Self { core, pending, seen, durability } = self;
