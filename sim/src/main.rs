@@ -99,7 +99,7 @@ fn fault(seed: u64, plan: &Plan, message: &str) {
     let kind = kind_of(message);
     let short = shrink::shrink(plan, SHRINK, &mut |plan| attempt(plan).is_err_and(|other| kind_of(&other) == kind));
     println!("shortest plan found, which ends with: {}", attempt(&short).err().unwrap_or_default());
-    println!("{short:#?}");
+    println!("{short}");
 }
 
 /// The word that a violation begins with.

@@ -3,6 +3,7 @@
 
 use crate::tables::Table;
 use fastrand::Rng;
+use std::fmt;
 use tamarack::Durability;
 use tamarack::simulate::{Crash, Fault, On};
 
@@ -269,4 +270,36 @@ fn within(random: &mut Rng) -> Step {
         _ => What::Commit(durability(random)),
     };
     Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
+}
+
+/// A plan on paper: a line for each step, indented below the cut that its life begins with.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.shape)?;
+        write_life(f, &self.life, 1)
+    }
+}
+
+fn write_life(f: &mut fmt::Formatter<'_>, life: &Life, depth: usize) -> fmt::Result {
+    let indent = "  ".repeat(depth);
+    for Failing { after, on, fault } in &life.faults {
+        writeln!(f, "{indent}fault: {fault:?} at the first {on:?} after {after} calls")?;
+    }
+    for step in &life.steps {
+        write_step(f, step, &indent)?;
+    }
+    for Cut { at, early, crash, dice, damage, life } in &life.cuts {
+        let place = if *early { "of recovery" } else { "of the writes" };
+        write!(f, "{indent}cut at {at}/65536 {place}: {crash:?} by {dice:#x}")?;
+        writeln!(f, "{}", damage.map(|damage| format!(", {damage:?}")).unwrap_or_default())?;
+        write_life(f, life, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, indent: &str) -> fmt::Result {
+    let Step { client, what, dice } = step;
+    let What::Checkpoint(within) = what else { return writeln!(f, "{indent}client {client}: {what:?} by {dice:#x}") };
+    writeln!(f, "{indent}checkpoint")?;
+    within.iter().try_for_each(|step| write_step(f, step, &format!("{indent}  meanwhile ")))
 }

@@ -6,7 +6,7 @@ use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
-use crate::sync::atomic::{AtomicU64, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
@@ -30,6 +30,8 @@ pub(crate) struct Base {
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
+    /// Whether slot A alone holds it, so that slot B has to be written first.
+    pub(crate) keep_a: AtomicBool,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
@@ -117,6 +119,7 @@ impl Base {
             apply: Mutex::new(ApplyState::new(applied)),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
+            keep_a: AtomicBool::new(false),
             window,
             ring,
             poison: Poison::default(),

@@ -28,11 +28,15 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
     })
 }
 
-/// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
-/// a reader would find.
+/// Writes a superblock to one slot, then to the other, each durable before the next step: to slot A first, unless a crash has left that as
+/// the only one to start from (I34). A failure poisons (I30): nobody knows which of the two a reader would find.
 pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
     let bytes = superblock.encode();
-    for slot in SLOTS {
+    let mut slots = SLOTS;
+    if base.keep_a.load(Ordering::Relaxed) {
+        slots.reverse();
+    }
+    for slot in slots {
         let written = base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());
         Counts::add(&base.counts.syncs, 1);
         Counts::add(&base.counts.data_bytes, bytes.len() as u64);
@@ -42,6 +46,7 @@ pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
             error
         })?;
     }
+    base.keep_a.store(false, Ordering::Relaxed);
     base.generation.store(superblock.generation, Ordering::Release);
     Ok(())
 }

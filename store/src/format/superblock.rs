@@ -233,8 +233,8 @@ impl Superblock {
 pub(crate) struct Chosen {
     /// The newest whole superblock.
     pub(crate) superblock: Superblock,
-    /// Whether the other slot differs, and must be written before the log is.
-    pub(crate) uneven: bool,
+    /// The slot that it stands in, if the other one differs: that one has to be written first, as this may be the only whole one.
+    pub(crate) only: Option<usize>,
 }
 
 /// Chooses between the slots. `length` is the file's length in bytes.
@@ -245,13 +245,14 @@ pub(crate) fn choose(a: &[u8; SUPERBLOCK_LEN], b: &[u8; SUPERBLOCK_LEN], length:
             return Err(FormatError::Damaged { what: "they belong to different files" });
         }
         (Ok(a), Ok(b)) => {
-            let uneven = a != b;
-            Chosen { superblock: if a.generation >= b.generation { a } else { b }, uneven }
+            let only = (a != b).then_some(usize::from(a.generation < b.generation));
+            Chosen { superblock: if a.generation >= b.generation { a } else { b }, only }
         }
         (Err(FormatError::TooNew { version }), _) | (_, Err(FormatError::TooNew { version })) => {
             return Err(FormatError::TooNew { version });
         }
-        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Chosen { superblock: one, uneven: true },
+        (Ok(a), Err(_)) => Chosen { superblock: a, only: Some(0) },
+        (Err(_), Ok(b)) => Chosen { superblock: b, only: Some(1) },
         (Err(FormatError::Foreign), Err(FormatError::Foreign)) => return Err(FormatError::Foreign),
         (Err(FormatError::Foreign), Err(error)) | (Err(error), Err(_)) => return Err(error),
     };
@@ -325,10 +326,11 @@ mod tests {
         let zeros = [0; SUPERBLOCK_LEN];
         let long = 1 << 20;
         let chosen = choose(&old.encode(), &new.encode(), long).unwrap();
-        assert_eq!((chosen.superblock.generation, chosen.uneven), (6, true));
+        assert_eq!((chosen.superblock.generation, chosen.only), (6, Some(1)));
         let chosen = choose(&new.encode(), &new.encode(), long).unwrap();
-        assert!(!chosen.uneven);
-        assert_eq!(choose(&zeros, &old.encode(), long).unwrap().superblock, old);
+        assert_eq!(chosen.only, None);
+        assert_eq!(choose(&zeros, &old.encode(), long).unwrap(), Chosen { superblock: old.clone(), only: Some(1) });
+        assert_eq!(choose(&old.encode(), &zeros, long).unwrap(), Chosen { superblock: old.clone(), only: Some(0) });
         assert_eq!(choose(&zeros, &zeros, long), Err(FormatError::Foreign));
         let mut newer = sample().encode();
         newer[16] = 2;

@@ -9,8 +9,9 @@ mod create;
 use crate::blob::BlobRef;
 use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
+use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
 use crate::space::Extent;
+use crate::sync::atomic::Ordering;
 use crate::trace::span;
 use crate::tree::{Memory, Pager};
 use crate::txn::write_set::WriteSet;
@@ -47,9 +48,9 @@ pub(crate) struct Opened {
 
 /// See the module.
 pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Result<Opened> {
-    let superblock = match read_superblock(&*storage)? {
-        Some(superblock) => superblock,
-        None => create::create(&*storage, parameters)?,
+    let Chosen { superblock, only } = match read_superblock(&*storage)? {
+        Some(chosen) => chosen,
+        None => Chosen { superblock: create::create(&*storage, parameters)?, only: None },
     };
     let _span = span!("recover", generation = superblock.generation);
     let ring = log_ring(&superblock)?;
@@ -60,6 +61,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let window = ring.window(superblock.log_start, first);
     let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
     let base = Base::new(pager, superblock, ring, window, applied);
+    base.keep_a.store(only == Some(0), Ordering::Relaxed);
     read_directory(&base)?;
     let end = replay(&base)?;
     let position = LogPosition { position: end.position, chain: end.chain };
@@ -90,7 +92,7 @@ fn log_ring(superblock: &Superblock) -> Result<Ring> {
 }
 
 /// The superblock to start from; `None` if there is no database yet.
-fn read_superblock(storage: &dyn Storage) -> Result<Option<Superblock>> {
+fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
     let io = |error| Error::io("reading the superblocks", error);
     let length = storage.len().map_err(io)?;
     if length == 0 {
@@ -105,7 +107,7 @@ fn read_superblock(storage: &dyn Storage) -> Result<Option<Superblock>> {
     }
     let [a, b] = &slots;
     match choose(a, b, length) {
-        Ok(chosen) => Ok(Some(chosen.superblock)),
+        Ok(chosen) => Ok(Some(chosen)),
         Err(error) if create::was_interrupted(storage, a, length).map_err(io)? => {
             let _ = error;
             Ok(None)

@@ -149,3 +149,44 @@ fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) {
     }
     assert_eq!(fixed.image(), before, "seed {seed}: a read-only open changed the file");
 }
+
+/// A crash left one slot torn, or older than the other; the next one tears what recovery writes. Recovery wrote slot A first whichever of the
+/// two was the good one: then both were torn, or the older one was taken, whose pages had been used again.
+#[test]
+fn i34_recovery_spares_the_only_good_superblock() {
+    let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let engine = open(&file, small(Background::Inline, 1));
+    let commit = |engine: &Engine, key: u8| -> Result<u64> {
+        let tx = engine.begin()?;
+        tx.put(TreeId(0), &[key], &[key; 50])?;
+        tx.commit(Durability::Synced)
+    };
+    let slot = |image: &[u8], slot: usize| image[slot * 65_536..][..4096].to_vec();
+    commit(&engine, 1).unwrap();
+    engine.checkpoint().unwrap();
+    let before = file.image();
+    for key in 2..6 {
+        commit(&engine, key).unwrap();
+    }
+    engine.checkpoint().unwrap();
+    let whole = file.image();
+    let torn = vec![7; 4096];
+    for (place, left) in [(0, &torn), (1, &torn), (1, &slot(&before, 1))] {
+        let mut image = whole.clone();
+        image[place * 65_536..][..4096].copy_from_slice(left);
+        for (stop, seed) in (0..40).flat_map(|stop| (0..6).map(move |seed| (stop, seed))) {
+            let plan = FaultPlan { stop: Some(stop), ..FaultPlan::default() };
+            let file = Arc::new(FaultFile::from_image(image.clone(), plan));
+            let storage = Arc::clone(&file) as Arc<dyn Storage>;
+            if let Ok(engine) = Engine::open(storage, small(Background::Inline, 2)) {
+                let _ = commit(&engine, 9).and_then(|_| engine.checkpoint());
+            }
+            let after = FaultFile::from_image(file.crash(CrashPolicy::Random, seed), FaultPlan::default());
+            let engine = Engine::open(Arc::new(after), small(Background::Inline, 3));
+            let engine = engine.unwrap_or_else(|error| panic!("slot {place}, stop {stop}, seed {seed}: {error}"));
+            let found = contents(&engine.snapshot().unwrap(), 0);
+            assert!((1..6).all(|key| found.contains_key(&vec![key])), "slot {place}, stop {stop}, seed {seed}");
+            audit(&engine);
+        }
+    }
+}

@@ -304,6 +304,12 @@ impl State {
         }
     }
 
+    /// Where a write goes that loses its way.
+    fn elsewhere(&self) -> io::Result<usize> {
+        let sectors = (self.current.len() as u64 / SECTOR).max(1);
+        place(Dice(self.trace).roll(sectors) * SECTOR)
+    }
+
     /// Lets something happen to the device.
     fn happen(&mut self, entry: Entry) {
         self.device.play(&entry);
@@ -356,9 +362,8 @@ impl Storage for FaultFile {
             }
             Some(Failure::LostWrite) => Ok(()),
             Some(Failure::Misdirected) => {
-                let sectors = (state.current.len() as u64 / SECTOR).max(1);
-                let elsewhere = Dice(state.trace).roll(sectors) * SECTOR;
-                state.write(place(elsewhere)?, bytes);
+                let elsewhere = state.elsewhere()?;
+                state.write(elsewhere, bytes);
                 Ok(())
             }
             Some(Failure::Short) => {
@@ -403,6 +408,12 @@ impl Storage for FaultFile {
                 return Ok(true);
             }
             Ok(Some(Failure::LostWrite)) => return Ok(true),
+            Ok(Some(Failure::Misdirected)) => {
+                let elsewhere = state.elsewhere()?;
+                state.current.put(elsewhere, bytes);
+                state.happen(Entry::Durable(Op::Write { offset: elsewhere, bytes: bytes.into() }));
+                return Ok(true);
+            }
             Ok(Some(failure)) => error_of(failure),
             Err(gone) => gone,
         };
