@@ -4,7 +4,7 @@ use crate::damage;
 use crate::live::{Live, Run, live};
 use crate::model::Expected;
 use crate::plan::{Cut, Life, Plan};
-use crate::report::{Counts, violated};
+use crate::report::{Counts, tell, violated};
 use crate::tables::{Kind, Shop};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -49,10 +49,14 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
     run.count(|counts| counts.simulated_seconds += ended.disk.elapsed().as_secs());
     let tape = ended.disk.tape(start);
     let settled = ended.settled.unwrap_or(tape.len());
-    let mut places: Vec<(usize, &Cut)> = life.cuts.iter().filter_map(|cut| {
-        let most = if cut.early { settled.saturating_sub(1) } else { tape.len() } as u64;
-        (most > 0).then(|| (1 + (cut.at * most >> 16) as usize, cut))
-    }).collect();
+    let mut places: Vec<(usize, &Cut)> = life
+        .cuts
+        .iter()
+        .filter_map(|cut| {
+            let most = if cut.early { settled.saturating_sub(1) } else { tape.len() } as u64;
+            (most > 0).then(|| (1 + (cut.at * most >> 16) as usize, cut))
+        })
+        .collect();
     places.sort_by_key(|&(at, _)| at);
     let mut player = tape.play();
     for (at, cut) in places {
@@ -63,6 +67,7 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         let being_made = ended.is_fresh() && at < ended.created;
         let crash = if being_made && cut.crash == Crash::Garbage { Crash::Sectors } else { cut.crash };
         let medium = player.cut(crash, cut.dice);
+        tell!("cut after {at} things, {depth} deep: {crash:?}");
         run.count(|counts| count(counts, crash, in_recovery, depth));
         let expected = ended.history.expected(at, true);
         if let Some(damage) = cut.damage

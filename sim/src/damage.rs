@@ -176,16 +176,17 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
         }
         Ok(())
     };
-    let session = |commit: &mut dyn FnMut(&tamarack::Database<S>, &mut Rng) -> Result<()>, random: &mut Rng| -> Result<()> {
-        let db = raw::open::<S>(disk, run.tiny(false))?;
-        for _ in 0..random.usize(1..8) {
-            commit(&db, random)?;
-            if random.u8(..) < 60 {
-                db.checkpoint()?;
+    let session =
+        |commit: &mut dyn FnMut(&tamarack::Database<S>, &mut Rng) -> Result<()>, random: &mut Rng| -> Result<()> {
+            let db = raw::open::<S>(disk, run.tiny(false))?;
+            for _ in 0..random.usize(1..8) {
+                commit(&db, random)?;
+                if random.u8(..) < 60 {
+                    db.checkpoint()?;
+                }
             }
-        }
-        if random.bool() { db.close() } else { Ok(()) }
-    };
+            if random.bool() { db.close() } else { Ok(()) }
+        };
     if let Err(error) = session(&mut commit, random) {
         if error.kind() != ErrorKind::Poisoned {
             reported(&error);

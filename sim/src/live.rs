@@ -3,13 +3,13 @@
 
 use crate::model::{Change, Commit, Expected, History, World};
 use crate::plan::{Life, Shape, Step, What};
-use crate::report::{Counts, violated};
+use crate::report::{Counts, tell, violated};
 use crate::tables::{self, Kind};
 use fastrand::Rng;
 use std::cell::RefCell;
 use std::rc::Rc;
-use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
 use tamarack::simulate::Disk;
+use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
 use tamarack::{Database, Durability, Error, ErrorKind, ReadTxn, Result, WriteTxn};
 
 /// What all lives of a run share.
@@ -65,7 +65,7 @@ pub(crate) struct Live<S> {
     pub(crate) history: History,
     clients: Vec<Client<S>>,
     held: Vec<Held<S>>,
-    /// Whether this process has committed: recovery is over.
+    /// Whether this process has written to the log: recovery is over.
     committed: bool,
     /// When recovery of the life's first process was over.
     pub(crate) settled: Option<usize>,
@@ -88,7 +88,14 @@ fn excuse(what: &str, error: &Error) {
 
 impl<S: Kind> Live<S> {
     /// Starts on a disk that holds these bytes, and compares what is found.
-    pub(crate) fn start(run: &Rc<Run>, medium: &Medium, life: &Life, dice: u64, expected: &Expected, fresh: bool) -> Self {
+    pub(crate) fn start(
+        run: &Rc<Run>,
+        medium: &Medium,
+        life: &Life,
+        dice: u64,
+        expected: &Expected,
+        fresh: bool,
+    ) -> Self {
         let disk = raw::disk(dice, medium, run.shape.direct);
         for failing in &life.faults {
             disk.fail(failing.on, failing.after, failing.fault);
@@ -163,6 +170,7 @@ impl<S: Kind> Live<S> {
         drop(tx);
         check(db)?;
         self.run.note(count as u64);
+        tell!("  found {count} of {} commits, {} promised", expected.commits.len(), expected.least);
         Ok(count)
     }
 
@@ -197,6 +205,7 @@ impl<S: Kind> Live<S> {
 
     /// After a failed write: the process goes on for as long as it can.
     fn failed(&mut self, what: &str, error: &Error) {
+        tell!("  {what}: {error}");
         excuse(what, error);
         self.run.note(error.kind() as u64);
         if error.kind() == ErrorKind::Poisoned {
@@ -206,13 +215,15 @@ impl<S: Kind> Live<S> {
 
     fn acknowledge(&mut self, index: Option<usize>, durability: Durability) {
         let now = self.now();
+        tell!("  acknowledged {index:?} as {durability:?}, {now} things have happened");
         if let Some(index) = index {
             if let Some(commit) = self.history.commits.get_mut(index) {
                 commit.finished = true;
             }
             self.run.count(|counts| counts.commits += 1);
             self.settled.get_or_insert(now);
-            self.committed = true;
+            // A deferred commit has not opened the log, which takes what a checkpoint holds.
+            self.committed |= durability > Durability::Deferred;
         }
         let up_to = index.map_or_else(|| self.history.finished(), |index| index + 1);
         match durability {
@@ -230,7 +241,8 @@ impl<S: Kind> Live<S> {
     }
 
     fn begin(&mut self, number: usize, exclusive: bool) -> bool {
-        let one_is_exclusive = self.clients.iter().any(|client| client.open.as_ref().is_some_and(|open| open.exclusive));
+        let one_is_exclusive =
+            self.clients.iter().any(|client| client.open.as_ref().is_some_and(|open| open.exclusive));
         let Some(db) = self.db.clone().filter(|_| !one_is_exclusive) else { return false };
         if self.clients[number].open.is_some() {
             return true;
@@ -290,6 +302,9 @@ impl<S: Kind> Live<S> {
         match raw::sequence(tx, durability) {
             Ok(sequenced) => {
                 let index = sequenced.timestamp().map(|timestamp| {
+                    tell!(
+                        "  attempt {attempt} without {before:?} has timestamp {timestamp}, {at} things have happened"
+                    );
                     let (changes, sequenced) = (changes.into(), at);
                     let (buffered, synced, dead, finished) = (None, None, None, false);
                     self.history.push(Commit {
@@ -428,6 +443,7 @@ impl<S: Kind> Live<S> {
     }
 
     fn checkpointed(&mut self, up_to: usize, result: Result<()>) {
+        tell!("checkpoint: {result:?}");
         match result {
             Ok(()) => {
                 let now = self.now();
@@ -469,6 +485,7 @@ impl<S: Kind> Live<S> {
     fn step(&mut self, step: &Step) {
         let mut random = Rng::with_seed(step.dice);
         let client = step.client;
+        tell!("client {client}: {:?}", step.what);
         match &step.what {
             What::Begin { exclusive } => drop(self.begin(client, *exclusive)),
             What::Write { count } => self.write(client, *count, &mut random),
@@ -502,6 +519,7 @@ impl<S: Kind> Live<S> {
             What::Commit(durability) if self.has_room() => {
                 // What others have open may be exclusive, and what they have sequenced is led by this commit.
                 let number = step.client;
+                tell!("  meanwhile client {number}: {:?}", step.what);
                 if self.clients[number].open.is_none() {
                     if !self.begin(number, false) {
                         return;

@@ -16,12 +16,13 @@ mod tables;
 use clap::Parser;
 use cuts::{Outcome, play};
 use plan::Plan;
-use report::{Counts, grouped};
+use report::{Counts, TELLS, grouped};
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 #[derive(Parser)]
 struct Arguments {
@@ -46,7 +47,9 @@ struct Arguments {
 }
 
 /// Plays spent on making a failure short.
-const SHRINK: usize = 1500;
+const SHRINK: usize = 3000;
+/// And time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 static MESSAGE: Mutex<String> = Mutex::new(String::new());
 
@@ -97,9 +100,14 @@ fn fault(seed: u64, plan: &Plan, message: &str) {
     println!("played again: {}", if again.as_deref() == Some(message) { "the same" } else { "not the same" });
     // Another promise that a shorter plan breaks is as good, but not another's fault.
     let kind = kind_of(message);
-    let short = shrink::shrink(plan, SHRINK, &mut |plan| attempt(plan).is_err_and(|other| kind_of(&other) == kind));
-    println!("shortest plan found, which ends with: {}", attempt(&short).err().unwrap_or_default());
-    println!("{short}");
+    let begun = Instant::now();
+    let short = shrink::shrink(plan, SHRINK, &mut |plan| {
+        begun.elapsed() < PATIENCE && attempt(plan).is_err_and(|other| kind_of(&other) == kind)
+    });
+    println!("shortest plan found:\n{short}");
+    TELLS.store(true, Ordering::Relaxed);
+    let end = attempt(&short).err().unwrap_or_default();
+    println!("it ends with: {end}");
 }
 
 /// The word that a violation begins with.

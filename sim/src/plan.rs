@@ -50,8 +50,12 @@ pub(crate) struct Step {
 
 #[derive(Debug, Clone)]
 pub(crate) enum What {
-    Begin { exclusive: bool },
-    Write { count: usize },
+    Begin {
+        exclusive: bool,
+    },
+    Write {
+        count: usize,
+    },
     Read,
     /// Gives the commit its place and leaves it there.
     Sequence(Durability),
@@ -176,7 +180,8 @@ impl Shape {
 
 fn long_life(random: &mut Rng, more: u32) -> Life {
     let steps = (0..random.usize(15..60)).map(|_| step(random, true)).collect();
-    let faults = if random.u8(..) < 90 { (0..random.usize(1..4)).map(|_| failing(random, 400)).collect() } else { Vec::new() };
+    let faults =
+        if random.u8(..) < 90 { (0..random.usize(1..4)).map(|_| failing(random, 400)).collect() } else { Vec::new() };
     let mut cuts: Vec<Cut> = (0..random.usize(10..20)).map(|_| cut(random, false, 0)).collect();
     if more > 0
         && let Some(cut) = cuts.last_mut()

@@ -1,6 +1,7 @@
 //! Counting, and saying what went wrong.
 
 use std::fmt::Write as _;
+use std::sync::atomic::AtomicBool;
 use tamarack::simulate::raw::Faults;
 
 /// Ends a run: a promise is broken. The first word says which.
@@ -8,6 +9,17 @@ macro_rules! violated {
     ($($message:tt)*) => { std::panic!($($message)*) };
 }
 pub(crate) use violated;
+
+/// Whether runs tell what they do.
+pub(crate) static TELLS: AtomicBool = AtomicBool::new(false);
+
+/// Tells what a run does, if it is to.
+macro_rules! tell {
+    ($($message:tt)*) => {
+        if crate::report::TELLS.load(std::sync::atomic::Ordering::Relaxed) { std::println!($($message)*); }
+    };
+}
+pub(crate) use tell;
 
 macro_rules! counts {
     ($($name:ident: $what:literal,)*) => {

@@ -13,8 +13,8 @@ pub(super) fn load(base: &Base, superblock: &crate::format::Superblock) -> Resul
         None => super::base::first_free(superblock.block_size),
         Some(blob) => {
             let ctx = base.blob_ctx(PageKind::Blob, 0);
-            let bytes = crate::blob::read(&*base.pager.storage, &ctx, blob)
-                .map_err(|error| error.context("the free map"))?;
+            let bytes =
+                crate::blob::read(&*base.pager.storage, &ctx, blob).map_err(|error| error.context("the free map"))?;
             decode_free_map(&bytes, superblock.tail).map_err(accounting)?
         }
     };

@@ -66,6 +66,9 @@ impl Sequenced {
         let Some(pending) = pending else {
             // What it saw was perhaps only sequenced.
             core.pipeline.wait_visible(&core.base, seen)?;
+            if durability == Durability::Synced {
+                core.settle_recovered()?;
+            }
             if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
                 core.pipeline.flush(&core.base)?;
             }

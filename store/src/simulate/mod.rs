@@ -33,7 +33,12 @@
 
 mod disk;
 #[doc(hidden)]
-#[allow(missing_docs, missing_debug_implementations, clippy::missing_errors_doc, reason = "for this repository's simulator alone")]
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    clippy::missing_errors_doc,
+    reason = "for this repository's simulator alone"
+)]
 pub mod raw;
 
 pub use disk::{Crash, Disk, Fault, On};

@@ -5,7 +5,7 @@ use super::{Crash, Disk};
 use crate::engine::{self, Durability, TreeId, View};
 use crate::error::Result;
 use crate::typed::{Database, Options, ReadTxn, Schema, WriteTxn};
-use crate::vfs::fault::{Device, Dice, Entry, Fired, FaultFile, FaultPlan, Image, Op};
+use crate::vfs::fault::{Device, Dice, Entry, FaultFile, FaultPlan, Fired, Image, Op};
 use std::cell::RefCell;
 use std::ops::Bound;
 

@@ -190,3 +190,26 @@ fn i34_recovery_spares_the_only_good_superblock() {
         }
     }
 }
+
+/// A process was killed after a buffered commit. The next one finds it in the system's cache, and promises that it is durable: by a flush,
+/// by a clean close, by a synced transaction that writes nothing. All three looked at this session's own commits alone.
+#[test]
+fn i21_what_was_recovered_is_durable_after_a_flush_and_after_a_close() {
+    let promises: [fn(&Engine) -> Result<()>; 3] =
+        [Engine::flush, Engine::close, |engine| engine.begin_optimistic()?.commit(Durability::Synced).map(drop)];
+    for promise in promises {
+        let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+        let engine = open(&file, small(Background::Inline, 1));
+        let tx = engine.begin().unwrap();
+        tx.put(TreeId(0), b"key", b"value").unwrap();
+        tx.commit(Durability::Buffered).unwrap();
+        file.set_plan(FaultPlan { stop: Some(0), ..FaultPlan::default() });
+        drop(engine);
+        file.set_plan(FaultPlan::default());
+        let engine = open(&file, small(Background::Inline, 2));
+        promise(&engine).unwrap();
+        let after = FaultFile::from_image(file.crash(CrashPolicy::DropAll, 0), FaultPlan::default());
+        let engine = open(&Arc::new(after), small(Background::Inline, 3));
+        assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 1);
+    }
+}

@@ -86,17 +86,45 @@ impl Device {
     pub(crate) fn play(&mut self, entry: &Entry) {
         match entry {
             Entry::Issued(op) => self.pending.push((op.clone(), false)),
-            Entry::Durable(op) => op.apply(&mut self.durable),
+            Entry::Durable(op) => self.settle(op),
             Entry::Synced => {
-                let durable = &mut self.durable;
-                self.pending.retain(|(op, lost)| {
-                    if !lost {
-                        op.apply(durable);
-                    }
-                    *lost
-                });
+                let (lost, kept) = std::mem::take(&mut self.pending).into_iter().partition(|&(_, lost)| lost);
+                self.pending = lost;
+                // A length that was forgotten stays so.
+                self.pending.retain(|(op, _)| matches!(op, Op::Write { .. }));
+                let kept: Vec<(Op, bool)> = kept;
+                kept.iter().for_each(|(op, _)| self.settle(op));
             }
             Entry::Forgotten => self.pending.iter_mut().for_each(|(_, lost)| *lost = true),
+        }
+    }
+
+    /// Makes a change durable. What was written to its place before, and forgotten, can never come to the device after it.
+    fn settle(&mut self, op: &Op) {
+        op.apply(&mut self.durable);
+        let Op::Write { offset, bytes } = op else { return };
+        let over = *offset..offset + bytes.len();
+        let reaches = |(old, lost): &(Op, bool)| {
+            *lost
+                && matches!(old, Op::Write { offset, bytes } if *offset < over.end && over.start < offset + bytes.len())
+        };
+        if !self.pending.iter().any(reaches) {
+            return;
+        }
+        for (old, lost) in std::mem::take(&mut self.pending) {
+            match &old {
+                Op::Write { offset, bytes } if lost => {
+                    let end = offset + bytes.len();
+                    for (from, to) in [(*offset, end.min(over.start)), (over.end.max(*offset), end)] {
+                        if let Some(rest) =
+                            bytes.get(from - offset..to.max(from) - offset).filter(|rest| !rest.is_empty())
+                        {
+                            self.pending.push((Op::Write { offset: from, bytes: rest.into() }, true));
+                        }
+                    }
+                }
+                _ => self.pending.push((old, lost)),
+            }
         }
     }
 
@@ -174,5 +202,25 @@ impl Dice {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) % sides.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_forgotten_never_comes_after_what_is_durable() {
+        let write = |offset, byte, len| Op::Write { offset, bytes: vec![byte; len].into() };
+        let mut device = Device::default();
+        for entry in [Entry::Issued(write(10, 1, 30)), Entry::Forgotten, Entry::Issued(write(20, 2, 10)), Entry::Synced]
+        {
+            device.play(&entry);
+        }
+        let mut all = vec![0; 10];
+        all.extend([[1; 10], [2; 10], [1; 10]].concat());
+        assert_eq!(device.crash(CrashPolicy::KeepAll, &mut Dice(1)).to_bytes(), all);
+        let durable = [vec![0; 20], vec![2; 10]].concat();
+        assert_eq!(device.crash(CrashPolicy::DropAll, &mut Dice(1)).to_bytes(), durable);
     }
 }

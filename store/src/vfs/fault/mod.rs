@@ -304,6 +304,11 @@ impl State {
         }
     }
 
+    fn write_through(&mut self, offset: usize, bytes: &[u8]) {
+        self.current.put(offset, bytes);
+        self.happen(Entry::Durable(Op::Write { offset, bytes: bytes.into() }));
+    }
+
     /// Where a write goes that loses its way.
     fn elsewhere(&self) -> io::Result<usize> {
         let sectors = (self.current.len() as u64 / SECTOR).max(1);
@@ -400,25 +405,23 @@ impl Storage for FaultFile {
         }
         let outcome = state.call(Call::Write, offset, bytes);
         let offset = place(offset)?;
-        let op = Op::Write { offset, bytes: bytes.into() };
         let failed = match outcome {
             Ok(None) => {
-                state.current.put(offset, bytes);
-                state.happen(Entry::Durable(op));
+                state.write_through(offset, bytes);
                 return Ok(true);
             }
             Ok(Some(Failure::LostWrite)) => return Ok(true),
             Ok(Some(Failure::Misdirected)) => {
                 let elsewhere = state.elsewhere()?;
-                state.current.put(elsewhere, bytes);
-                state.happen(Entry::Durable(Op::Write { offset: elsewhere, bytes: bytes.into() }));
+                state.write_through(elsewhere, bytes);
                 return Ok(true);
             }
             Ok(Some(failure)) => error_of(failure),
             Err(gone) => gone,
         };
         // Nobody knows how much of it arrived.
-        state.happen(Entry::Issued(op));
+        let part = Dice(state.trace).roll(bytes.len() as u64 + 1) as usize;
+        state.write(offset, bytes.get(..part).unwrap_or_default());
         Err(failed)
     }
 
