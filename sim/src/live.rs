@@ -537,9 +537,15 @@ impl<S: Kind> Live<S> {
     }
 }
 
+fn is_poisoned<S: Kind>(db: &Database<S>) -> bool {
+    db.flush().is_err_and(|error| error.kind() == ErrorKind::Poisoned)
+}
+
 /// Rows that a check finds wrong, and extents that belong to nobody.
 fn check<S: Kind>(db: &Database<S>) -> Result<()> {
     match db.check() {
+        // A checkpoint that failed between the superblocks has left blocks to neither of them, until the file is opened again.
+        Err(error) if error.kind() == ErrorKind::Corrupt && is_poisoned(db) => Err(Error::new(ErrorKind::Poisoned, error.to_string())),
         Err(error) if error.kind() == ErrorKind::Corrupt => violated!("leak: the check says: {error}"),
         result => result,
     }

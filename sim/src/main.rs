@@ -41,6 +41,9 @@ struct Arguments {
     /// The commit that is tested, to be printed.
     #[arg(long, default_value = "unknown")]
     commit: String,
+    /// Failures are told as they are, and not made short.
+    #[arg(long)]
+    quick: bool,
     /// A process of another one: seeds are this far apart.
     #[arg(long, hide = true)]
     every: Option<u64>,
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
         return one(seed);
     }
     match arguments.every {
-        Some(every) => worker(seed, every, arguments.crashes),
+        Some(every) => worker(seed, every, arguments.crashes, arguments.quick),
         None => parent(&arguments, seed),
     }
 }
@@ -86,16 +89,19 @@ fn one(seed: u64) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(message) => {
-            fault(seed, &plan, &message);
+            fault(seed, &plan, &message, false);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Tells of a failure, and the shortest plan that has it.
-fn fault(seed: u64, plan: &Plan, message: &str) {
+fn fault(seed: u64, plan: &Plan, message: &str, quick: bool) {
     println!("FAULT seed {seed}: {message}");
     println!("again: cargo xtask sim --one --seed {seed}");
+    if quick {
+        return;
+    }
     let again = attempt(plan).err();
     println!("played again: {}", if again.as_deref() == Some(message) { "the same" } else { "not the same" });
     // Another promise that a shorter plan breaks is as good, but not another's fault.
@@ -116,7 +122,7 @@ fn kind_of(message: &str) -> String {
     text.split(':').next().unwrap_or_default().to_owned()
 }
 
-fn worker(first: u64, every: u64, crashes: u64) -> ExitCode {
+fn worker(first: u64, every: u64, crashes: u64, quick: bool) -> ExitCode {
     let mut counts = Counts::default();
     let mut seed = first;
     while counts.crashes < crashes {
@@ -125,7 +131,7 @@ fn worker(first: u64, every: u64, crashes: u64) -> ExitCode {
             Ok(outcome) => counts.add(&outcome.counts),
             Err(message) => {
                 println!("after {} runs and {} crashes", counts.runs + 1, counts.crashes);
-                fault(seed, &plan, &message);
+                fault(seed, &plan, &message, quick);
                 return ExitCode::FAILURE;
             }
         }

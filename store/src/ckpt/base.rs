@@ -30,8 +30,8 @@ pub(crate) struct Base {
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
-    /// Whether slot A alone holds it, so that slot B has to be written first.
-    pub(crate) keep_a: AtomicBool,
+    /// Whether slot B may not hold durably what the session started from.
+    pub(crate) unsure_of_b: AtomicBool,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
@@ -41,7 +41,7 @@ pub(crate) struct Base {
     /// The newest commit that a checkpoint holds.
     pub(crate) checkpointed: AtomicU64,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
-    opened: Superblock,
+    pub(super) opened: Superblock,
     space: Mutex<Option<Space>>,
 }
 
@@ -119,7 +119,7 @@ impl Base {
             apply: Mutex::new(ApplyState::new(applied)),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
-            keep_a: AtomicBool::new(false),
+            unsure_of_b: AtomicBool::new(false),
             window,
             ring,
             poison: Poison::default(),

@@ -2,16 +2,15 @@
 //!
 //! Everything is validated before anything is written (I28): the superblocks, the root directory, then the whole log in a first pass, which also claims the extents that
 //! log records name, before anything is allocated (I25). A second pass applies the commits, with the same code as when they were made (I27: it changes
-//! memory, and extents that were free). Nothing is written to the superblocks or the log before the first new commit.
+//! memory, and extents that were free). Nothing is written to the log before the first new commit, nor to the superblocks, unless one is newer than the other.
 
 mod create;
 
 use crate::blob::BlobRef;
-use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space};
+use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space, settle_slots};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
+use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Slots, Superblock, choose};
 use crate::space::Extent;
-use crate::sync::atomic::Ordering;
 use crate::trace::span;
 use crate::tree::{Memory, Pager};
 use crate::txn::write_set::WriteSet;
@@ -48,9 +47,9 @@ pub(crate) struct Opened {
 
 /// See the module.
 pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Result<Opened> {
-    let Chosen { superblock, only } = match read_superblock(&*storage)? {
+    let Chosen { superblock, slots } = match read_superblock(&*storage)? {
         Some(chosen) => chosen,
-        None => Chosen { superblock: create::create(&*storage, parameters)?, only: None },
+        None => Chosen { superblock: create::create(&*storage, parameters)?, slots: Slots::Same },
     };
     let _span = span!("recover", generation = superblock.generation);
     let ring = log_ring(&superblock)?;
@@ -61,7 +60,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let window = ring.window(superblock.log_start, first);
     let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
     let base = Base::new(pager, superblock, ring, window, applied);
-    base.keep_a.store(only == Some(0), Ordering::Relaxed);
+    settle_slots(&base, slots)?;
     read_directory(&base)?;
     let end = replay(&base)?;
     let position = LogPosition { position: end.position, chain: end.chain };
