@@ -4,7 +4,7 @@
 use crate::live::Run;
 use crate::model::Expected;
 use crate::plan::Damage;
-use crate::report::violated;
+use crate::report::{tell, violated};
 use crate::tables::{self, Kind};
 use fastrand::Rng;
 use std::rc::Rc;
@@ -37,6 +37,7 @@ pub(crate) fn try_out<S: Kind>(
     let mut medium = medium.clone();
     let online = matches!(damage, Damage::LostWrite | Damage::Misdirected);
     let in_log = online || apply(&mut medium, tape, at, damage, &mut random);
+    tell!("damage: {damage:?}, in the log: {in_log}");
     let disk = raw::disk(dice, &medium, run.shape.direct);
     let mut extra = Vec::new();
     if online {
@@ -113,6 +114,7 @@ fn apply(medium: &mut Medium, tape: &Tape, at: usize, damage: Damage, random: &m
         }
         Damage::LostWrite | Damage::Misdirected => return true,
     }
+    tell!("sector {}", sector / SECTOR);
     if sector + SECTOR <= medium.len() {
         medium.write(sector, &bytes);
     }
@@ -128,18 +130,30 @@ fn verdict<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Ex
     let there = |attempt: u32| found.binary_search(&attempt).is_ok();
     let count = expected.count(there);
     let mut world = expected.world(count);
-    let made = extra.iter().rposition(|extra| there(extra.attempt)).map_or(0, |last| last + 1);
-    extra.iter().take(made).for_each(|extra| world.apply(&extra.changes));
+    tell!("  damaged: {count} of {} commits by {found:?}, {} promised", expected.commits.len(), expected.least);
+    let mut cut = count < expected.least;
+    for (number, one) in extra.iter().enumerate() {
+        if there(one.attempt) {
+            world.apply(&one.changes);
+            continue;
+        }
+        cut |= one.promised;
+        let mut later = extra.iter().skip(number + 1).filter(|later| later.session == one.session);
+        if one.promised && later.any(|later| there(later.attempt)) {
+            violated!("prefix: damage took a commit out of the middle, and nothing says so");
+        }
+    }
     tables::compare(&tx, &run.shape.tables, &world)?;
     drop(tx);
     db.check()?;
-    let cut = count < expected.least || extra.iter().skip(made).any(|extra| extra.promised);
     Ok(if cut { Verdict::Cut } else { Verdict::Right })
 }
 
 /// A commit on a disk that is damaged.
 struct Extra {
     attempt: u32,
+    /// The first attempt of its process.
+    session: u32,
     changes: Vec<crate::model::Change>,
     promised: bool,
 }
@@ -147,6 +161,7 @@ struct Extra {
 /// Commits a few times and ends, in one way or another.
 fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
     let mut made = Vec::new();
+    let session = *run.attempts.borrow();
     let mut commit = |db: &tamarack::Database<S>, random: &mut Rng| -> Result<()> {
         let attempt = {
             let mut attempts = run.attempts.borrow_mut();
@@ -169,14 +184,14 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
         }
         put(tables::Table::Attempts, attempt, u64::from(attempt))?;
         let sequenced = raw::sequence(tx, Durability::Synced)?;
-        made.push(Extra { attempt, changes, promised: false });
+        made.push(Extra { attempt, session, changes, promised: false });
         sequenced.finish()?;
         if let Some(made) = made.last_mut() {
             made.promised = true;
         }
         Ok(())
     };
-    let session =
+    let process =
         |commit: &mut dyn FnMut(&tamarack::Database<S>, &mut Rng) -> Result<()>, random: &mut Rng| -> Result<()> {
             let db = raw::open::<S>(disk, run.tiny(false))?;
             for _ in 0..random.usize(1..8) {
@@ -187,7 +202,7 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
             }
             if random.bool() { db.close() } else { Ok(()) }
         };
-    if let Err(error) = session(&mut commit, random) {
+    if let Err(error) = process(&mut commit, random) {
         if error.kind() != ErrorKind::Poisoned {
             reported(&error);
         }

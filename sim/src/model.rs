@@ -61,6 +61,8 @@ pub(crate) struct Commit {
 pub(crate) struct History {
     pub(crate) base: World,
     pub(crate) commits: Vec<Commit>,
+    /// The commits that led to the base, and what they began with: as long as they are in the log alone, damage can cost them.
+    pub(crate) earlier: Box<Expected>,
     /// The rows after all of them that are not dead.
     pub(crate) last: World,
 }
@@ -88,8 +90,21 @@ impl Expected {
 }
 
 impl History {
-    pub(crate) fn new(base: World) -> Self {
-        Self { last: base.clone(), base, commits: Vec::new() }
+    /// After a start that found this many of the commits that were expected.
+    pub(crate) fn new(expected: &Expected, count: usize) -> Self {
+        let base = expected.world(count);
+        let mut earlier = Box::new(expected.clone());
+        earlier.commits.truncate(count);
+        Self { last: base.clone(), base, commits: Vec::new(), earlier }
+    }
+
+    /// What may be found when so many things have happened to the disk, if it is damaged: what came before, too.
+    pub(crate) fn expected_of_damaged(&self, at: usize) -> Expected {
+        let Expected { commits, least, .. } = self.expected(at, true);
+        let mut expected = (*self.earlier).clone();
+        expected.least = expected.commits.len() + least;
+        expected.commits.extend(commits);
+        expected
     }
 
     pub(crate) fn push(&mut self, commit: Commit) -> usize {

@@ -72,6 +72,11 @@ impl Table {
         matches!(self, Self::Customers | Self::Orders)
     }
 
+    /// Whether it lies below the tables, where a remove is blind.
+    pub(crate) fn is_tree(self) -> bool {
+        matches!(self, Self::Attempts | Self::Tree | Self::LargeTree)
+    }
+
     fn tree(self) -> u32 {
         self as u32 + 3
     }
@@ -224,16 +229,20 @@ fn compare_customers(tx: &ReadTxn<Shop>, rows: &Rows) -> Result<()> {
 fn same<T: PartialEq + std::fmt::Debug>(
     what: &str,
     found: impl Iterator<Item = Result<T>>,
-    mut expected: impl Iterator<Item = T>,
+    expected: impl Iterator<Item = T>,
 ) -> Result<()> {
+    let mut all = expected;
     for found in found {
         let found = found?;
-        match expected.next() {
+        match all.next() {
             Some(expected) if found == expected => {}
-            expected => violated!("wrong: {what}: {found:?} where {expected:?} belongs"),
+            expected => {
+                let rest: Vec<T> = expected.into_iter().chain(all).collect();
+                violated!("wrong: {what}: {found:?} where {rest:?} belong")
+            }
         }
     }
-    match expected.next() {
+    match all.next() {
         None => Ok(()),
         Some(missing) => violated!("wrong: {what}: {missing:?} is not there"),
     }

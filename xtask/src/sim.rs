@@ -50,7 +50,10 @@ const MUTANTS: [Mutant; 10] = [
     Mutant {
         what: "the log is reset early: before both superblocks are durable (I23)",
         file: "store/src/wal/reset.rs",
-        changes: &[("        state.releasing = Some(start);", "        state.releasing = Some(start);\n        state.start = start;")],
+        changes: &[(
+            "        state.releasing = Some(start);",
+            "        state.releasing = Some(start);\n        state.start = start;",
+        )],
     },
     Mutant {
         what: "a failed sync is tried again (I30)",
@@ -64,8 +67,14 @@ const MUTANTS: [Mutant; 10] = [
         what: "a child's generation is not checked, nor the checksum that covers it (I32)",
         file: "store/src/format/child.rs",
         changes: &[
-            ("    if page_checksum(file_id, entry.address, bytes) != entry.checksum {", "    if false && page_checksum(file_id, entry.address, bytes) != entry.checksum {"),
-            ("    if header.generation != entry.generation {", "    if false && header.generation != entry.generation {"),
+            (
+                "    if page_checksum(file_id, entry.address, bytes) != entry.checksum {",
+                "    if false && page_checksum(file_id, entry.address, bytes) != entry.checksum {",
+            ),
+            (
+                "    if header.generation != entry.generation {",
+                "    if false && header.generation != entry.generation {",
+            ),
         ],
     },
     Mutant {
@@ -79,14 +88,18 @@ const MUTANTS: [Mutant; 10] = [
     Mutant {
         what: "an index entry is forgotten: that of a record which is replaced",
         file: "store/src/typed/records.rs",
-        changes: &[("        for entry in gone {\n            self.unlist(writer, entry)?;\n        }", "        let _ = gone;")],
+        changes: &[(
+            "        for entry in gone {\n            self.unlist(writer, entry)?;\n        }",
+            "        let _ = gone;",
+        )],
     },
 ];
 
 /// Builds and runs the simulator.
 pub(crate) fn run(crashes: u64, seed: Option<u64>, threads: u64, one: bool) -> Result {
     let commit = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()).output();
-    let commit = commit.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let commit =
+        commit.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let (crashes, threads, seed) = (crashes.to_string(), threads.to_string(), seed.map(|seed| seed.to_string()));
     let mut arguments = vec!["run", "--release", "--quiet", "-p", "tamarack-sim", "--"];
     arguments.extend(["--crashes", &crashes, "--threads", &threads, "--commit", &commit]);

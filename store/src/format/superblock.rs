@@ -349,8 +349,14 @@ mod tests {
         assert_eq!((chosen.superblock.generation, chosen.slots), (6, Slots::NewerA));
         let chosen = choose(&new.encode(), &new.encode(), long).unwrap();
         assert_eq!(chosen.slots, Slots::Same);
-        assert_eq!(choose(&zeros, &old.encode(), long).unwrap(), Chosen { superblock: old.clone(), slots: Slots::OnlyB });
-        assert_eq!(choose(&old.encode(), &zeros, long).unwrap(), Chosen { superblock: old.clone(), slots: Slots::OnlyA });
+        assert_eq!(
+            choose(&zeros, &old.encode(), long).unwrap(),
+            Chosen { superblock: old.clone(), slots: Slots::OnlyB }
+        );
+        assert_eq!(
+            choose(&old.encode(), &zeros, long).unwrap(),
+            Chosen { superblock: old.clone(), slots: Slots::OnlyA }
+        );
         assert_eq!(choose(&zeros, &zeros, long), Err(FormatError::Foreign));
         let mut newer = sample().encode();
         newer[16] = 2;

@@ -106,6 +106,8 @@ fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
     }
     let [a, b] = &slots;
     match choose(a, b, length) {
+        // A process wrote slot B of a new file and failed: nothing says that it is more than the system's cache has. Nothing was committed.
+        Ok(Chosen { slots: Slots::OnlyB, .. }) if create::was_interrupted(storage, a, length).map_err(io)? => Ok(None),
         Ok(chosen) => Ok(Some(chosen)),
         Err(error) if create::was_interrupted(storage, a, length).map_err(io)? => {
             let _ = error;

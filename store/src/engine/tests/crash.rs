@@ -213,3 +213,29 @@ fn i21_what_was_recovered_is_durable_after_a_flush_and_after_a_close() {
         assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 1);
     }
 }
+
+/// A new file's first superblock reached the system's cache and not the device. The next process took it for a database, wrote a page before
+/// either slot was durable, and a power cut left a file that was refused as a foreign one.
+#[test]
+fn i34_a_file_whose_making_failed_is_made_again() {
+    let mut failed = 0;
+    for (fail, seed) in (0..12).flat_map(|fail| (0..12).map(move |seed| (fail, seed))) {
+        for stop in 0..12 {
+            let plan = FaultPlan { fail: Some((fail, crate::vfs::Failure::LostSync)), ..FaultPlan::default() };
+            let file = Arc::new(FaultFile::from_image(Vec::new(), plan));
+            let first = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 1));
+            if first.is_ok() {
+                continue;
+            }
+            failed += 1;
+            file.set_plan(FaultPlan { stop: Some(file.calls() + 8 + stop), ..FaultPlan::default() });
+            if let Ok(engine) = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 2)) {
+                let tx = engine.begin().unwrap();
+                let _ = tx.put(TreeId(0), b"key", &vec![1; (1 << 20) + 1]).and_then(|()| tx.commit(Durability::Synced));
+            }
+            let after = FaultFile::from_image(file.crash(CrashPolicy::Random, seed), FaultPlan::default());
+            audit(&open(&Arc::new(after), small(Background::Inline, 3)));
+        }
+    }
+    assert!(failed > 100, "{failed}");
+}
