@@ -6,7 +6,7 @@ use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
-use crate::sync::atomic::{AtomicU64, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
@@ -30,6 +30,8 @@ pub(crate) struct Base {
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
+    /// Whether slot B may not hold durably what the session started from.
+    pub(crate) unsure_of_b: AtomicBool,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
@@ -41,7 +43,7 @@ pub(crate) struct Base {
     /// What is done between two writes of a checkpoint.
     between: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
-    opened: Superblock,
+    pub(super) opened: Superblock,
     space: Mutex<Option<Space>>,
 }
 
@@ -120,6 +122,7 @@ impl Base {
             between: OnceLock::new(),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
+            unsure_of_b: AtomicBool::new(false),
             window,
             ring,
             poison: Poison::default(),

@@ -25,7 +25,7 @@ pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
 pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
-pub(crate) use superblocks::{SLOTS, open_log, write_both};
+pub(crate) use superblocks::{SLOTS, open_log, settle_slots, write_both};
 pub(crate) use tidy::tidy;
 
 use crate::blob::BlobRef;

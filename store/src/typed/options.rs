@@ -18,7 +18,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    pub(super) engine: EngineOptions,
+    pub(crate) engine: EngineOptions,
     pub(super) durability: Durability,
 }
 
@@ -136,7 +136,7 @@ impl Options {
         Database::open_with(path, self)
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let power = |what: &str, value: u64, low: u64, high: u64| {
             if value.is_power_of_two() && (low..=high).contains(&value) {
                 return Ok(());

@@ -5,8 +5,8 @@
 
 #[cfg(target_os = "linux")]
 mod direct;
-#[cfg(test)]
-mod fault;
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod fault;
 mod file;
 mod memory;
 mod overlay;
