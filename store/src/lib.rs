@@ -95,6 +95,9 @@ mod trace;
 #[allow(missing_docs, missing_debug_implementations, clippy::missing_errors_doc, reason = "for one measurement alone")]
 pub mod measure;
 
+#[cfg(all(feature = "simulate", not(shuttle)))]
+pub mod simulate;
+
 pub use engine::{Durability, Isolation};
 pub use error::{Error, ErrorKind, Result};
 pub use tamarack_codec::{

@@ -8,6 +8,7 @@ mod peers;
 mod run;
 mod sanitize;
 mod shuttle;
+mod sim;
 mod sizes;
 mod source;
 mod unsafe_code;
@@ -36,6 +37,25 @@ enum Task {
         /// Crashes to simulate.
         #[arg(default_value_t = 10_000)]
         crashes: u64,
+    },
+    /// The simulator: runs of seeds with clients, faults and power cuts, also inside recovery; every cut is followed by an open, a full check
+    /// and a comparison with what was promised.
+    Sim {
+        /// Power cuts to simulate, at least.
+        #[arg(long, default_value_t = 20_000)]
+        crashes: u64,
+        /// The first seed; another one each time, if it is not given.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Processes side by side.
+        #[arg(long, default_value_t = 1)]
+        threads: u64,
+        /// Plays this one seed, twice if it fails, and makes the failure short.
+        #[arg(long, requires = "seed")]
+        one: bool,
+        /// Plants one mistake after the other in a copy of the sources, each of which has to be found within so many power cuts.
+        #[arg(long)]
+        mutants: bool,
     },
     /// The whole store against std's BTreeMap: random operations, snapshots, reopens, crashes.
     Model {
@@ -111,6 +131,8 @@ fn perform(task: &Task) -> Result {
     match task {
         Task::Ci => program("bash", &[".ci/run"], &[]),
         Task::CrashSim { crashes } => simulation("engine::tests::crash", "TAMARACK_SIM_CRASHES", *crashes),
+        Task::Sim { crashes, seed, mutants: true, .. } => sim::mutants(*crashes, seed.unwrap_or(1)),
+        Task::Sim { crashes, seed, threads, one, mutants: false } => sim::run(*crashes, *seed, *threads, *one),
         Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
         Task::Isolation { transactions, kills } => {
             simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions)?;

@@ -45,10 +45,13 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
     }
     let [(a, a_empty), (b, _)] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
     // A crash while the file was being made leaves slot A empty, and nothing committed.
+    // A session that did not end leaves its salt. If a crash cut it off while it wrote one slot, the other one counts, and the next session writes both.
+    let cut_off = [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if !whole.salts.is_empty()));
     let being_made = *a_empty && matches!(b, Ok(b) if b.generation == 1);
     for (name, slot, block) in [("A", a, 0), ("B", b, SLOTS.into_iter().max().unwrap_or(0))] {
         if let Err(error) = slot
             && !being_made
+            && !cut_off
         {
             let what = match error {
                 FormatError::Foreign => "its first bytes are not those of a superblock".to_owned(),

@@ -6,7 +6,7 @@ use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
-use crate::sync::atomic::{AtomicU64, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
@@ -30,6 +30,8 @@ pub(crate) struct Base {
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
+    /// Whether slot B may not hold durably what the session started from.
+    pub(crate) unsure_of_b: AtomicBool,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
@@ -38,8 +40,10 @@ pub(crate) struct Base {
     pub(crate) appliers: AtomicUsize,
     /// The newest commit that a checkpoint holds.
     pub(crate) checkpointed: AtomicU64,
+    /// What is done between two writes of a checkpoint.
+    between: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
-    opened: Superblock,
+    pub(crate) opened: Superblock,
     space: Mutex<Option<Space>>,
 }
 
@@ -115,8 +119,10 @@ impl Base {
             generation: AtomicU64::new(superblock.generation),
             pager,
             apply: Mutex::new(ApplyState::new(applied)),
+            between: OnceLock::new(),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
+            unsure_of_b: AtomicBool::new(false),
             window,
             ring,
             poison: Poison::default(),
@@ -124,6 +130,18 @@ impl Base {
             appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
+        }
+    }
+
+    /// Has something done between two writes of each checkpoint. It must not wait for the superblock.
+    pub(crate) fn between_writes_do(&self, work: Box<dyn Fn() + Send + Sync>) {
+        // Set once, when the database opens.
+        let _ = self.between.set(work);
+    }
+
+    pub(super) fn between_writes(&self) {
+        if let Some(work) = self.between.get() {
+            work();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::base::{Base, accounting};
 use crate::blob::BlobRef;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::PageKind;
 use crate::space::{Extent, Space, decode_free_map, encode_free_map};
 
@@ -13,8 +13,8 @@ pub(super) fn load(base: &Base, superblock: &crate::format::Superblock) -> Resul
         None => super::base::first_free(superblock.block_size),
         Some(blob) => {
             let ctx = base.blob_ctx(PageKind::Blob, 0);
-            let bytes = crate::blob::read(&*base.pager.storage, &ctx, blob)
-                .map_err(|error| Error::corrupt(format!("the free map is damaged: {error}")))?;
+            let bytes =
+                crate::blob::read(&*base.pager.storage, &ctx, blob).map_err(|error| error.context("the free map"))?;
             decode_free_map(&bytes, superblock.tail).map_err(accounting)?
         }
     };

@@ -27,7 +27,7 @@ pub(crate) use evict::evict;
 pub(crate) use reclaim::blob_parts;
 #[cfg(test)]
 pub(crate) use reclaim::{extent_of, tree_extents};
-pub(crate) use superblocks::{SLOTS, open_log, write_both};
+pub(crate) use superblocks::{SLOTS, open_log, settle_slots, write_both};
 pub(crate) use tidy::tidy;
 
 use crate::blob::BlobRef;
@@ -59,6 +59,7 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
+    base.pager.pool.stock(output::AT_HAND, output::AT_HAND);
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;

@@ -49,7 +49,7 @@ pub(super) fn expired(base: &Base, capture: &Capture<'_>) -> Result<Vec<(Extent,
 }
 
 pub(crate) fn blob_parts(base: &Base, kind: PageKind, blob: &BlobRef) -> Result<Vec<Extent>> {
-    blob_extents(&*base.pager.storage, &base.blob_ctx(kind, 0), blob).map_err(accounting)
+    blob_extents(&*base.pager.storage, &base.blob_ctx(kind, 0), blob)
 }
 
 /// Every extent that a tree's pages and overflow values lie in. Reads inner nodes that are not resident, and leaves only if the tree has

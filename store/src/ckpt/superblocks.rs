@@ -3,7 +3,7 @@
 use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
-use crate::format::Superblock;
+use crate::format::{Slots, Superblock};
 use crate::sync::atomic::Ordering;
 
 /// Byte offsets of the two slots, far enough apart that one bad block is unlikely to take both.
@@ -31,19 +31,39 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
 /// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
 /// a reader would find.
 pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
-    let bytes = superblock.encode();
+    if base.unsure_of_b.swap(false, Ordering::Relaxed) {
+        write_one(base, &base.opened, SLOTS[1])?;
+    }
     for slot in SLOTS {
-        let written = base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());
-        Counts::add(&base.counts.syncs, 1);
-        Counts::add(&base.counts.data_bytes, bytes.len() as u64);
-        written.map_err(|error| {
-            let error = Error::io("writing a superblock", error);
-            base.poison.set(&error);
-            error
-        })?;
+        write_one(base, superblock, slot)?;
     }
     base.generation.store(superblock.generation, Ordering::Release);
     Ok(())
+}
+
+/// Before a session writes anything, one slot is durable, and holds what the session starts from (I34). After a power cut that is so by
+/// itself, but a process may have failed between the two slots' syncs, and left to this one what only the system's cache holds. Slot B alone
+/// is written again before A is overwritten for the first time; opening a file need not wait for it.
+pub(crate) fn settle_slots(base: &Base, slots: Slots) -> Result<()> {
+    match slots {
+        Slots::OnlyB => {}
+        Slots::Same | Slots::OnlyA => base.unsure_of_b.store(true, Ordering::Relaxed),
+        // B's pages are free for A: none of them may be used again before A is durable in both slots.
+        Slots::NewerA => SLOTS.iter().try_for_each(|&slot| write_one(base, &base.opened, slot))?,
+    }
+    Ok(())
+}
+
+fn write_one(base: &Base, superblock: &Superblock, slot: u64) -> Result<()> {
+    let bytes = superblock.encode();
+    let written = base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());
+    Counts::add(&base.counts.syncs, 1);
+    Counts::add(&base.counts.data_bytes, bytes.len() as u64);
+    written.map_err(|error| {
+        let error = Error::io("writing a superblock", error);
+        base.poison.set(&error);
+        error
+    })
 }
 
 /// Records durably that this session's log records begin at `position` under `salt` (I35). Comes before the first of them is written.

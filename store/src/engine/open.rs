@@ -187,6 +187,9 @@ impl Engine {
     /// Makes deferred and buffered commits durable.
     pub(crate) fn flush(&self) -> Result<()> {
         self.shared.check_open()?;
+        if !self.read_only() {
+            self.shared.settle_recovered()?;
+        }
         self.shared.pipeline.flush(&self.shared.base)
     }
 
@@ -196,6 +199,9 @@ impl Engine {
         self.shared.turn.close()?;
         self.shared.closed.store(true, Ordering::Release);
         self.shared.stop_thread();
+        if !self.read_only() {
+            self.shared.settle_recovered()?;
+        }
         self.shared.core.finish()
     }
 
@@ -240,7 +246,7 @@ impl Core {
         Ok(())
     }
 
-    /// Before the first commit behind a recovered log: what was read from the log may never have reached the device, if a sync failed and
+    /// Before the first commit behind a recovered log, and before anything promises that what is visible is durable: what was read from the log may never have reached the device, if a sync failed and
     /// the operating system forgot it (I30). So it goes into the trees before anything is built on it. The caller has the writer's turn.
     pub(super) fn settle_recovered(&self) -> Result<()> {
         if self.recovered.load(Ordering::Relaxed) {
@@ -265,6 +271,13 @@ impl Core {
             return Ok(None);
         }
         Evictor::watch(self);
+        let weak = Arc::downgrade(self);
+        self.base.between_writes_do(Box::new(move || {
+            if let Some(core) = weak.upgrade() {
+                // A failure has poisoned the database and is reported to whoever commits next.
+                let _ = core.pipeline.flush_between(&core.base);
+            }
+        }));
         let core = Arc::clone(self);
         let thread = crate::sync::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
         thread.map(Some).map_err(|error| Error::io("starting the background thread", error))
@@ -361,7 +374,8 @@ impl Core {
         let due = self.checkpoint_due();
         if self.options.background == Background::Inline {
             // A failed checkpoint leaves the commit as it is; the next one tries again, and says so when the log is full.
-            if due {
+            // A simulation commits within a checkpoint, too.
+            if due && self.base.superblock.try_lock().is_some() {
                 let _ = ckpt::run(&self.base);
             }
             return self.base.poison.check();

@@ -53,7 +53,9 @@ impl Engine {
         let pin = if self.read_only() { None } else { Some(Pin::of(shared, &superblock)?) };
         let storage = &*base.pager.storage;
         let log = read_log(storage, &superblock, !self.read_only());
-        let slots = read_slots(storage)?.found;
+        // What a crash left of the slots before this session stays until it switches them.
+        let switched = superblock.generation > base.opened.generation;
+        let slots = if switched { read_slots(storage)?.found } else { Findings::default() };
         Ok(PinnedImage { shared: Arc::clone(shared), _pin: pin, superblock: superblock.clone(), log, slots })
     }
 }

@@ -54,12 +54,21 @@ pub(crate) struct Sequenced {
 }
 
 impl Sequenced {
+    /// Its timestamp, if it wrote anything.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn timestamp(&self) -> Option<u64> {
+        self.pending.as_ref().map(|pending| pending.timestamp)
+    }
+
     /// Waits until it is as durable as it asked for, and visible. Returns its timestamp.
     pub(crate) fn finish(self) -> Result<u64> {
         let Self { core, pending, seen, durability } = self;
         let Some(pending) = pending else {
             // What it saw was perhaps only sequenced.
             core.pipeline.wait_visible(&core.base, seen)?;
+            if durability == Durability::Synced {
+                core.settle_recovered()?;
+            }
             if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
                 core.pipeline.flush(&core.base)?;
             }
@@ -379,6 +388,7 @@ impl WriteTxn {
                 }
                 None => {
                     patience -= 1;
+                    crate::ckpt::Counts::add(&core.base.counts.stalls, 1);
                     core.make_room()?;
                 }
             }

@@ -12,5 +12,5 @@ mod untrusted;
 pub(crate) use checksum::page_checksum;
 pub(crate) use child::{CHILD_ENTRY_LEN, ChildEntry, verify_page};
 pub(crate) use page::{PAGE_HEADER_LEN, PageHeader, PageKind};
-pub(crate) use superblock::{FormatError, MAX_SALTS, SUPERBLOCK_LEN, Segment, Superblock, choose};
+pub(crate) use superblock::{Chosen, FormatError, MAX_SALTS, SUPERBLOCK_LEN, Segment, Slots, Superblock, choose};
 pub(crate) use untrusted::Untrusted;

@@ -245,8 +245,22 @@ impl Superblock {
 pub(crate) struct Chosen {
     /// The newest whole superblock.
     pub(crate) superblock: Superblock,
-    /// Whether the other slot differs, and must be written before the log is.
-    pub(crate) uneven: bool,
+    /// How the slots look.
+    pub(crate) slots: Slots,
+}
+
+/// What the two slots hold, as a process sees them. Slot A is written first, and slot B when A is durable; so each state says which of the two
+/// may be in the system's cache alone, from a process whose sync failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slots {
+    /// The same. Slot A is durable, B may not be.
+    Same,
+    /// Only slot A is whole, and durable.
+    OnlyA,
+    /// Slot B alone counts, and is durable.
+    OnlyB,
+    /// Slot A is newer than B, which is durable; A may not be.
+    NewerA,
 }
 
 /// Chooses between the slots. `length` is the file's length in bytes.
@@ -257,13 +271,18 @@ pub(crate) fn choose(a: &[u8; SUPERBLOCK_LEN], b: &[u8; SUPERBLOCK_LEN], length:
             return Err(FormatError::Damaged { what: "they belong to different files" });
         }
         (Ok(a), Ok(b)) => {
-            let uneven = a != b;
-            Chosen { superblock: if a.generation >= b.generation { a } else { b }, uneven }
+            if a.generation < b.generation {
+                Chosen { superblock: b, slots: Slots::OnlyB }
+            } else {
+                let slots = if a == b { Slots::Same } else { Slots::NewerA };
+                Chosen { superblock: a, slots }
+            }
         }
         (Err(FormatError::TooNew { version }), _) | (_, Err(FormatError::TooNew { version })) => {
             return Err(FormatError::TooNew { version });
         }
-        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Chosen { superblock: one, uneven: true },
+        (Ok(a), Err(_)) => Chosen { superblock: a, slots: Slots::OnlyA },
+        (Err(_), Ok(b)) => Chosen { superblock: b, slots: Slots::OnlyB },
         (Err(FormatError::Foreign), Err(FormatError::Foreign)) => return Err(FormatError::Foreign),
         (Err(FormatError::Foreign), Err(error)) | (Err(error), Err(_)) => return Err(error),
     };
@@ -337,10 +356,19 @@ mod tests {
         let zeros = [0; SUPERBLOCK_LEN];
         let long = 1 << 20;
         let chosen = choose(&old.encode(), &new.encode(), long).unwrap();
-        assert_eq!((chosen.superblock.generation, chosen.uneven), (6, true));
+        assert_eq!((chosen.superblock.generation, chosen.slots), (6, Slots::OnlyB));
+        let chosen = choose(&new.encode(), &old.encode(), long).unwrap();
+        assert_eq!((chosen.superblock.generation, chosen.slots), (6, Slots::NewerA));
         let chosen = choose(&new.encode(), &new.encode(), long).unwrap();
-        assert!(!chosen.uneven);
-        assert_eq!(choose(&zeros, &old.encode(), long).unwrap().superblock, old);
+        assert_eq!(chosen.slots, Slots::Same);
+        assert_eq!(
+            choose(&zeros, &old.encode(), long).unwrap(),
+            Chosen { superblock: old.clone(), slots: Slots::OnlyB }
+        );
+        assert_eq!(
+            choose(&old.encode(), &zeros, long).unwrap(),
+            Chosen { superblock: old.clone(), slots: Slots::OnlyA }
+        );
         assert_eq!(choose(&zeros, &zeros, long), Err(FormatError::Foreign));
         let mut newer = sample().encode();
         newer[16] = 2;

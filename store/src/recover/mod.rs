@@ -2,14 +2,14 @@
 //!
 //! Everything is validated before anything is written (I28): the superblocks, the root directory, then the whole log in a first pass, which also claims the extents that
 //! log records name, before anything is allocated (I25). A second pass applies the commits, with the same code as when they were made (I27: it changes
-//! memory, and extents that were free). Nothing is written to the superblocks or the log before the first new commit.
+//! memory, and extents that were free). Nothing is written to the log before the first new commit, nor to the superblocks, unless one is newer than the other.
 
 mod create;
 
 use crate::blob::BlobRef;
-use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space};
+use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space, settle_slots};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{FormatError, PageKind, SUPERBLOCK_LEN, Superblock, choose};
+use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Slots, Superblock, choose};
 use crate::space::Extent;
 use crate::trace::span;
 use crate::tree::{Memory, Pager};
@@ -47,9 +47,9 @@ pub(crate) struct Opened {
 
 /// See the module.
 pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Result<Opened> {
-    let superblock = match read_superblock(&*storage)? {
-        Some(superblock) => superblock,
-        None => create::create(&*storage, parameters)?,
+    let Chosen { superblock, slots } = match read_superblock(&*storage)? {
+        Some(chosen) => chosen,
+        None => Chosen { superblock: create::create(&*storage, parameters)?, slots: Slots::Same },
     };
     let _span = span!("recover", generation = superblock.generation);
     let ring = log_ring(&superblock)?;
@@ -60,6 +60,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let window = ring.window(superblock.log_start, first);
     let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
     let base = Base::new(pager, superblock, ring, window, applied);
+    settle_slots(&base, slots)?;
     read_directory(&base)?;
     let end = replay(&base)?;
     let position = LogPosition { position: end.position, chain: end.chain };
@@ -90,7 +91,7 @@ fn log_ring(superblock: &Superblock) -> Result<Ring> {
 }
 
 /// The superblock to start from; `None` if there is no database yet.
-fn read_superblock(storage: &dyn Storage) -> Result<Option<Superblock>> {
+fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
     let io = |error| Error::io("reading the superblocks", error);
     let length = storage.len().map_err(io)?;
     if length == 0 {
@@ -105,7 +106,9 @@ fn read_superblock(storage: &dyn Storage) -> Result<Option<Superblock>> {
     }
     let [a, b] = &slots;
     match choose(a, b, length) {
-        Ok(chosen) => Ok(Some(chosen.superblock)),
+        // A process wrote slot B of a new file and failed: nothing says that it is more than the system's cache has. Nothing was committed.
+        Ok(Chosen { slots: Slots::OnlyB, .. }) if create::was_interrupted(storage, a, length).map_err(io)? => Ok(None),
+        Ok(chosen) => Ok(Some(chosen)),
         Err(error) if create::was_interrupted(storage, a, length).map_err(io)? => {
             let _ = error;
             Ok(None)

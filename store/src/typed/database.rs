@@ -182,7 +182,7 @@ impl<S> Database<S> {
         Self::on(Arc::new(MemoryFile::default()), Options::new())
     }
 
-    pub(super) fn on(storage: Arc<dyn Storage>, options: Options) -> Result<Self>
+    pub(crate) fn on(storage: Arc<dyn Storage>, options: Options) -> Result<Self>
     where
         S: Schema,
     {
@@ -415,6 +415,12 @@ impl<S> Database<S> {
     /// As [`write`](Self::write).
     pub fn begin_write(&self) -> Result<WriteTxn<S>> {
         Ok(WriteTxn::new(Arc::clone(&self.inner), self.inner.engine.begin()?, self.inner.durability))
+    }
+
+    /// Begins a write transaction that is validated when it commits.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn begin_optimistic(&self) -> Result<WriteTxn<S>> {
+        Ok(WriteTxn::new(Arc::clone(&self.inner), self.inner.engine.begin_optimistic()?, self.inner.durability))
     }
 
     /// Writes everything committed so far into the tables' pages and makes it durable, so that the next open has nothing to replay. The

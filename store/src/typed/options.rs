@@ -18,7 +18,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    pub(super) engine: EngineOptions,
+    pub(crate) engine: EngineOptions,
     pub(super) durability: Durability,
 }
 
@@ -45,11 +45,11 @@ impl Options {
         self
     }
 
-    /// Bytes that a leaf page aims at, a power of two from 4 KiB to 32 KiB. Larger pages make scans and bulk loads faster and files
-    /// smaller, smaller ones make single commits cheaper to write back. Counts when the file is created. Default: 16 KiB.
+    /// Bytes that a leaf page aims at, a power of two from 4 KiB to 32 KiB. Larger pages make scans faster and leave more memory to the leaves,
+    /// smaller ones make single commits cheaper, and reads of what is not in memory. Counts when the file is created. Default: 8 KiB.
     ///
     /// ```
-    /// let options = tamarack::Options::new().page_size(8 << 10);
+    /// let options = tamarack::Options::new().page_size(16 << 10);
     /// ```
     #[must_use]
     pub fn page_size(mut self, bytes: u32) -> Self {
@@ -136,7 +136,7 @@ impl Options {
         Database::open_with(path, self)
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let power = |what: &str, value: u64, low: u64, high: u64| {
             if value.is_power_of_two() && (low..=high).contains(&value) {
                 return Ok(());

@@ -89,6 +89,12 @@ impl<S> ReadTxn<S> {
         Ok(Table::new(Access::reading(&self.snapshot), def.name(), head))
     }
 
+    /// What lies below.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn view(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// The timestamp of the newest commit that this sees.
     ///
     /// ```
@@ -250,8 +256,14 @@ impl<S> WriteTxn<S> {
         self.sequence(durability)?.finish().map(|_| ())
     }
 
-    pub(super) fn sequence(self, durability: Durability) -> Result<engine::Sequenced> {
+    pub(crate) fn sequence(self, durability: Durability) -> Result<engine::Sequenced> {
         self.writer.sequence(durability)
+    }
+
+    /// What lies below.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn engine(&self) -> &engine::WriteTxn {
+        &self.writer.txn
     }
 
     /// Whether its view was given up for want of memory.

@@ -149,3 +149,93 @@ fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) {
     }
     assert_eq!(fixed.image(), before, "seed {seed}: a read-only open changed the file");
 }
+
+/// A crash left one slot torn, or older than the other; the next one tears what recovery writes. Recovery wrote slot A first whichever of the
+/// two was the good one: then both were torn, or the older one was taken, whose pages had been used again.
+#[test]
+fn i34_recovery_spares_the_only_good_superblock() {
+    let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let engine = open(&file, small(Background::Inline, 1));
+    let commit = |engine: &Engine, key: u8| -> Result<u64> {
+        let tx = engine.begin()?;
+        tx.put(TreeId(0), &[key], &[key; 50])?;
+        tx.commit(Durability::Synced)
+    };
+    let slot = |image: &[u8], slot: usize| image[slot * 65_536..][..4096].to_vec();
+    commit(&engine, 1).unwrap();
+    engine.checkpoint().unwrap();
+    let before = file.image();
+    for key in 2..6 {
+        commit(&engine, key).unwrap();
+    }
+    engine.checkpoint().unwrap();
+    let whole = file.image();
+    let torn = vec![7; 4096];
+    for (place, left) in [(0, &torn), (1, &torn), (1, &slot(&before, 1))] {
+        let mut image = whole.clone();
+        image[place * 65_536..][..4096].copy_from_slice(left);
+        for (stop, seed) in (0..40).flat_map(|stop| (0..6).map(move |seed| (stop, seed))) {
+            let plan = FaultPlan { stop: Some(stop), ..FaultPlan::default() };
+            let file = Arc::new(FaultFile::from_image(image.clone(), plan));
+            let storage = Arc::clone(&file) as Arc<dyn Storage>;
+            if let Ok(engine) = Engine::open(storage, small(Background::Inline, 2)) {
+                let _ = commit(&engine, 9).and_then(|_| engine.checkpoint());
+            }
+            let after = FaultFile::from_image(file.crash(CrashPolicy::Random, seed), FaultPlan::default());
+            let engine = Engine::open(Arc::new(after), small(Background::Inline, 3));
+            let engine = engine.unwrap_or_else(|error| panic!("slot {place}, stop {stop}, seed {seed}: {error}"));
+            let found = contents(&engine.snapshot().unwrap(), 0);
+            assert!((1..6).all(|key| found.contains_key(&vec![key])), "slot {place}, stop {stop}, seed {seed}");
+            audit(&engine);
+        }
+    }
+}
+
+/// A process was killed after a buffered commit. The next one finds it in the system's cache, and promises that it is durable: by a flush,
+/// by a clean close, by a synced transaction that writes nothing. All three looked at this session's own commits alone.
+#[test]
+fn i21_what_was_recovered_is_durable_after_a_flush_and_after_a_close() {
+    let promises: [fn(&Engine) -> Result<()>; 3] =
+        [Engine::flush, Engine::close, |engine| engine.begin_optimistic()?.commit(Durability::Synced).map(drop)];
+    for promise in promises {
+        let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+        let engine = open(&file, small(Background::Inline, 1));
+        let tx = engine.begin().unwrap();
+        tx.put(TreeId(0), b"key", b"value").unwrap();
+        tx.commit(Durability::Buffered).unwrap();
+        file.set_plan(FaultPlan { stop: Some(0), ..FaultPlan::default() });
+        drop(engine);
+        file.set_plan(FaultPlan::default());
+        let engine = open(&file, small(Background::Inline, 2));
+        promise(&engine).unwrap();
+        let after = FaultFile::from_image(file.crash(CrashPolicy::DropAll, 0), FaultPlan::default());
+        let engine = open(&Arc::new(after), small(Background::Inline, 3));
+        assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 1);
+    }
+}
+
+/// A new file's first superblock reached the system's cache and not the device. The next process took it for a database, wrote a page before
+/// either slot was durable, and a power cut left a file that was refused as a foreign one.
+#[test]
+fn i34_a_file_whose_making_failed_is_made_again() {
+    let mut failed = 0;
+    for (fail, seed) in (0..12).flat_map(|fail| (0..12).map(move |seed| (fail, seed))) {
+        for stop in 0..12 {
+            let plan = FaultPlan { fail: Some((fail, crate::vfs::Failure::LostSync)), ..FaultPlan::default() };
+            let file = Arc::new(FaultFile::from_image(Vec::new(), plan));
+            let first = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 1));
+            if first.is_ok() {
+                continue;
+            }
+            failed += 1;
+            file.set_plan(FaultPlan { stop: Some(file.calls() + 8 + stop), ..FaultPlan::default() });
+            if let Ok(engine) = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 2)) {
+                let tx = engine.begin().unwrap();
+                let _ = tx.put(TreeId(0), b"key", &vec![1; (1 << 20) + 1]).and_then(|()| tx.commit(Durability::Synced));
+            }
+            let after = FaultFile::from_image(file.crash(CrashPolicy::Random, seed), FaultPlan::default());
+            audit(&open(&Arc::new(after), small(Background::Inline, 3)));
+        }
+    }
+    assert!(failed > 100, "{failed}");
+}

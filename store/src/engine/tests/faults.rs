@@ -141,3 +141,23 @@ fn i30_what_was_recovered_is_written_again_before_anything_is_built_on_it() {
     }
     assert!(built > 0, "no sync failed behind a written record");
 }
+
+/// A read that fails while the free map, or the chunks of a large value, are looked up was told as damage of the file.
+#[test]
+fn a_read_that_fails_is_not_told_as_damage() {
+    let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let (_, errors) = session(&file);
+    assert_eq!(errors, []);
+    let image = file.image();
+    let mut failed = 0;
+    for fail in 0..200 {
+        let plan = FaultPlan { fail: Some((fail, Failure::Io)), ..FaultPlan::default() };
+        let file = Arc::new(FaultFile::from_image(image.clone(), plan));
+        let opened = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 9));
+        if let Err(error) = opened.and_then(|engine| crate::check::audit(engine.base())) {
+            assert_eq!(error.kind(), ErrorKind::Io, "call {fail}: {error}");
+            failed += 1;
+        }
+    }
+    assert!(failed > 20, "{failed}");
+}

@@ -8,6 +8,7 @@ mod memory;
 mod model;
 #[cfg(shuttle)]
 mod schedules;
+mod waits;
 
 use super::*;
 use crate::vfs::Storage;

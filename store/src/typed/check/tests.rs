@@ -266,6 +266,15 @@ fn a_file_as_a_crash_leaves_it_gives_no_finding() {
     let report = check_storage(&image, &mut |_| {}).unwrap();
     assert!(report.is_sound(), "{report}");
     assert!(report.totals().log_commits > 0, "{report}");
+    // Cut off in the middle of a switch.
+    let torn = MemoryFile::default();
+    torn.write_at(&bytes, 0).unwrap();
+    torn.write_at(&[7; 900], SLOTS[0] + 48).unwrap();
+    let report = check_storage(&torn, &mut |_| {}).unwrap();
+    assert!(report.is_sound(), "{report}");
+    let reopened = Database::<Shop>::on(Arc::new(torn), options()).unwrap();
+    let report = reopened.check_with(&mut |_| {}).unwrap();
+    assert!(report.is_sound(), "{report}");
     let report = db.check_with(&mut |_| {}).unwrap();
     assert!(report.is_sound() && report.totals().log_commits == 0, "{report}");
     assert!(Database::<Shop>::on(Arc::new(image), options()).unwrap().check_with(&mut |_| {}).unwrap().is_sound());

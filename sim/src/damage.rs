@@ -1,0 +1,212 @@
+//! What no database can undo: bytes that change by themselves, writes that are lost or go astray. The answer has to be right, or an error
+//! that says so. One thing cannot be told from a torn end: damage of the log's last records. Then the answer is that of an earlier commit.
+
+use crate::live::Run;
+use crate::model::Expected;
+use crate::plan::Damage;
+use crate::report::{tell, violated};
+use crate::tables::{self, Kind};
+use fastrand::Rng;
+use std::rc::Rc;
+use tamarack::simulate::raw::{self, Medium, Tape};
+use tamarack::simulate::{Disk, Fault, On};
+use tamarack::{Durability, Error, ErrorKind, Result};
+
+const SECTOR: usize = 512;
+/// Where the log lies in the small files of simulations: behind the second superblock.
+const LOG: std::ops::Range<usize> = 65_536 + 4096..65_536 + 4096 + (64 << 10);
+
+enum Verdict {
+    Right,
+    Reported,
+    /// The answer of an earlier commit.
+    Cut,
+}
+
+/// Damages a copy of a disk, and looks what an open says.
+pub(crate) fn try_out<S: Kind>(
+    run: &Rc<Run>,
+    medium: &Medium,
+    tape: &Tape,
+    at: usize,
+    damage: Damage,
+    dice: u64,
+    expected: &Expected,
+) {
+    let mut random = Rng::with_seed(dice);
+    let mut medium = medium.clone();
+    let online = matches!(damage, Damage::LostWrite | Damage::Misdirected);
+    let in_log = online || apply(&mut medium, tape, at, damage, &mut random);
+    tell!("damage: {damage:?}, in the log: {in_log}");
+    let disk = raw::disk(dice, &medium, run.shape.direct);
+    let mut extra = Vec::new();
+    if online {
+        let fault = if matches!(damage, Damage::LostWrite) { Fault::Lost } else { Fault::Misdirected };
+        disk.fail(On::Write, random.u64(0..60), fault);
+        // It commits until then, and may or may not notice.
+        extra = work::<S>(run, &disk, &mut random);
+        disk.heal();
+        let lost = disk.faults();
+        if lost.lost_writes + lost.misdirected_writes == 0 {
+            return;
+        }
+    } else {
+        run.count(|counts| counts.damaged += 1);
+    }
+    run.count(|counts| counts.faults(&disk.faults()));
+    for again in [false, true] {
+        let verdict = verdict::<S>(run, &disk, expected, &extra).unwrap_or_else(|error| reported(&error));
+        run.note(disk.trace());
+        match verdict {
+            Verdict::Cut if !in_log => violated!("lost: {damage:?} outside the log cost commits, and nothing says so"),
+            _ if again => {}
+            Verdict::Cut => run.count(|counts| counts.cut += 1),
+            Verdict::Right => run.count(|counts| counts.harmless += 1),
+            Verdict::Reported => run.count(|counts| counts.detected += 1),
+        }
+        if random.bool() {
+            break;
+        }
+        // What is damaged must not spread either.
+        extra.extend(work::<S>(run, &disk, &mut random));
+    }
+}
+
+/// Damage is told by errors of these kinds.
+fn reported(error: &Error) -> Verdict {
+    use ErrorKind as K;
+    match error.kind() {
+        K::Corrupt | K::LogDamaged | K::Truncated | K::NotADatabase | K::TooNew | K::Decode => Verdict::Reported,
+        kind => violated!("wrong: damage is reported as {kind:?}: {error}"),
+    }
+}
+
+/// Changes the bytes; says whether that may have met the log.
+fn apply(medium: &mut Medium, tape: &Tape, at: usize, damage: Damage, random: &mut Rng) -> bool {
+    let sectors = (medium.len() / SECTOR).max(1);
+    // Half of them where the pages are.
+    let first = if random.bool() { LOG.end / SECTOR } else { 0 };
+    let sector = random.usize(first.min(sectors - 1)..sectors) * SECTOR;
+    let mut bytes = [0; SECTOR];
+    let _ = medium.read(sector, &mut bytes);
+    match damage {
+        Damage::Rot => bytes[random.usize(0..SECTOR)] ^= 1 << random.u32(0..8),
+        Damage::Zeros => bytes.fill(0),
+        Damage::Noise => bytes.fill_with(|| random.u8(..)),
+        Damage::Twin => {
+            let _ = medium.read(random.usize(0..sectors) * SECTOR, &mut bytes);
+        }
+        Damage::Stale => {
+            if let Some((offset, old)) = tape.write(at, random.u64(..))
+                && offset + old.len() <= medium.len()
+            {
+                medium.write(offset, old);
+                return offset < LOG.end;
+            }
+        }
+        Damage::Truncated => {
+            medium.resize(random.usize(0..medium.len()));
+            return true;
+        }
+        Damage::Extended => {
+            medium.resize(medium.len() + random.usize(1..5000));
+            return false;
+        }
+        Damage::LostWrite | Damage::Misdirected => return true,
+    }
+    tell!("sector {}", sector / SECTOR);
+    if sector + SECTOR <= medium.len() {
+        medium.write(sector, &bytes);
+    }
+    // A superblock that is older, or gone, has an older log too.
+    sector < LOG.end
+}
+
+/// Opens, and reads everything up to the first error.
+fn verdict<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Extra]) -> Result<Verdict> {
+    let db = raw::open::<S>(disk, run.tiny(false))?;
+    let tx = db.begin_read()?;
+    let found = tables::attempts(&tx)?;
+    let there = |attempt: u32| found.binary_search(&attempt).is_ok();
+    let count = expected.count(there);
+    let mut world = expected.world(count);
+    tell!("  damaged: {count} of {} commits by {found:?}, {} promised", expected.commits.len(), expected.least);
+    let mut cut = count < expected.least;
+    for (number, one) in extra.iter().enumerate() {
+        if there(one.attempt) {
+            world.apply(&one.changes);
+            continue;
+        }
+        cut |= one.promised;
+        let mut later = extra.iter().skip(number + 1).filter(|later| later.session == one.session);
+        if one.promised && later.any(|later| there(later.attempt)) {
+            violated!("prefix: damage took a commit out of the middle, and nothing says so");
+        }
+    }
+    tables::compare(&tx, &run.shape.tables, &world)?;
+    drop(tx);
+    db.check()?;
+    Ok(if cut { Verdict::Cut } else { Verdict::Right })
+}
+
+/// A commit on a disk that is damaged.
+struct Extra {
+    attempt: u32,
+    /// The first attempt of its process.
+    session: u32,
+    changes: Vec<crate::model::Change>,
+    promised: bool,
+}
+
+/// Commits a few times and ends, in one way or another.
+fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
+    let mut made = Vec::new();
+    let session = *run.attempts.borrow();
+    let mut commit = |db: &tamarack::Database<S>, random: &mut Rng| -> Result<()> {
+        let attempt = {
+            let mut attempts = run.attempts.borrow_mut();
+            *attempts += 1;
+            *attempts
+        };
+        let tx = db.begin_write()?;
+        let mut changes = Vec::new();
+        let mut put = |table, key, value| -> Result<()> {
+            let key = tables::put(&tx, table, key, value)?;
+            changes.push(crate::model::Change { table, key, value: Some(value) });
+            Ok(())
+        };
+        for _ in 0..random.usize(1..5) {
+            let table = run.shape.tables[random.usize(0..run.shape.tables.len())];
+            match put(table, random.u32(0..run.shape.keys), random.u64(..)) {
+                Err(error) if tables::is_collision(&error) => {}
+                done => done?,
+            }
+        }
+        put(tables::Table::Attempts, attempt, u64::from(attempt))?;
+        let sequenced = raw::sequence(tx, Durability::Synced)?;
+        made.push(Extra { attempt, session, changes, promised: false });
+        sequenced.finish()?;
+        if let Some(made) = made.last_mut() {
+            made.promised = true;
+        }
+        Ok(())
+    };
+    let process =
+        |commit: &mut dyn FnMut(&tamarack::Database<S>, &mut Rng) -> Result<()>, random: &mut Rng| -> Result<()> {
+            let db = raw::open::<S>(disk, run.tiny(false))?;
+            for _ in 0..random.usize(1..8) {
+                commit(&db, random)?;
+                if random.u8(..) < 60 {
+                    db.checkpoint()?;
+                }
+            }
+            if random.bool() { db.close() } else { Ok(()) }
+        };
+    if let Err(error) = process(&mut commit, random) {
+        if error.kind() != ErrorKind::Poisoned {
+            reported(&error);
+        }
+    }
+    disk.kill();
+    made
+}

@@ -1,0 +1,656 @@
+//! A life: from a start of the machine to the end of its power. Logical clients take their steps one after the other, on one thread; while
+//! a checkpoint syncs, others go on within it.
+
+use crate::model::{Change, Commit, Expected, History, World};
+use crate::plan::{Life, Shape, Step, What};
+use crate::report::{Counts, tell, violated};
+use crate::tables::{self, Kind};
+use fastrand::Rng;
+use std::cell::RefCell;
+use std::rc::Rc;
+use tamarack::simulate::Disk;
+use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
+use tamarack::{Database, Durability, Error, ErrorKind, ReadTxn, Result, WriteTxn};
+
+/// What all lives of a run share.
+pub(crate) struct Run {
+    pub(crate) shape: Shape,
+    pub(crate) counts: RefCell<Counts>,
+    /// Mixes what was done and found: the same for the same plan.
+    pub(crate) trace: RefCell<u64>,
+    pub(crate) attempts: RefCell<u32>,
+}
+
+impl Run {
+    pub(crate) fn count(&self, with: impl FnOnce(&mut Counts)) {
+        with(&mut self.counts.borrow_mut());
+    }
+
+    pub(crate) fn note(&self, number: u64) {
+        let mut trace = self.trace.borrow_mut();
+        *trace = (trace.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    pub(crate) fn tiny(&self, read_only: bool) -> Tiny {
+        let Shape { block, page, memory, write_buffer, snapshot_isolation, .. } = self.shape;
+        Tiny { block, page, memory, write_buffer, snapshot_isolation, read_only }
+    }
+}
+
+struct Client<S> {
+    open: Option<Open<S>>,
+    /// A commit that has its place and is not waited for: its number in the history.
+    sequenced: Option<(Sequenced, Option<usize>, Durability)>,
+    last_attempt: Option<u32>,
+}
+
+struct Open<S> {
+    tx: WriteTxn<S>,
+    exclusive: bool,
+    /// What it sees, its own writes included.
+    view: World,
+    changes: Vec<Change>,
+}
+
+struct Held<S> {
+    tx: ReadTxn<S>,
+    world: World,
+    long: bool,
+}
+
+pub(crate) struct Live<S> {
+    run: Rc<Run>,
+    pub(crate) disk: Disk,
+    db: Option<Database<S>>,
+    pub(crate) history: History,
+    clients: Vec<Client<S>>,
+    held: Vec<Held<S>>,
+    /// Whether this process has written to the log: recovery is over.
+    committed: bool,
+    /// When recovery of the life's first process was over.
+    pub(crate) settled: Option<usize>,
+    /// When there was a database for the first time.
+    pub(crate) created: usize,
+    fresh: bool,
+}
+
+/// A failure that the faults explain.
+fn is_excused(error: &Error) -> bool {
+    use ErrorKind as K;
+    matches!(error.kind(), K::Io | K::StorageFull | K::Poisoned | K::SnapshotTooOld)
+}
+
+fn excuse(what: &str, error: &Error) {
+    if !is_excused(error) {
+        violated!("wrong: {what}: {:?}: {error}", error.kind());
+    }
+}
+
+impl<S: Kind> Live<S> {
+    /// Starts on a disk that holds these bytes, and compares what is found.
+    pub(crate) fn start(
+        run: &Rc<Run>,
+        medium: &Medium,
+        life: &Life,
+        dice: u64,
+        expected: &Expected,
+        fresh: bool,
+    ) -> Self {
+        let disk = raw::disk(dice, medium, run.shape.direct);
+        for failing in &life.faults {
+            disk.fail(failing.on, failing.after, failing.fault);
+        }
+        let clients = (0..4).map(|_| Client { open: None, sequenced: None, last_attempt: None }).collect();
+        let mut live = Self {
+            run: Rc::clone(run),
+            disk,
+            db: None,
+            history: History::default(),
+            clients,
+            held: Vec::new(),
+            committed: false,
+            settled: None,
+            created: 0,
+            fresh,
+        };
+        live.open();
+        let count = live.verify(expected);
+        live.history = History::new(expected, count);
+        live.created = live.now();
+        live
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.disk.happened()
+    }
+
+    /// Opens the database; faults may keep it from that for a while.
+    fn open(&mut self) {
+        self.committed = false;
+        for attempt in 0.. {
+            match raw::open::<S>(&self.disk, self.run.tiny(false)) {
+                Ok(db) => {
+                    self.db = Some(db);
+                    return;
+                }
+                Err(error) if attempt < 6 && is_excused(&error) => {
+                    if attempt > 1 {
+                        self.disk.heal();
+                        self.disk.limit(None);
+                    }
+                }
+                Err(error) => {
+                    tell!(
+                        "bytes in sectors {:?} of {}",
+                        live_sectors(&self.disk.medium()),
+                        self.disk.medium().len() / 512
+                    );
+                    violated!("open: {:?}: {error}", error.kind())
+                }
+            }
+        }
+    }
+
+    /// Compares what an open database holds; returns how many of the commits are there. Reading may fail for a while.
+    fn verify(&mut self, expected: &Expected) -> usize {
+        for _ in 0..20 {
+            match self.try_verify(expected) {
+                Ok(count) => return count,
+                Err(error) => {
+                    excuse("reading what was recovered", &error);
+                    self.run.note(error.kind() as u64);
+                }
+            }
+        }
+        violated!("wrong: reading fails on and on");
+    }
+
+    fn try_verify(&self, expected: &Expected) -> Result<usize> {
+        let Some(db) = &self.db else { return Ok(0) };
+        let tx = db.begin_read()?;
+        let found = tables::attempts(&tx)?;
+        let count = expected.count(|attempt| found.binary_search(&attempt).is_ok());
+        if count < expected.least {
+            violated!("lost: {count} commits are there, {} were promised", expected.least);
+        }
+        tables::compare(&tx, &self.run.shape.tables, &expected.world(count))?;
+        drop(tx);
+        check(db)?;
+        self.run.note(count as u64);
+        tell!("  found {count} of {} commits, {} promised", expected.commits.len(), expected.least);
+        Ok(count)
+    }
+
+    /// Ends the process, and lets go of what it held.
+    pub(crate) fn kill(&mut self) {
+        self.disk.kill();
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
+        for client in &mut self.clients {
+            *client = Client { open: None, sequenced: None, last_attempt: client.last_attempt };
+        }
+        self.held.clear();
+        self.db = None;
+    }
+
+    /// The next process of the same machine finds what the operating system has.
+    fn reopen(&mut self) {
+        self.open();
+        let at = self.now();
+        let expected = self.history.expected(at, false);
+        let count = self.verify(&expected);
+        self.history.found(count, at);
+    }
+
+    fn kill_and_reopen(&mut self) {
+        self.run.count(|counts| counts.kills += 1);
+        self.kill();
+        self.reopen();
+    }
+
+    /// After a failed write: the process goes on for as long as it can.
+    fn failed(&mut self, what: &str, error: &Error) {
+        tell!("  {what}: {error}");
+        excuse(what, error);
+        self.run.note(error.kind() as u64);
+        if error.kind() == ErrorKind::Poisoned {
+            self.kill_and_reopen();
+        }
+    }
+
+    fn acknowledge(&mut self, index: Option<usize>, durability: Durability) {
+        let now = self.now();
+        tell!("  acknowledged {index:?} as {durability:?}, {now} things have happened");
+        if let Some(index) = index {
+            if let Some(commit) = self.history.commits.get_mut(index) {
+                commit.finished = true;
+            }
+            self.run.count(|counts| counts.commits += 1);
+            self.settled.get_or_insert(now);
+            // A deferred commit has not opened the log, which takes what a checkpoint holds.
+            self.committed |= durability > Durability::Deferred;
+        }
+        let up_to = index.map_or_else(|| self.history.finished(), |index| index + 1);
+        match durability {
+            Durability::Synced => {
+                self.run.count(|counts| counts.synced += 1);
+                self.history.all_synced(up_to, now);
+            }
+            Durability::Buffered if index.is_some() => {
+                for commit in self.history.commits.iter_mut().take(up_to).filter(|commit| commit.dead.is_none()) {
+                    commit.buffered.get_or_insert(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, number: usize, exclusive: bool) -> bool {
+        let one_is_exclusive =
+            self.clients.iter().any(|client| client.open.as_ref().is_some_and(|open| open.exclusive));
+        let Some(db) = self.db.clone().filter(|_| !one_is_exclusive) else { return false };
+        if self.clients[number].open.is_some() {
+            return true;
+        }
+        let begun = if exclusive { db.begin_write() } else { raw::begin_optimistic(&db) };
+        drop(db);
+        match begun {
+            Ok(tx) => {
+                let view = self.history.last.clone();
+                self.clients[number].open = Some(Open { tx, exclusive, view, changes: Vec::new() });
+                true
+            }
+            Err(error) => {
+                self.failed("beginning", &error);
+                false
+            }
+        }
+    }
+
+    /// Lets a client write; an error rolls back.
+    fn write(&mut self, number: usize, count: usize, random: &mut Rng) {
+        let shape = &self.run.shape;
+        let Some(open) = self.clients[number].open.as_mut() else { return };
+        for _ in 0..count {
+            let written = write_one(open, shape, random);
+            if let Err(error) = written {
+                self.clients[number].open = None;
+                self.failed("writing", &error);
+                return;
+            }
+        }
+    }
+
+    /// Gives a client's commit its place. Whether it has one.
+    fn sequence(&mut self, number: usize, durability: Durability) -> bool {
+        let blocked = |(other, client): (usize, &Client<S>)| {
+            other != number && client.open.as_ref().is_some_and(|open| open.exclusive)
+        };
+        if self.clients.iter().enumerate().any(blocked) || self.clients[number].sequenced.is_some() {
+            return false;
+        }
+        let attempt = {
+            let mut attempts = self.run.attempts.borrow_mut();
+            *attempts += 1;
+            *attempts
+        };
+        let client = &mut self.clients[number];
+        let Some(mut open) = client.open.take() else { return false };
+        let before = client.last_attempt;
+        let noted = leave_attempt(&mut open, attempt, before);
+        if let Err(error) = noted {
+            self.failed("writing", &error);
+            return false;
+        }
+        let Open { tx, changes, .. } = open;
+        let at = self.now();
+        match raw::sequence(tx, durability) {
+            Ok(sequenced) => {
+                let index = sequenced.timestamp().map(|timestamp| {
+                    tell!(
+                        "  attempt {attempt} without {before:?} has timestamp {timestamp}, {at} things have happened"
+                    );
+                    let (changes, sequenced) = (changes.into(), at);
+                    let (buffered, synced, dead, finished) = (None, None, None, false);
+                    self.history.push(Commit {
+                        attempt,
+                        timestamp,
+                        changes,
+                        sequenced,
+                        buffered,
+                        synced,
+                        dead,
+                        finished,
+                    })
+                });
+                let client = &mut self.clients[number];
+                client.last_attempt = Some(attempt);
+                client.sequenced = Some((sequenced, index, durability));
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                self.run.count(|counts| counts.conflicts += 1);
+                false
+            }
+            Err(error) => {
+                self.failed("committing", &error);
+                false
+            }
+        }
+    }
+
+    fn finish(&mut self, number: usize) {
+        let Some((sequenced, index, durability)) = self.clients[number].sequenced.take() else { return };
+        match sequenced.finish() {
+            Ok(timestamp) => {
+                self.run.note(timestamp);
+                self.acknowledge(index, durability);
+            }
+            Err(error) => self.failed("finishing a commit", &error),
+        }
+    }
+
+    fn commit(&mut self, number: usize, durability: Durability, random: &mut Rng) {
+        if self.clients[number].open.is_none() {
+            if !self.begin(number, false) {
+                return;
+            }
+            let count = if random.u8(..) < 20 { random.usize(10..50) } else { random.usize(1..6) };
+            self.write(number, count, random);
+        }
+        self.finish(number);
+        if self.sequence(number, durability) {
+            self.finish(number);
+        }
+    }
+
+    fn snapshot(&mut self, long: bool) {
+        if self.held.len() > 5 {
+            return;
+        }
+        let Some(db) = &self.db else { return };
+        let up_to = self.history.finished();
+        match if long { db.begin_long_read() } else { db.begin_read() } {
+            Ok(tx) => {
+                let world = self.history.seen_at(tx.timestamp());
+                if long {
+                    let now = self.now();
+                    self.history.all_synced(up_to, now);
+                }
+                self.held.push(Held { tx, world, long });
+            }
+            Err(error) => self.failed("taking a snapshot", &error),
+        }
+    }
+
+    /// Reads all that a held snapshot sees.
+    fn look(&mut self, random: &mut Rng) {
+        if self.held.is_empty() {
+            return;
+        }
+        let chosen = random.usize(0..self.held.len());
+        let Held { tx, world, long } = &self.held[chosen];
+        match tables::compare(tx, &self.run.shape.tables, world) {
+            Ok(()) => self.run.count(|counts| {
+                counts.snapshots += 1;
+                counts.long_reads += u64::from(*long);
+            }),
+            Err(error) => {
+                excuse("reading a snapshot", &error);
+                self.run.note(error.kind() as u64);
+                if error.kind() == ErrorKind::SnapshotTooOld {
+                    if *long {
+                        violated!("wrong: a long read was given up: {error}");
+                    }
+                    self.run.count(|counts| counts.too_old += 1);
+                    self.held.swap_remove(chosen);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, number: usize, random: &mut Rng) {
+        let Some(open) = &self.clients[number].open else { return };
+        let shape = &self.run.shape;
+        for _ in 0..3 {
+            let table = shape.tables[random.usize(0..shape.tables.len())];
+            let key = random.u32(0..shape.keys);
+            if let Err(error) = tables::look(&open.tx, table, key, open.view.rows(table).get(&key).copied()) {
+                self.clients[number].open = None;
+                self.failed("reading", &error);
+                return;
+            }
+        }
+    }
+
+    /// Waits for what is sequenced, and rolls back what is open.
+    fn end_all(&mut self) {
+        for number in 0..self.clients.len() {
+            self.clients[number].open = None;
+            self.finish(number);
+        }
+    }
+
+    fn close(&mut self) {
+        self.end_all();
+        self.held.clear();
+        let Some(db) = self.db.take() else { return };
+        match db.close() {
+            Ok(()) => {
+                let (finished, now) = (self.history.finished(), self.now());
+                self.history.all_synced(finished, now);
+                self.run.count(|counts| counts.closes += 1);
+            }
+            Err(error) => excuse("closing", &error),
+        }
+        self.disk.kill();
+        self.reopen();
+    }
+
+    fn checkpointed(&mut self, up_to: usize, result: Result<()>) {
+        tell!("checkpoint: {result:?}");
+        match result {
+            Ok(()) => {
+                let now = self.now();
+                self.history.all_synced(up_to, now);
+                self.run.count(|counts| counts.checkpoints += 1);
+            }
+            Err(error) => self.failed("a checkpoint", &error),
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(db) = &self.db else { return };
+        match db.flush() {
+            Ok(()) => {
+                let (all, now) = (self.history.commits.len(), self.now());
+                self.history.all_synced(all, now);
+            }
+            Err(error) => self.failed("flushing", &error),
+        }
+    }
+
+    fn check(&mut self) {
+        let Some(db) = self.db.clone() else { return };
+        if let Err(error) = check(&db) {
+            drop(db);
+            self.failed("checking", &error);
+        }
+    }
+
+    /// Whether a commit can be made without a checkpoint, which cannot run within another one.
+    fn has_room(&self) -> bool {
+        let Some(db) = &self.db else { return false };
+        let stats = db.stats();
+        self.committed
+            && stats.resident <= stats.memory_budget
+            && stats.log_capacity.saturating_sub(stats.log_used) >= 16 << 10
+    }
+
+    fn step(&mut self, step: &Step) {
+        let mut random = Rng::with_seed(step.dice);
+        let client = step.client;
+        tell!("client {client}: {:?}", step.what);
+        match &step.what {
+            What::Begin { exclusive } => drop(self.begin(client, *exclusive)),
+            What::Write { count } => self.write(client, *count, &mut random),
+            What::Read => self.read(client, &mut random),
+            What::Sequence(durability) => drop(self.sequence(client, *durability)),
+            What::Finish => self.finish(client),
+            What::Commit(durability) => self.commit(client, *durability, &mut random),
+            What::Abort => {
+                if self.clients[client].open.take().is_some() {
+                    self.run.count(|counts| counts.aborts += 1);
+                }
+            }
+            What::Snapshot => self.snapshot(false),
+            What::LongRead => self.snapshot(true),
+            What::Look => self.look(&mut random),
+            What::Release => drop(self.held.pop()),
+            What::Flush => self.flush(),
+            What::Check => self.check(),
+            What::Kill => self.kill_and_reopen(),
+            What::Close => self.close(),
+            What::Full(room) => self.disk.limit(Some(self.disk.medium().len() as u64 + room)),
+            What::Room => self.disk.limit(None),
+            What::Checkpoint(_) => violated!("wrong: a checkpoint within a step"),
+        }
+    }
+
+    /// A step of a client while a checkpoint runs.
+    fn step_within(&mut self, step: &Step) {
+        let mut random = Rng::with_seed(step.dice);
+        match &step.what {
+            What::Commit(durability) if self.has_room() => {
+                // What others have open may be exclusive, and what they have sequenced is led by this commit.
+                let number = step.client;
+                tell!("  meanwhile client {number}: {:?}", step.what);
+                if self.clients[number].open.is_none() {
+                    if !self.begin(number, false) {
+                        return;
+                    }
+                    self.write(number, random.usize(1..6), &mut random);
+                }
+                if self.has_room() && self.sequence(number, *durability) {
+                    self.run.count(|counts| counts.within += 1);
+                    self.finish(number);
+                }
+            }
+            What::Write { .. } | What::Read | What::Snapshot | What::Look => self.step(step),
+            _ => {}
+        }
+    }
+}
+
+/// Sectors that are not all zeros.
+fn live_sectors(medium: &Medium) -> Vec<usize> {
+    let mut bytes = [0; 512];
+    let used = |&sector: &usize| medium.read(sector * 512, &mut bytes) && bytes.iter().any(|&byte| byte != 0);
+    (0..medium.len() / 512).filter(used).collect()
+}
+
+fn is_poisoned<S: Kind>(db: &Database<S>) -> bool {
+    db.flush().is_err_and(|error| error.kind() == ErrorKind::Poisoned)
+}
+
+/// Rows that a check finds wrong, and extents that belong to nobody.
+fn check<S: Kind>(db: &Database<S>) -> Result<()> {
+    match db.check() {
+        // A checkpoint that failed between the superblocks has left blocks to neither of them, until the file is opened again.
+        Err(error) if error.kind() == ErrorKind::Corrupt && is_poisoned(db) => {
+            Err(Error::new(ErrorKind::Poisoned, error.to_string()))
+        }
+        Err(error) if error.kind() == ErrorKind::Corrupt => violated!("leak: the check says: {error}"),
+        result => result,
+    }
+}
+
+fn write_one<S: Kind>(open: &mut Open<S>, shape: &Shape, random: &mut Rng) -> Result<()> {
+    let table = shape.tables[random.usize(0..shape.tables.len())];
+    let key = random.u32(0..shape.keys);
+    let held = open.view.rows(table);
+    if random.u8(..) < 90 {
+        let existing = held.keys().nth(random.usize(0..held.len().max(1))).copied().filter(|_| random.bool());
+        let key = existing.unwrap_or(key);
+        // A typed remove of what its transaction does not see writes nothing, whoever has stored it meanwhile.
+        if !held.contains_key(&key) && !table.is_tree() {
+            return Ok(());
+        }
+        tables::remove(&open.tx, table, key)?;
+        note(open, Change { table, key, value: None });
+        return Ok(());
+    }
+    let value = random.u64(..);
+    let collides = tables::collides(&open.view, table, key, value);
+    match tables::put(&open.tx, table, key, value) {
+        Ok(_) if collides => violated!("wrong: two rows of {table:?} share what is unique"),
+        Ok(key) => note(open, Change { table, key, value: Some(value) }),
+        Err(error) if collides && tables::is_collision(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn note<S>(open: &mut Open<S>, change: Change) {
+    open.view.change(change);
+    open.changes.push(change);
+}
+
+/// Every commit leaves a number, and takes its client's last one away.
+fn leave_attempt<S: Kind>(open: &mut Open<S>, attempt: u32, before: Option<u32>) -> Result<()> {
+    let table = tables::Table::Attempts;
+    if let Some(key) = before {
+        tables::remove(&open.tx, table, key)?;
+        note(open, Change { table, key, value: None });
+    }
+    tables::put(&open.tx, table, attempt, u64::from(attempt))?;
+    note(open, Change { table, key: attempt, value: Some(u64::from(attempt)) });
+    Ok(())
+}
+
+/// Takes all steps of a life, and ends its process.
+pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
+    let shared = Rc::new(RefCell::new(live));
+    for step in &life.steps {
+        if let What::Checkpoint(within) = &step.what {
+            checkpoint(&shared, within);
+        } else {
+            shared.borrow_mut().step(step);
+        }
+    }
+    let Ok(live) = Rc::try_unwrap(shared) else { violated!("wrong: a checkpoint still runs") };
+    let mut live = live.into_inner();
+    live.kill();
+    live.run.note(live.disk.trace());
+    live.run.count(|counts| counts.faults(&live.disk.faults()));
+    live
+}
+
+fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
+    let (db, up_to) = {
+        let live = shared.borrow();
+        (live.db.clone(), live.history.finished())
+    };
+    let Some(db) = db else { return };
+    let inside = Rc::clone(shared);
+    let mut rest: std::collections::VecDeque<Step> = within.iter().cloned().collect();
+    let result = raw::interleave(
+        move || {
+            for step in rest.drain(..rest.len().min(6)) {
+                inside.borrow_mut().step_within(&step);
+            }
+        },
+        || db.checkpoint(),
+    );
+    drop(db);
+    shared.borrow_mut().checkpointed(up_to, result);
+}
+
+impl<S> Live<S> {
+    /// Whether this life began without a database.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+}

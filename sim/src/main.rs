@@ -1,0 +1,198 @@
+//! The simulator: `cargo xtask sim` builds and runs it. A seed is a run: a schema, clients, faults and power cuts; every cut is followed by an
+//! open, a full check and a comparison with what was promised. Runs of several processes share nothing, as each is deterministic by
+//! itself only: a thread of another run would change when memory is free again.
+
+#![allow(clippy::disallowed_methods, clippy::panic, reason = "a tool for people and CI")]
+
+mod cuts;
+mod damage;
+mod live;
+mod model;
+mod plan;
+mod report;
+mod shrink;
+mod tables;
+
+use clap::Parser;
+use cuts::{Outcome, play};
+use plan::Plan;
+use report::{Counts, TELLS, grouped};
+use std::io::{BufRead, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+#[derive(Parser)]
+struct Arguments {
+    /// Power cuts to simulate, at least.
+    #[arg(long, default_value_t = 20_000)]
+    crashes: u64,
+    /// The first seed. Without it runs begin with a seed of their own each time.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Processes that run side by side.
+    #[arg(long, default_value_t = 1)]
+    threads: u64,
+    /// Only this one seed, and what it did.
+    #[arg(long)]
+    one: bool,
+    /// The commit that is tested, to be printed.
+    #[arg(long, default_value = "unknown")]
+    commit: String,
+    /// Failures are told as they are, and not made short.
+    #[arg(long)]
+    quick: bool,
+    /// A process of another one: seeds are this far apart.
+    #[arg(long, hide = true)]
+    every: Option<u64>,
+}
+
+/// Plays spent on making a failure short.
+const SHRINK: usize = 3000;
+/// And time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+static MESSAGE: Mutex<String> = Mutex::new(String::new());
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        *MESSAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = panic.to_string();
+    }));
+    let arguments = Arguments::parse();
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(0..1 << 40));
+    if arguments.one {
+        return one(seed);
+    }
+    match arguments.every {
+        Some(every) => worker(seed, every, arguments.crashes, arguments.quick),
+        None => parent(&arguments, seed),
+    }
+}
+
+/// Plays on a thread of its own: what a thread has left behind would change when memory is free again.
+fn attempt(plan: &Plan) -> Result<Outcome, String> {
+    let played = std::thread::scope(|scope| scope.spawn(|| catch_unwind(AssertUnwindSafe(|| play(plan)))).join());
+    match played {
+        Ok(Ok(outcome)) => Ok(outcome),
+        _ => Err(MESSAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()),
+    }
+}
+
+fn one(seed: u64) -> ExitCode {
+    let plan = Plan::new(seed);
+    match attempt(&plan) {
+        Ok(outcome) => {
+            outcome.counts.print();
+            println!("seed {seed}: no fault found; trace {:016x}", outcome.trace);
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            fault(seed, &plan, &message, false);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells of a failure, and the shortest plan that has it.
+fn fault(seed: u64, plan: &Plan, message: &str, quick: bool) {
+    println!("FAULT seed {seed}: {message}");
+    println!("again: cargo xtask sim --one --seed {seed}");
+    if quick {
+        return;
+    }
+    let again = attempt(plan).err();
+    println!("played again: {}", if again.as_deref() == Some(message) { "the same" } else { "not the same" });
+    // Another promise that a shorter plan breaks is as good, but not another's fault.
+    let kind = kind_of(message);
+    let begun = Instant::now();
+    let short = shrink::shrink(plan, SHRINK, &mut |plan| {
+        begun.elapsed() < PATIENCE && attempt(plan).is_err_and(|other| kind_of(&other) == kind)
+    });
+    println!("shortest plan found:\n{short}");
+    TELLS.store(true, Ordering::Relaxed);
+    let end = attempt(&short).err().unwrap_or_default();
+    println!("it ends with: {end}");
+}
+
+/// The word that a violation begins with.
+fn kind_of(message: &str) -> String {
+    let text = message.lines().nth(1).unwrap_or(message);
+    text.split(':').next().unwrap_or_default().to_owned()
+}
+
+fn worker(first: u64, every: u64, crashes: u64, quick: bool) -> ExitCode {
+    let mut counts = Counts::default();
+    let mut seed = first;
+    while counts.crashes < crashes {
+        let plan = Plan::new(seed);
+        match attempt(&plan) {
+            Ok(outcome) => counts.add(&outcome.counts),
+            Err(message) => {
+                println!("after {} runs and {} crashes", counts.runs + 1, counts.crashes);
+                fault(seed, &plan, &message, quick);
+                return ExitCode::FAILURE;
+            }
+        }
+        seed += every;
+    }
+    println!("counts {}", counts.encode());
+    println!("last {}", seed - every);
+    ExitCode::SUCCESS
+}
+
+fn parent(arguments: &Arguments, seed: u64) -> ExitCode {
+    let threads = arguments.threads.max(1);
+    println!("commit {}, first seed {seed}", arguments.commit);
+    let begun = Instant::now();
+    let Ok(program) = std::env::current_exe() else { return ExitCode::FAILURE };
+    let start = |number: u64| {
+        let mut command = Command::new(&program);
+        command.args(["--seed", &(seed + number).to_string(), "--every", &threads.to_string()]);
+        command.args(["--crashes", &arguments.crashes.div_ceil(threads).to_string()]);
+        command.stdout(Stdio::piped()).spawn()
+    };
+    let Ok(children) = (0..threads).map(start).collect::<Result<Vec<_>, _>>() else { return ExitCode::FAILURE };
+    let (mut all, mut last, mut failed) = (Counts::default(), seed, false);
+    for mut child in children {
+        let out = child.stdout.take().map(BufReader::new);
+        for line in out.into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
+            if let Some(counts) = line.strip_prefix("counts ").and_then(Counts::decode) {
+                all.add(&counts);
+            } else if let Some(seed) = line.strip_prefix("last ").and_then(|seed| seed.parse().ok()) {
+                last = last.max(seed);
+            } else {
+                println!("{line}");
+            }
+        }
+        failed |= !child.wait().is_ok_and(|status| status.success());
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    all.print();
+    if failed {
+        println!("a promise was broken, see above");
+        return ExitCode::FAILURE;
+    }
+    for zero in [
+        "acknowledged synced commits lost",
+        "partial transactions",
+        "prefix violations",
+        "leaked extents",
+        "files that did not open",
+        "panics",
+    ] {
+        println!("{:>14}  {zero}", 0);
+    }
+    let rate = all.crashes as f64 / seconds;
+    println!(
+        "seeds {seed} to {last}, {seconds:.1} s, {:.1} runs and {} crashes a second with {threads} processes",
+        all.runs as f64 / seconds,
+        grouped(rate as u64),
+    );
+    if all.crashes < arguments.crashes || all.in_recovery == 0 || all.snapshots == 0 {
+        println!("nothing was tested");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

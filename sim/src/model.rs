@@ -1,0 +1,161 @@
+//! What must be there: the rows after each commit, and which commits were promised what, when.
+
+use crate::tables::Table;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rows of a table: a number stands for a key, another for a value.
+pub(crate) type Rows = BTreeMap<u32, u64>;
+
+/// All rows.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct World([Arc<Rows>; Table::COUNT]);
+
+/// A row that a commit stores, or removes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change {
+    pub(crate) table: Table,
+    pub(crate) key: u32,
+    pub(crate) value: Option<u64>,
+}
+
+impl World {
+    pub(crate) fn rows(&self, table: Table) -> &Rows {
+        &self.0[table as usize]
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        let rows = Arc::make_mut(&mut self.0[change.table as usize]);
+        match change.value {
+            Some(value) => rows.insert(change.key, value),
+            None => rows.remove(&change.key),
+        };
+    }
+
+    pub(crate) fn apply(&mut self, changes: &[Change]) {
+        changes.iter().for_each(|&change| self.change(change));
+    }
+}
+
+/// A commit that has its place.
+#[derive(Clone)]
+pub(crate) struct Commit {
+    /// The number that it leaves in the table of attempts.
+    pub(crate) attempt: u32,
+    pub(crate) timestamp: u64,
+    pub(crate) changes: Arc<[Change]>,
+    /// Not on the disk before.
+    pub(crate) sequenced: usize,
+    /// Since when it has to survive the end of the process.
+    pub(crate) buffered: Option<usize>,
+    /// Since when it has to survive the end of the power.
+    pub(crate) synced: Option<usize>,
+    /// Since when it is known to be lost: it was not promised, and the next process did not find it.
+    pub(crate) dead: Option<usize>,
+    /// Whether its owner was told that it is visible.
+    pub(crate) finished: bool,
+}
+
+/// The commits of a life, in their order.
+#[derive(Clone, Default)]
+pub(crate) struct History {
+    pub(crate) base: World,
+    pub(crate) commits: Vec<Commit>,
+    /// The commits that led to the base, and what they began with: as long as they are in the log alone, damage can cost them.
+    pub(crate) earlier: Box<Expected>,
+    /// The rows after all of them that are not dead.
+    pub(crate) last: World,
+}
+
+/// What a start may find: the base and some of the commits, in their order, no fewer than `least`.
+#[derive(Clone, Default)]
+pub(crate) struct Expected {
+    pub(crate) base: World,
+    pub(crate) commits: Vec<(u32, Arc<[Change]>)>,
+    pub(crate) least: usize,
+}
+
+impl Expected {
+    /// The rows after the first so many commits.
+    pub(crate) fn world(&self, count: usize) -> World {
+        let mut world = self.base.clone();
+        self.commits.iter().take(count).for_each(|(_, changes)| world.apply(changes));
+        world
+    }
+
+    /// How many commits are there, by the newest attempt that was found.
+    pub(crate) fn count(&self, found: impl Fn(u32) -> bool) -> usize {
+        self.commits.iter().rposition(|&(attempt, _)| found(attempt)).map_or(0, |last| last + 1)
+    }
+}
+
+impl History {
+    /// After a start that found this many of the commits that were expected.
+    pub(crate) fn new(expected: &Expected, count: usize) -> Self {
+        let base = expected.world(count);
+        let mut earlier = Box::new(expected.clone());
+        earlier.commits.truncate(count);
+        Self { last: base.clone(), base, commits: Vec::new(), earlier }
+    }
+
+    /// What may be found when so many things have happened to the disk, if it is damaged: what came before, too.
+    pub(crate) fn expected_of_damaged(&self, at: usize) -> Expected {
+        let Expected { commits, least, .. } = self.expected(at, true);
+        let mut expected = (*self.earlier).clone();
+        expected.least = expected.commits.len() + least;
+        expected.commits.extend(commits);
+        expected
+    }
+
+    pub(crate) fn push(&mut self, commit: Commit) -> usize {
+        self.last.apply(&commit.changes);
+        self.commits.push(commit);
+        self.commits.len() - 1
+    }
+
+    /// What may be found when so many things have happened to the disk.
+    pub(crate) fn expected(&self, at: usize, power: bool) -> Expected {
+        let mut expected = Expected { base: self.base.clone(), ..Expected::default() };
+        for commit in &self.commits {
+            if commit.sequenced > at || commit.dead.is_some_and(|dead| dead <= at) {
+                continue;
+            }
+            expected.commits.push((commit.attempt, Arc::clone(&commit.changes)));
+            let promised = if power { commit.synced } else { commit.synced.or(commit.buffered) };
+            if promised.is_some_and(|since| since <= at) {
+                expected.least = expected.commits.len();
+            }
+        }
+        expected
+    }
+
+    /// A process has found this many of the commits that are not dead: the others are.
+    pub(crate) fn found(&mut self, count: usize, at: usize) {
+        let alive = self.commits.iter_mut().filter(|commit| commit.dead.is_none());
+        alive.skip(count).for_each(|commit| commit.dead = Some(at));
+        self.last = self.base.clone();
+        for commit in self.commits.iter().filter(|commit| commit.dead.is_none()) {
+            self.last.apply(&commit.changes);
+        }
+    }
+
+    /// The rows that a snapshot with this timestamp sees.
+    pub(crate) fn seen_at(&self, timestamp: u64) -> World {
+        let mut world = self.base.clone();
+        let alive = self.commits.iter().filter(|commit| commit.dead.is_none());
+        alive.filter(|commit| commit.timestamp <= timestamp).for_each(|commit| world.apply(&commit.changes));
+        world
+    }
+
+    /// Everything that is finished is durable from here on.
+    pub(crate) fn all_synced(&mut self, up_to: usize, at: usize) {
+        for commit in self.commits.iter_mut().take(up_to).filter(|commit| commit.dead.is_none()) {
+            commit.synced.get_or_insert(at);
+        }
+    }
+
+    /// Commits that are finished, and all before them.
+    pub(crate) fn finished(&self) -> usize {
+        self.commits.iter().rposition(|commit| commit.finished && commit.dead.is_none()).map_or(0, |last| last + 1)
+    }
+}

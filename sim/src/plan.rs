@@ -1,0 +1,310 @@
+//! What a run does, drawn up before it begins: a seed gives a plan, and a plan always does the same. A plan is a tree, as each power cut
+//! begins a life of its own; parts of it can be left out, which is how failures are shrunk.
+
+use crate::tables::Table;
+use fastrand::Rng;
+use std::fmt;
+use tamarack::Durability;
+use tamarack::simulate::{Crash, Fault, On};
+
+/// A run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) shape: Shape,
+    pub(crate) life: Life,
+}
+
+/// What stays the same for a whole run.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    /// Whether the schema has records, or plain tables alone.
+    pub(crate) records: bool,
+    pub(crate) tables: Vec<Table>,
+    /// Keys of each table are below it.
+    pub(crate) keys: u32,
+    pub(crate) block: u32,
+    pub(crate) page: u32,
+    pub(crate) memory: u64,
+    pub(crate) write_buffer: usize,
+    pub(crate) snapshot_isolation: bool,
+    /// Whether the disk offers durable writes of single ranges.
+    pub(crate) direct: bool,
+}
+
+/// From a start of the machine to the end of its power, with processes that are killed in between. It is cut at many places.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Life {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) faults: Vec<Failing>,
+    pub(crate) cuts: Vec<Cut>,
+}
+
+/// Something that a logical client does.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) client: usize,
+    pub(crate) what: What,
+    /// The seed of its own decisions.
+    pub(crate) dice: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Begin {
+        exclusive: bool,
+    },
+    Write {
+        count: usize,
+    },
+    Read,
+    /// Gives the commit its place and leaves it there.
+    Sequence(Durability),
+    /// Waits for it.
+    Finish,
+    /// Both; with nothing open, a small transaction of its own.
+    Commit(Durability),
+    Abort,
+    /// Takes a snapshot to hold.
+    Snapshot,
+    /// Takes a snapshot of a checkpoint of its own.
+    LongRead,
+    /// Reads everything that a held snapshot sees.
+    Look,
+    Release,
+    /// A checkpoint; meanwhile other clients do this.
+    Checkpoint(Vec<Step>),
+    Flush,
+    Check,
+    /// The process is killed and started again.
+    Kill,
+    /// The database is closed and opened again.
+    Close,
+    /// From here on the file can grow by so many bytes.
+    Full(u64),
+    Room,
+}
+
+/// A call that fails.
+#[derive(Debug, Clone)]
+pub(crate) struct Failing {
+    pub(crate) after: u64,
+    pub(crate) on: On,
+    pub(crate) fault: Fault,
+}
+
+/// A power cut, and the life that comes after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Cut {
+    /// Where in the life's writes, in 65,536ths.
+    pub(crate) at: u64,
+    /// Only where recovery is not over.
+    pub(crate) early: bool,
+    pub(crate) crash: Crash,
+    pub(crate) dice: u64,
+    /// What else happens to a copy of the disk.
+    pub(crate) damage: Option<Damage>,
+    pub(crate) life: Life,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Damage {
+    /// A bit flips.
+    Rot,
+    /// A sector becomes zeros.
+    Zeros,
+    /// A sector becomes noise.
+    Noise,
+    /// A sector holds what it held before.
+    Stale,
+    /// A sector holds what another one holds.
+    Twin,
+    Truncated,
+    Extended,
+    /// The next process writes once into the void.
+    LostWrite,
+    /// The next process writes once to another place.
+    Misdirected,
+}
+
+impl Damage {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Rot,
+        Self::Zeros,
+        Self::Noise,
+        Self::Stale,
+        Self::Twin,
+        Self::Truncated,
+        Self::Extended,
+        Self::LostWrite,
+        Self::Misdirected,
+    ];
+}
+
+/// Lives that go on to be long ones, one after the other.
+const LONG_LIVES: u32 = 2;
+/// Clients beside each other.
+const CLIENTS: usize = 4;
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let shape = Shape::new(&mut random);
+        let life = long_life(&mut random, LONG_LIVES);
+        Self { shape, life }
+    }
+}
+
+impl Shape {
+    fn new(random: &mut Rng) -> Self {
+        let records = random.bool();
+        let mut tables: Vec<Table> = Table::ALL.into_iter().filter(|table| records || !table.is_record()).collect();
+        random.shuffle(&mut tables);
+        tables.truncate(random.usize(1..4));
+        if records && !tables.contains(&Table::Customers) && random.bool() {
+            tables.push(Table::Customers);
+        }
+        let roomy = random.u8(..) < 40;
+        Self {
+            records,
+            tables,
+            keys: random.u32(6..60),
+            block: 256,
+            page: if random.bool() { 512 } else { 1024 },
+            memory: if roomy { 64 << 20 } else { random.u64(20..80) << 10 },
+            write_buffer: if random.u8(..) < 60 { 600 } else { 1 << 20 },
+            snapshot_isolation: random.u8(..) < 50,
+            direct: random.bool(),
+        }
+    }
+}
+
+fn long_life(random: &mut Rng, more: u32) -> Life {
+    let steps = (0..random.usize(15..60)).map(|_| step(random, true)).collect();
+    let faults =
+        if random.u8(..) < 90 { (0..random.usize(1..4)).map(|_| failing(random, 400)).collect() } else { Vec::new() };
+    let mut cuts: Vec<Cut> = (0..random.usize(10..20)).map(|_| cut(random, false, 0)).collect();
+    if more > 0
+        && let Some(cut) = cuts.last_mut()
+    {
+        cut.life = long_life(random, more - 1);
+    }
+    Life { steps, faults, cuts }
+}
+
+/// Opens, commits once or twice, and is perhaps cut before that is over.
+fn short_life(random: &mut Rng, depth: u32) -> Life {
+    let mut steps = vec![Step { client: 0, what: What::Commit(Durability::Synced), dice: random.u64(..) }];
+    while random.u8(..) < 60 {
+        steps.push(step(random, false));
+    }
+    let faults = if random.u8(..) < 20 { vec![failing(random, 40)] } else { Vec::new() };
+    let cuts = match (depth, random.u8(..)) {
+        (4.., _) => 0,
+        (0, 0..210) => 1,
+        (0, _) => 2,
+        (_, 0..110) => 1,
+        _ => 0,
+    };
+    Life { steps, faults, cuts: (0..cuts).map(|_| cut(random, true, depth + 1)).collect() }
+}
+
+fn cut(random: &mut Rng, early: bool, depth: u32) -> Cut {
+    let damage = (random.u8(..) < 12).then(|| Damage::ALL[random.usize(0..Damage::ALL.len())]);
+    Cut {
+        at: random.u64(0..65_536),
+        early,
+        crash: Crash::ALL[random.usize(0..Crash::ALL.len())],
+        dice: random.u64(..),
+        damage,
+        life: short_life(random, depth),
+    }
+}
+
+fn failing(random: &mut Rng, within: u64) -> Failing {
+    let (on, fault) = match random.u32(0..12) {
+        0 | 1 => (On::Read, Fault::Error),
+        2 => (On::Write, Fault::Error),
+        3 | 4 => (On::Write, Fault::Full),
+        5 | 6 => (On::Write, Fault::Short),
+        7 => (On::Sync, Fault::Error),
+        8..=10 => (On::Sync, Fault::Forgotten),
+        _ => (On::Resize, Fault::Full),
+    };
+    Failing { after: random.u64(0..within), on, fault }
+}
+
+fn durability(random: &mut Rng) -> Durability {
+    [Durability::Synced, Durability::Synced, Durability::Buffered, Durability::Deferred][random.usize(0..4)]
+}
+
+fn step(random: &mut Rng, all: bool) -> Step {
+    let what = match random.u32(0..if all { 110 } else { 70 }) {
+        0..20 => What::Commit(durability(random)),
+        20..32 => What::Write { count: if random.u8(..) < 20 { random.usize(20..80) } else { random.usize(1..8) } },
+        32..40 => What::Begin { exclusive: random.u8(..) < 80 },
+        40..44 => What::Sequence(durability(random)),
+        44..48 => What::Finish,
+        48..52 => What::Read,
+        52..54 => What::Abort,
+        54..56 => What::Flush,
+        56..60 => What::Snapshot,
+        60..64 => What::Look,
+        64..66 => What::Close,
+        66..68 => What::Check,
+        68..70 => What::Checkpoint(Vec::new()),
+        70..76 => What::Release,
+        76..78 => What::LongRead,
+        78..90 => What::Checkpoint((0..random.usize(0..20)).map(|_| within(random)).collect()),
+        90..94 => What::Kill,
+        94..97 => What::Full(random.u64(0..4) * 1024),
+        97..101 => What::Room,
+        101..103 => What::Look,
+        103..105 => What::Snapshot,
+        _ => What::Commit(durability(random)),
+    };
+    Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
+}
+
+/// What clients do while a checkpoint runs.
+fn within(random: &mut Rng) -> Step {
+    let what = match random.u32(0..10) {
+        0 => What::Snapshot,
+        1 => What::Look,
+        2 => What::Read,
+        3 => What::Write { count: random.usize(1..6) },
+        _ => What::Commit(durability(random)),
+    };
+    Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
+}
+
+/// A plan on paper: a line for each step, indented below the cut that its life begins with.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.shape)?;
+        write_life(f, &self.life, 1)
+    }
+}
+
+fn write_life(f: &mut fmt::Formatter<'_>, life: &Life, depth: usize) -> fmt::Result {
+    let indent = "  ".repeat(depth);
+    for Failing { after, on, fault } in &life.faults {
+        writeln!(f, "{indent}fault: {fault:?} at the first {on:?} after {after} calls")?;
+    }
+    for step in &life.steps {
+        write_step(f, step, &indent)?;
+    }
+    for Cut { at, early, crash, dice, damage, life } in &life.cuts {
+        let place = if *early { "of recovery" } else { "of the writes" };
+        write!(f, "{indent}cut at {at}/65536 {place}: {crash:?} by {dice:#x}")?;
+        writeln!(f, "{}", damage.map(|damage| format!(", {damage:?}")).unwrap_or_default())?;
+        write_life(f, life, depth + 1)?;
+    }
+    Ok(())
+}
+
+fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, indent: &str) -> fmt::Result {
+    let Step { client, what, dice } = step;
+    let What::Checkpoint(within) = what else { return writeln!(f, "{indent}client {client}: {what:?} by {dice:#x}") };
+    writeln!(f, "{indent}checkpoint")?;
+    within.iter().try_for_each(|step| write_step(f, step, &format!("{indent}  meanwhile ")))
+}
