@@ -69,7 +69,8 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         let medium = player.cut(crash, cut.dice);
         tell!("cut after {at} things, {depth} deep: {crash:?}");
         run.count(|counts| count(counts, crash, in_recovery, depth));
-        let expected = ended.history.expected(at, true);
+        let noise = crash == Crash::Garbage && in_recovery;
+        let expected = if noise { ended.history.expected_after_noise(at) } else { ended.history.expected(at, true) };
         if let Some(damage) = cut.damage
             && !being_made
         {
