@@ -95,7 +95,15 @@ impl Device {
                 let kept: Vec<(Op, bool)> = kept;
                 kept.iter().for_each(|(op, _)| self.settle(op));
             }
-            Entry::Forgotten => self.pending.iter_mut().for_each(|(_, lost)| *lost = true),
+            Entry::Forgotten => {
+                // Bytes are forgotten; lengths are the file system's own, which keeps a journal of them.
+                let length = self.pending.iter().fold(self.durable.len(), |length, (op, _)| match op {
+                    Op::Write { offset, bytes } => length.max(offset + bytes.len()),
+                    Op::SetLen { length } => *length,
+                });
+                self.pending.iter_mut().for_each(|(_, lost)| *lost = true);
+                self.pending.push((Op::SetLen { length }, false));
+            }
         }
     }
 
