@@ -6,7 +6,7 @@ use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, page_checksum};
 use crate::space::Extent;
 
 /// Space is asked for, and written, this many bytes at a time.
-const RUN_BYTES: u64 = 512 << 10;
+const RUN_BYTES: u64 = 1 << 20;
 
 /// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds.
 const PACE: u64 = 2 << 20;
