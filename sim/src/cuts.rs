@@ -54,7 +54,7 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         .iter()
         .filter_map(|cut| {
             let most = if cut.early { settled.saturating_sub(1) } else { tape.len() } as u64;
-            (most > 0).then(|| (1 + (cut.at * most >> 16) as usize, cut))
+            (most > 0).then(|| (1 + ((cut.at * most) >> 16) as usize, cut))
         })
         .collect();
     places.sort_by_key(|&(at, _)| at);

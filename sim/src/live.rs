@@ -6,7 +6,7 @@ mod steps;
 pub(crate) use steps::live;
 
 use crate::model::{Change, Commit, Expected, History, World};
-use crate::plan::{Life, Shape, Step, What};
+use crate::plan::{Life, Shape};
 use crate::report::{Counts, tell, violated};
 use crate::tables::{self, Kind};
 use fastrand::Rng;

@@ -1,6 +1,6 @@
 //! Steps of logical clients, one after the other; and what they do within a checkpoint, at its syncs.
 
-use super::{Live, check};
+use super::Live;
 use crate::plan::{Life, Step, What};
 use crate::report::{tell, violated};
 use crate::tables::Kind;
