@@ -328,11 +328,12 @@ impl Pipeline {
         }
     }
 
-    /// Makes what waits in memory durable, between two writes of a checkpoint, whose thread would otherwise do that. Not the first of a session,
-    /// which needs the superblock, and nothing that would have to wait.
+    /// Makes what waits in memory durable, between two writes of a checkpoint, before it is so much that a commit would have to: the thread that
+    /// does it otherwise may be the one that writes the checkpoint. Not the first of a session, which needs the superblock, and nothing that
+    /// would have to wait.
     pub(crate) fn flush_between(&self, base: &Base) -> Result<()> {
         let state = self.state.lock();
-        if state.opened && !state.writing && state.log.unwritten() > 0 {
+        if state.opened && !state.writing && state.log.unwritten() >= GATHERED / 2 {
             drop(self.write_out(base, state, Durability::Synced)?);
         }
         Ok(())
