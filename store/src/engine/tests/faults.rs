@@ -166,9 +166,10 @@ fn a_read_that_fails_is_not_told_as_damage() {
 #[test]
 fn a_check_needs_no_room() {
     let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
-    let engine = open(&file, small(Background::Inline, 1));
+    let engine = open(&file, EngineOptions { log_size: 1 << 20, ..small(Background::Inline, 1) });
+    // More than there is room for between the superblocks.
     let txn = engine.begin().unwrap();
-    txn.put(TreeId(3), b"key", b"value").unwrap();
+    (0..2000_u32).for_each(|key| txn.put(TreeId(3), &key.to_be_bytes(), &[1; 80]).unwrap());
     txn.commit(Durability::Synced).unwrap();
     file.set_plan(FaultPlan { capacity: Some(0), ..FaultPlan::default() });
     assert!(engine.checkpoint().is_err());

@@ -256,7 +256,10 @@ fn a_sound_file_gives_no_finding() {
 #[test]
 fn a_file_as_a_crash_leaves_it_gives_no_finding() {
     let storage = Arc::new(MemoryFile::default());
-    let db = Database::<Shop>::on(storage.clone(), options()).unwrap();
+    // Long enough that no checkpoint empties it meanwhile.
+    let mut long_log = options();
+    long_log.engine.log_size = 1 << 20;
+    let db = Database::<Shop>::on(storage.clone(), long_log).unwrap();
     fill(&db);
     db.write(|tx| tx.table::<Customer>()?.insert(Customer { note: "x".repeat(9000), ..customer(1000) })).unwrap();
     let image = MemoryFile::default();
