@@ -54,7 +54,7 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         .iter()
         .filter_map(|cut| {
             let most = if cut.early { settled.saturating_sub(1) } else { tape.len() } as u64;
-            (most > 0).then(|| (1 + (cut.at * most >> 16) as usize, cut))
+            (most > 0).then(|| (1 + ((cut.at * most) >> 16) as usize, cut))
         })
         .collect();
     places.sort_by_key(|&(at, _)| at);
@@ -69,7 +69,8 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         let medium = player.cut(crash, cut.dice);
         tell!("cut after {at} things, {depth} deep: {crash:?}");
         run.count(|counts| count(counts, crash, in_recovery, depth));
-        let expected = ended.history.expected(at, true);
+        let noise = crash == Crash::Garbage && in_recovery;
+        let expected = if noise { ended.history.expected_after_noise(at) } else { ended.history.expected(at, true) };
         if let Some(damage) = cut.damage
             && !being_made
         {

@@ -202,10 +202,10 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
             }
             if random.bool() { db.close() } else { Ok(()) }
         };
-    if let Err(error) = process(&mut commit, random) {
-        if error.kind() != ErrorKind::Poisoned {
-            reported(&error);
-        }
+    if let Err(error) = process(&mut commit, random)
+        && error.kind() != ErrorKind::Poisoned
+    {
+        reported(&error);
     }
     disk.kill();
     made

@@ -196,3 +196,44 @@ fn parent(arguments: &Arguments, seed: u64) -> ExitCode {
     }
     ExitCode::SUCCESS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_does_the_same() {
+        let first: Vec<_> = (0..6).map(|seed| attempt(&Plan::new(seed)).unwrap()).collect();
+        for seed in (0..6).rev() {
+            let again = attempt(&Plan::new(seed)).unwrap();
+            assert_eq!(
+                (again.trace, again.counts),
+                (first[seed as usize].trace, first[seed as usize].counts),
+                "seed {seed}"
+            );
+            assert!(again.counts.crashes > 20 && again.counts.in_recovery > 0, "seed {seed}");
+        }
+        assert!(first.windows(2).all(|two| two[0].trace != two[1].trace));
+    }
+
+    /// A failure is shrunk to what it needs: here a checkpoint in the first life, and a fault.
+    #[test]
+    fn shrinking_leaves_what_matters() {
+        let matters = |plan: &Plan| {
+            let checkpoint = plan.life.steps.iter().any(|step| matches!(step.what, plan::What::Checkpoint(_)));
+            checkpoint && !plan.life.faults.is_empty()
+        };
+        let plan = (0..100).map(Plan::new).find(matters).unwrap();
+        let short = shrink::shrink(&plan, 10_000, &mut |plan| matters(plan));
+        assert_eq!((short.life.steps.len(), short.life.faults.len(), short.life.cuts.len()), (1, 1, 0));
+        assert!(short.to_string().contains("checkpoint"));
+    }
+
+    #[test]
+    fn counts_come_through_a_pipe() {
+        let counts = Counts { crashes: 3, simulated_seconds: 9, ..Counts::default() };
+        assert_eq!(Counts::decode(&counts.encode()), Some(counts));
+        assert_eq!(Counts::decode("1 2"), None);
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

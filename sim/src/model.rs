@@ -73,6 +73,8 @@ pub(crate) struct Expected {
     pub(crate) base: World,
     pub(crate) commits: Vec<(u32, Arc<[Change]>)>,
     pub(crate) least: usize,
+    /// What led to the base.
+    pub(crate) earlier: Option<Box<Expected>>,
 }
 
 impl Expected {
@@ -93,16 +95,33 @@ impl History {
     /// After a start that found this many of the commits that were expected.
     pub(crate) fn new(expected: &Expected, count: usize) -> Self {
         let base = expected.world(count);
-        let mut earlier = Box::new(expected.clone());
-        earlier.commits.truncate(count);
+        let mut earlier = match &expected.earlier {
+            Some(earlier) => earlier.clone(),
+            None => Box::new(Expected { base: expected.base.clone(), ..Expected::default() }),
+        };
+        if expected.least > 0 {
+            earlier.least = earlier.commits.len() + expected.least;
+        }
+        earlier.commits.extend(expected.commits.iter().take(count).cloned());
         Self { last: base.clone(), base, commits: Vec::new(), earlier }
     }
 
-    /// What may be found when so many things have happened to the disk, if it is damaged: what came before, too.
+    /// What may be found when so many things have happened to the disk, if it is damaged: less than the base, too. What lies in the log
+    /// alone can be taken from its end; of what was promised, that has to be told apart.
     pub(crate) fn expected_of_damaged(&self, at: usize) -> Expected {
+        let mut expected = self.expected_after_noise(at);
+        expected.least = expected.least.max(self.earlier.commits.len());
+        expected
+    }
+
+    /// What may be found after a power cut that turns sectors under way into noise. A superblock that recovery writes again is one of them:
+    /// then the other one counts, which knows all that was promised, but perhaps no more.
+    pub(crate) fn expected_after_noise(&self, at: usize) -> Expected {
         let Expected { commits, least, .. } = self.expected(at, true);
         let mut expected = (*self.earlier).clone();
-        expected.least = expected.commits.len() + least;
+        if least > 0 {
+            expected.least = expected.commits.len() + least;
+        }
         expected.commits.extend(commits);
         expected
     }
@@ -115,7 +134,8 @@ impl History {
 
     /// What may be found when so many things have happened to the disk.
     pub(crate) fn expected(&self, at: usize, power: bool) -> Expected {
-        let mut expected = Expected { base: self.base.clone(), ..Expected::default() };
+        let earlier = Some(self.earlier.clone());
+        let mut expected = Expected { base: self.base.clone(), earlier, ..Expected::default() };
         for commit in &self.commits {
             if commit.sequenced > at || commit.dead.is_some_and(|dead| dead <= at) {
                 continue;

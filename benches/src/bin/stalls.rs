@@ -125,7 +125,11 @@ impl Line {
         longest.sort_unstable();
         let mut seconds = self.seconds.clone();
         seconds.sort_by(f64::total_cmp);
-        let when = seconds.get(seconds.len() / 2).map_or(when.to_owned(), |took| format!("{when}, {took:.1} s"));
+        // The first one may be much slower: file and memory grow.
+        let when = match (seconds.get(seconds.len() / 2), seconds.last()) {
+            (Some(middle), Some(slowest)) => format!("{when}, {middle:.1} s, slowest {slowest:.1} s"),
+            _ => when.to_owned(),
+        };
         let at = |quantile| ms(all.value_at_quantile(quantile));
         let middle = longest.get(longest.len() / 2).copied().unwrap_or(0);
         Ok([what.to_owned(), when, all.len().to_string(), at(0.5), at(0.99), at(0.999), ms(middle), ms(all.max())])

@@ -118,12 +118,17 @@ impl Class {
         Some(Taken { slot, idle: false, births, versions })
     }
 
+    /// Whether this class is large and has less than `bytes` of idle memory.
+    fn wants(&self, free: &FreeSlots, bytes: u64) -> bool {
+        let of = |slots: usize| slots as u64 * self.slot_bytes as u64;
+        of(free.next as usize) >= LARGE && of(free.idle.len()) < bytes
+    }
+
     /// A slot without memory, if this class is large and has less than `bytes` of idle memory.
     fn take_untouched(&self, bytes: u64) -> Option<u32> {
         let region = self.region.get()?;
         let mut free = self.free.lock();
-        let of = |slots: usize| slots as u64 * self.slot_bytes as u64;
-        if of(free.next as usize) < LARGE || of(free.idle.len()) >= bytes {
+        if !self.wants(&free, bytes) {
             return None;
         }
         if let Some(slot) = free.bare.pop() {
@@ -240,13 +245,19 @@ impl Pool {
         }
     }
 
+    /// Whether [`stock`](Self::stock) would find a class with less than half of these bytes.
+    pub(crate) fn wants_stock(&self, bytes: u64) -> bool {
+        let used = self.in_use.load(Ordering::Relaxed) + self.idle.load(Ordering::Relaxed);
+        used + bytes <= self.budget && self.classes.iter().any(|class| class.wants(&class.free.lock(), bytes / 2))
+    }
+
     /// Touches memory for frames to come, until each class that is large has `bytes` of it idle, within the budget: whoever allocates next finds it
-    /// there. No more than `most` at once: whoever allocates meanwhile may be as fast. The first touch of a huge page takes the system hundreds of microseconds, on some virtual machines milliseconds.
-    pub(crate) fn stock(&self, bytes: u64, most: u64) {
+    /// there. No more than `bytes` at once: whoever allocates meanwhile may be as fast. The first touch of a huge page takes the system hundreds of microseconds, on some virtual machines milliseconds.
+    pub(crate) fn stock(&self, bytes: u64) {
         for class in &self.classes {
             let size = class.slot_bytes as u64;
             let mut touched = 0;
-            while touched < most
+            while touched < bytes
                 && self.in_use.load(Ordering::Relaxed) + self.idle.load(Ordering::Relaxed) + size <= self.budget
             {
                 let Some(slot) = class.take_untouched(bytes) else { break };

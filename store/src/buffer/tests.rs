@@ -218,14 +218,15 @@ fn a_second_chance() {
 fn stock_is_idle_memory_within_the_budget() {
     for (budget, stocked) in [(64 << 20, true), (8 << 20, false)] {
         let pool = Pool::new(PoolOptions { smallest: 4096, largest: 1 << 16, budget, reserve: true });
-        pool.stock(1 << 20, 1 << 20);
+        pool.stock(1 << 20);
         assert_eq!(pool.usage().idle, 0, "no class is large");
+        assert!(!pool.wants_stock(1 << 20));
         // 8 MiB of one class.
         let frames: Vec<_> = (0..512).map(|_| pool.allocate(0, 16_000, 0).unwrap().finish()).collect();
-        pool.stock(1 << 20, 256 << 10);
-        assert_eq!(pool.usage().idle, if stocked { 256 << 10 } else { 0 });
-        pool.stock(1 << 20, 16 << 20);
-        pool.stock(1 << 20, 16 << 20);
+        assert_eq!(pool.wants_stock(1 << 20), stocked);
+        pool.stock(1 << 20);
+        assert!(!pool.wants_stock(1 << 20));
+        pool.stock(1 << 20);
         assert_eq!(pool.usage().idle, if stocked { 1 << 20 } else { 0 });
         assert_eq!(pool.usage().resident, 8 << 20);
         // What is allocated now comes from there, as good as new.

@@ -39,6 +39,10 @@ use crate::trace::span;
 use capture::Capture;
 use write::Writer;
 
+/// Memory for frames that is at hand while a checkpoint runs: leaves that commits replace stay as long as it does, and the first touch of new memory
+/// takes the system a while, which commits would have to wait for.
+pub(crate) const AT_HAND: u64 = 16 << 20;
+
 /// Everything that was written and what it replaces.
 struct Prepared<'a> {
     writer: Writer<'a>,
@@ -59,7 +63,7 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
-    base.pager.pool.stock(output::AT_HAND, output::AT_HAND);
+    base.pager.pool.stock(AT_HAND);
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;

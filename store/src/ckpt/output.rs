@@ -6,20 +6,13 @@ use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, page_checksum};
 use crate::space::Extent;
 
 /// Space is asked for, and written, this many bytes at a time.
-const RUN_BYTES: u64 = 512 << 10;
+const RUN_BYTES: u64 = 1 << 20;
 
 /// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds.
 const PACE: u64 = 2 << 20;
 
 /// The same for writes past the cache, which wait for the device by themselves.
 const PACE_PAST_CACHE: u64 = 16 << 20;
-
-/// Memory for frames that is at hand while a checkpoint runs: leaves that commits replace stay as long as it does, and the first touch of new memory
-/// takes the system a while, which commits would have to wait for.
-pub(super) const AT_HAND: u64 = 16 << 20;
-
-/// What is touched of it between two writes.
-const TOUCHED: u64 = 2 << 20;
 
 /// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
 pub(super) struct Output<'a> {
@@ -92,7 +85,6 @@ impl<'a> Output<'a> {
                 synced.map_err(|error| Error::io("syncing a part of a checkpoint", error))?;
                 self.unsynced = 0;
             }
-            self.base.pager.pool.stock(AT_HAND, TOUCHED);
             self.base.between_writes();
         }
         Ok(())

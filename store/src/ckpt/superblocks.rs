@@ -25,13 +25,19 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
         let error = Error::io("making a checkpoint durable", error);
         base.poison.set(&error);
         error
-    })
+    })?;
+    // A commit's sync that failed meanwhile may have been told of pages written here, which the system then forgot.
+    base.poison.check()
 }
 
 /// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
 /// a reader would find.
 pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
     if base.unsure_of_b.swap(false, Ordering::Relaxed) {
+        if base.opened.generation == 1 {
+            // A new file's slot B was written first.
+            write_one(base, &base.opened, SLOTS[0])?;
+        }
         write_one(base, &base.opened, SLOTS[1])?;
     }
     for slot in SLOTS {
@@ -63,7 +69,8 @@ fn write_one(base: &Base, superblock: &Superblock, slot: u64) -> Result<()> {
         let error = Error::io("writing a superblock", error);
         base.poison.set(&error);
         error
-    })
+    })?;
+    base.poison.check()
 }
 
 /// Records durably that this session's log records begin at `position` under `salt` (I35). Comes before the first of them is written.

@@ -276,6 +276,9 @@ impl Core {
             if let Some(core) = weak.upgrade() {
                 // A failure has poisoned the database and is reported to whoever commits next.
                 let _ = core.pipeline.flush_between(&core.base);
+                if core.base.pager.pool.wants_stock(ckpt::AT_HAND) {
+                    Evictor::stock(&core);
+                }
             }
         }));
         let core = Arc::clone(self);

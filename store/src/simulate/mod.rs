@@ -41,4 +41,7 @@ mod disk;
 )]
 pub mod raw;
 
+#[cfg(test)]
+mod tests;
+
 pub use disk::{Crash, Disk, Fault, On};

@@ -466,7 +466,9 @@ impl Pipeline {
             let error = Error::io("writing the log", error);
             base.poison.set(&error);
             error
-        })
+        })?;
+        // A checkpoint's sync that failed meanwhile may have been told of what was written here.
+        base.poison.check()
     }
 }
 

@@ -95,7 +95,15 @@ impl Device {
                 let kept: Vec<(Op, bool)> = kept;
                 kept.iter().for_each(|(op, _)| self.settle(op));
             }
-            Entry::Forgotten => self.pending.iter_mut().for_each(|(_, lost)| *lost = true),
+            Entry::Forgotten => {
+                // Bytes are forgotten; lengths are the file system's own, which keeps a journal of them.
+                let length = self.pending.iter().fold(self.durable.len(), |length, (op, _)| match op {
+                    Op::Write { offset, bytes } => length.max(offset + bytes.len()),
+                    Op::SetLen { length } => *length,
+                });
+                self.pending.iter_mut().for_each(|(_, lost)| *lost = true);
+                self.pending.push((Op::SetLen { length }, false));
+            }
         }
     }
 
@@ -220,7 +228,8 @@ mod tests {
         let mut all = vec![0; 10];
         all.extend([[1; 10], [2; 10], [1; 10]].concat());
         assert_eq!(device.crash(CrashPolicy::KeepAll, &mut Dice(1)).to_bytes(), all);
-        let durable = [vec![0; 20], vec![2; 10]].concat();
+        // The length is the file system's, and not forgotten.
+        let durable = [vec![0; 20], vec![2; 10], vec![0; 10]].concat();
         assert_eq!(device.crash(CrashPolicy::DropAll, &mut Dice(1)).to_bytes(), durable);
     }
 }

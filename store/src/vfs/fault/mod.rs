@@ -39,12 +39,6 @@ pub(crate) enum Failure {
     Misdirected,
 }
 
-impl Failure {
-    /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Io, Self::NoSpace, Self::Short, Self::LostSync, Self::LostWrite, Self::Misdirected];
-}
-
 /// Kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {

@@ -1,0 +1,114 @@
+//! Steps of logical clients, one after the other; and what they do within a checkpoint, at its syncs.
+
+use super::Live;
+use crate::plan::{Life, Step, What};
+use crate::report::{tell, violated};
+use crate::tables::Kind;
+use fastrand::Rng;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use tamarack::simulate::raw;
+
+impl<S: Kind> Live<S> {
+    /// Whether a commit can be made without a checkpoint, which cannot run within another one.
+    fn has_room(&self) -> bool {
+        let Some(db) = &self.db else { return false };
+        let stats = db.stats();
+        self.committed
+            && stats.resident <= stats.memory_budget
+            && stats.log_capacity.saturating_sub(stats.log_used) >= 16 << 10
+    }
+
+    fn step(&mut self, step: &Step) {
+        let mut random = Rng::with_seed(step.dice);
+        let client = step.client;
+        tell!("client {client}: {:?}", step.what);
+        match &step.what {
+            What::Begin { exclusive } => drop(self.begin(client, *exclusive)),
+            What::Write { count } => self.write(client, *count, &mut random),
+            What::Read => self.read(client, &mut random),
+            What::Sequence(durability) => drop(self.sequence(client, *durability)),
+            What::Finish => self.finish(client),
+            What::Commit(durability) => self.commit(client, *durability, &mut random),
+            What::Abort => {
+                if self.clients[client].open.take().is_some() {
+                    self.run.count(|counts| counts.aborts += 1);
+                }
+            }
+            What::Snapshot => self.snapshot(false),
+            What::LongRead => self.snapshot(true),
+            What::Look => self.look(&mut random),
+            What::Release => drop(self.held.pop()),
+            What::Flush => self.flush(),
+            What::Check => self.check(),
+            What::Kill => self.kill_and_reopen(),
+            What::Close => self.close(),
+            What::Full(room) => self.disk.limit(Some(self.disk.medium().len() as u64 + room)),
+            What::Room => self.disk.limit(None),
+            What::Checkpoint(_) => violated!("wrong: a checkpoint within a step"),
+        }
+    }
+
+    /// A step of a client while a checkpoint runs.
+    fn step_within(&mut self, step: &Step) {
+        let mut random = Rng::with_seed(step.dice);
+        match &step.what {
+            What::Commit(durability) if self.has_room() => {
+                // What others have open may be exclusive, and what they have sequenced is led by this commit.
+                let number = step.client;
+                tell!("  meanwhile client {number}: {:?}", step.what);
+                if self.clients[number].open.is_none() {
+                    if !self.begin(number, false) {
+                        return;
+                    }
+                    self.write(number, random.usize(1..6), &mut random);
+                }
+                if self.has_room() && self.sequence(number, *durability) {
+                    self.run.count(|counts| counts.within += 1);
+                    self.finish(number);
+                }
+            }
+            What::Write { .. } | What::Read | What::Snapshot | What::Look => self.step(step),
+            _ => {}
+        }
+    }
+}
+
+/// Takes all steps of a life, and ends its process.
+pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
+    let shared = Rc::new(RefCell::new(live));
+    for step in &life.steps {
+        if let What::Checkpoint(within) = &step.what {
+            checkpoint(&shared, within);
+        } else {
+            shared.borrow_mut().step(step);
+        }
+    }
+    let Ok(live) = Rc::try_unwrap(shared) else { violated!("wrong: a checkpoint still runs") };
+    let mut live = live.into_inner();
+    live.kill();
+    live.run.note(live.disk.trace());
+    live.run.count(|counts| counts.faults(&live.disk.faults()));
+    live
+}
+
+fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
+    let (db, up_to) = {
+        let live = shared.borrow();
+        (live.db.clone(), live.history.finished())
+    };
+    let Some(db) = db else { return };
+    let inside = Rc::clone(shared);
+    let mut rest: VecDeque<Step> = within.iter().cloned().collect();
+    let result = raw::interleave(
+        move || {
+            for step in rest.drain(..rest.len().min(6)) {
+                inside.borrow_mut().step_within(&step);
+            }
+        },
+        || db.checkpoint(),
+    );
+    drop(db);
+    shared.borrow_mut().checkpointed(up_to, result);
+}
