@@ -86,12 +86,14 @@ pub(crate) struct Found {
     pub(crate) tree: Option<u32>,
     pub(crate) keys: Option<Keys>,
     pub(crate) block: Option<u64>,
+    /// Whether the device refused, so that nobody knows what lies there.
+    pub(crate) unread: bool,
     pub(crate) what: String,
 }
 
 impl Found {
     pub(crate) fn new(kind: FindingKind, what: impl Into<String>) -> Self {
-        Self { kind, tree: None, keys: None, block: None, what: what.into() }
+        Self { kind, tree: None, keys: None, block: None, unread: false, what: what.into() }
     }
 
     #[must_use]
@@ -103,6 +105,12 @@ impl Found {
     #[must_use]
     pub(crate) fn keys(mut self, keys: Keys) -> Self {
         self.keys = Some(keys);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn unread(mut self, unread: bool) -> Self {
+        self.unread = unread;
         self
     }
 

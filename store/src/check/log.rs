@@ -2,7 +2,7 @@
 
 use super::{Blocks, FindingKind, Findings, Found};
 use crate::blob::{BlobCtx, BlobRef, MAX_CHUNK, inspect};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{PageKind, Superblock};
 use crate::space::Extent;
 use crate::vfs::Storage;
@@ -29,31 +29,39 @@ pub(crate) fn read_log(storage: &dyn Storage, superblock: &Superblock, live: boo
     let mut suspect = None;
     for _ in 0..TRIES {
         let mut summary = LogSummary::default();
-        let Err((position, what)) = attempt(storage, superblock, &mut summary) else { return summary };
+        let Err(stop) = attempt(storage, superblock, &mut summary) else { return summary };
         // A record that was written after its place had been read is no damage: the proof that it was durable says that it can be read now.
-        if !live || position.is_none() || suspect == position {
-            summary.found.add(Found::new(FindingKind::Log, what));
+        if !live || stop.position.is_none() || suspect == stop.position {
+            summary.found.add(Found::new(FindingKind::Log, stop.what).unread(stop.device));
             return summary;
         }
-        suspect = position;
+        suspect = stop.position;
     }
     let mut summary = LogSummary::default();
     summary.found.add(Found::new(FindingKind::Log, "it could not be read to its end: it is written faster than read"));
     summary
 }
 
-/// The error says at which position the log is damaged, if it is that.
-fn attempt(
-    storage: &dyn Storage,
-    superblock: &Superblock,
-    summary: &mut LogSummary,
-) -> Result<(), (Option<u64>, String)> {
+/// Why reading the log ended.
+struct Stop {
+    /// Where it is damaged, if it is that.
+    position: Option<u64>,
+    /// Whether the device refused.
+    device: bool,
+    what: String,
+}
+
+fn stop(what: impl Into<String>) -> Stop {
+    Stop { position: None, device: false, what: what.into() }
+}
+
+fn attempt(storage: &dyn Storage, superblock: &Superblock, summary: &mut LogSummary) -> Result<(), Stop> {
     let segments = superblock.segments.iter().map(|segment| RingSegment {
         first: segment.first,
         offset: segment.address * u64::from(superblock.block_size),
         length: segment.length,
     });
-    let ring = Ring::new(segments.collect(), UNIT).map_err(|error| (None, error.to_string()))?;
+    let ring = Ring::new(segments.collect(), UNIT).map_err(|error| stop(error.to_string()))?;
     let start = LogStart {
         position: superblock.log_start,
         chain: superblock.chain,
@@ -74,10 +82,10 @@ fn attempt(
             let what = format!(
                 "the record at position {position} is damaged, and position {proof} shows that it had been durable"
             );
-            Err((Some(position), what))
+            Err(Stop { position: Some(position), ..stop(what) })
         }
-        Err(LogError::Io(error)) => Err((None, format!("it cannot be read: {error}"))),
-        Err(LogError::Visitor(error)) => Err((None, error.to_string())),
+        Err(LogError::Io(error)) => Err(Stop { device: true, ..stop(format!("the device cannot read it: {error}")) }),
+        Err(LogError::Visitor(error)) => Err(stop(error.to_string())),
     }
 }
 
@@ -159,7 +167,8 @@ fn blob_bytes(
             Ok(_) => {}
             Err(error) => {
                 let what = format!("{about}: {error}");
-                found.borrow_mut().add(Found::new(FindingKind::Log, what).at(entry.address));
+                let unread = error.kind() == ErrorKind::Io;
+                found.borrow_mut().add(Found::new(FindingKind::Log, what).at(entry.address).unread(unread));
             }
         },
     );

@@ -34,10 +34,32 @@ pub(crate) struct Stray {
     pub(crate) entry: ChildEntry,
 }
 
-fn sentence(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it lies beyond the end of the file".into(),
-        _ => format!("the device cannot read it: {error}"),
+/// Why a page was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) what: String,
+    /// Whether the device refused.
+    pub(crate) device: bool,
+}
+
+impl From<String> for Unreadable {
+    fn from(what: String) -> Self {
+        Self { what, device: false }
+    }
+}
+
+impl From<&str> for Unreadable {
+    fn from(what: &str) -> Self {
+        what.to_owned().into()
+    }
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it lies beyond the end of the file".into(),
+            _ => Self { what: format!("the device cannot read it: {error}"), device: true },
+        }
     }
 }
 
@@ -53,22 +75,22 @@ impl<'a> Pages<'a> {
     }
 
     /// Reads and verifies a page of tree `tree` at `level`. The error says what is wrong.
-    pub(crate) fn read(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<Page, String> {
+    pub(crate) fn read(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<Page, Unreadable> {
         let length = entry.length as usize;
         if !(PAGE_HEADER_LEN..=LONGEST).contains(&length) {
-            return Err(format!("its parent gives it {length} bytes, pages have {PAGE_HEADER_LEN} to {LONGEST}"));
+            return Err(format!("its parent gives it {length} bytes, pages have {PAGE_HEADER_LEN} to {LONGEST}").into());
         }
         let offset = entry.address.checked_mul(u64::from(self.block_size));
         let offset = offset.ok_or("its address lies beyond any file")?;
         let mut bytes = vec![0; length];
-        self.storage.read_at(&mut bytes, offset).map_err(|error| sentence(&error))?;
+        self.storage.read_at(&mut bytes, offset)?;
         let header = verify_page(entry, &self.file_id, &bytes).map_err(|fault| fault.to_string())?;
         if header.tree != tree {
-            return Err(format!("it belongs to tree {}", header.tree));
+            return Err(format!("it belongs to tree {}", header.tree).into());
         }
         match level {
-            Some(level) if level != header.level => Err(format!("level {} where {level} belongs", header.level)),
-            _ => Page::parse(header, bytes),
+            Some(level) if level != header.level => Err(format!("level {} where {level} belongs", header.level).into()),
+            _ => Ok(Page::parse(header, bytes)?),
         }
     }
 

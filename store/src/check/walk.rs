@@ -1,9 +1,10 @@
 //! Walks trees from their roots, and goes on behind what is damaged.
 
 use super::blocks::Taken;
+use super::pages::Unreadable;
 use super::{Blocks, FindingKind, Findings, Found, Keys, Page, Pages, Progress};
 use crate::blob::{BlobCtx, BlobRef, MAX_CHUNK, inspect};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, Superblock};
 use crate::space::Extent;
 use crate::tree::node::Value;
@@ -185,9 +186,9 @@ impl<'a> Walker<'a> {
         self.advance(extent.len * u64::from(self.pages.block_size));
         let page = match page {
             Ok(page) => page,
-            Err(what) => {
+            Err(Unreadable { what, device }) => {
                 self.blind = true;
-                self.found.add(about(FindingKind::Page)(what.clone()).keys(range()).at(block));
+                self.found.add(about(FindingKind::Page)(what.clone()).keys(range()).at(block).unread(device));
                 return visit.lost(tree, &spot.lower, spot.upper.as_deref(), &lost(what));
             }
         };
@@ -276,13 +277,13 @@ impl<'a> Walker<'a> {
             },
             &mut |entry, chunk| match chunk {
                 Ok(chunk) => bytes.extend_from_slice(chunk),
-                Err(error) => damage.push((entry.address, error.to_string())),
+                Err(error) => damage.push((entry.address, error.kind() == ErrorKind::Io, error.to_string())),
             },
         );
         self.advance(passed);
-        for (block, what) in damage {
+        for (block, device, what) in damage {
             self.blind = true;
-            self.found.add(about(what.clone()).at(block));
+            self.found.add(about(what.clone()).at(block).unread(device));
             first.get_or_insert((block, what));
         }
         if sound { Ok(bytes) } else { Err(first.unwrap_or((blob.place(), "its place is not its own".into()))) }

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::open::Shared;
 use crate::check::{Blocks, Findings, LogSummary, read_log, read_slots};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::format::Superblock;
 use crate::space::PinnedCheckpoint;
 use crate::vfs::Storage;
@@ -44,17 +44,22 @@ pub(crate) struct PinnedImage {
 }
 
 impl Engine {
-    /// Writes a checkpoint and pins it; then the superblocks and the log are read, while no other checkpoint can release them. Commits go on.
+    /// Writes a checkpoint, if that is possible, and pins the current one; then the superblocks and the log are read, while no other checkpoint can release them. Commits go on.
     pub(crate) fn pinned_image(&self) -> Result<PinnedImage> {
-        self.checkpoint()?;
+        let written = self.checkpoint();
         let shared = self.shared();
         let base = &shared.base;
         let superblock = base.superblock.lock();
+        match written {
+            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
+            // A full or failing device is no reason not to look: then it is the checkpoint before, and the log behind it.
+            _ => {}
+        }
         let pin = if self.read_only() { None } else { Some(Pin::of(shared, &superblock)?) };
         let storage = &*base.pager.storage;
         let log = read_log(storage, &superblock, !self.read_only());
         // What a crash left of the slots before this session stays until it switches them.
-        let switched = superblock.generation > base.opened.generation;
+        let switched = superblock.generation > base.opened.generation && base.poison.check().is_ok();
         let slots = if switched { read_slots(storage)?.found } else { Findings::default() };
         Ok(PinnedImage { shared: Arc::clone(shared), _pin: pin, superblock: superblock.clone(), log, slots })
     }
@@ -68,6 +73,10 @@ impl PinnedImage {
 
     /// A block of the checkpoint that the running database takes for free, or what it accounts for twice (I25, I29).
     pub(crate) fn contradiction(&self, blocks: &Blocks) -> Result<Option<String>> {
+        // After a failed switch nobody may be told that a block is free, or not.
+        if self.shared.base.poison.check().is_err() {
+            return Ok(None);
+        }
         let space = self.shared.base.space()?;
         if let Err(error) = space.disjoint() {
             return Ok(Some(format!("the running database accounts for a block twice: {error}")));

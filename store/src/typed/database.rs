@@ -468,7 +468,7 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`], with the first damage found. As [`check_with`](Self::check_with).
+    /// [`ErrorKind::Corrupt`], with the first damage found; [`ErrorKind::Io`] if the device refuses to read something. As [`check_with`](Self::check_with).
     pub fn check(&self) -> Result<()> {
         self.check_with(&mut |_| {})?.into_result()
     }
@@ -489,7 +489,8 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// As [`checkpoint`](Self::checkpoint). Damage is no error: it is in the report.
+    /// [`ErrorKind::Closed`]; [`ErrorKind::Io`] if the superblocks cannot be read. Damage is no error: it is in the report. Nor is a checkpoint that
+    /// cannot be written, as on a full disk: then the one before is checked, with the log behind it.
     pub fn check_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport> {
         let mut image = self.inner.engine.pinned_image()?;
         let (found, log) = (std::mem::take(&mut image.slots), std::mem::take(&mut image.log));

@@ -161,3 +161,18 @@ fn a_read_that_fails_is_not_told_as_damage() {
     }
     assert!(failed > 20, "{failed}");
 }
+
+/// A check looks at the checkpoint before where none can be written, and at the log behind it.
+#[test]
+fn a_check_needs_no_room() {
+    let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let engine = open(&file, EngineOptions { log_size: 1 << 20, ..small(Background::Inline, 1) });
+    // More than there is room for between the superblocks.
+    let txn = engine.begin().unwrap();
+    (0..2000_u32).for_each(|key| txn.put(TreeId(3), &key.to_be_bytes(), &[1; 80]).unwrap());
+    txn.commit(Durability::Synced).unwrap();
+    file.set_plan(FaultPlan { capacity: Some(0), ..FaultPlan::default() });
+    assert!(engine.checkpoint().is_err());
+    let image = engine.pinned_image().unwrap();
+    assert!(image.log.found.list.is_empty() && image.log.commits == 1, "{:?}", image.log);
+}

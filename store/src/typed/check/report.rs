@@ -2,7 +2,7 @@
 
 use super::schema::{Role, Schema};
 use crate::check::{FindingKind, Findings, Found, Keys};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::typed::catalog;
 use std::fmt;
 use tamarack_codec::render_key;
@@ -24,6 +24,7 @@ pub struct Finding {
     tree: Option<u32>,
     keys: Option<String>,
     block: Option<u64>,
+    unread: bool,
     what: String,
 }
 
@@ -270,13 +271,16 @@ impl CheckReport {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt).
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt); [`ErrorKind::Io`](crate::ErrorKind::Io) if the device refused to read something.
     pub fn into_result(self) -> Result<()> {
         let others = (self.findings.len() as u64).saturating_sub(1) + self.more;
-        match self.findings.first() {
+        // As long as the device refuses, nobody knows what is wrong beside that.
+        let unread = self.findings.iter().find(|finding| finding.unread);
+        let kind = if unread.is_some() { ErrorKind::Io } else { ErrorKind::Corrupt };
+        match unread.or(self.findings.first()) {
             None => Ok(()),
-            Some(first) if others == 0 => Err(Error::corrupt(first.to_string())),
-            Some(first) => Err(Error::corrupt(format!("{first}; and {others} more findings"))),
+            Some(one) if others == 0 => Err(Error::new(kind, one.to_string())),
+            Some(one) => Err(Error::new(kind, format!("{one}; and {others} more findings"))),
         }
     }
 }
@@ -368,8 +372,8 @@ pub(super) fn make(names: &Names<'_>, findings: Findings, tables: Vec<TableTotal
     let name = |found: Found| {
         let (table, index) = found.tree.map_or((None, None), |tree| names.of(tree));
         let keys = found.tree.zip(found.keys.as_ref()).map(|(tree, keys)| names.keys(tree, keys));
-        let Found { kind, tree, block, what, .. } = found;
-        Finding { kind, table, index, tree, keys, block, what }
+        let Found { kind, tree, block, unread, what, .. } = found;
+        Finding { kind, table, index, tree, keys, block, unread, what }
     };
     let more = findings.more;
     CheckReport { findings: findings.list.into_iter().map(name).collect(), more, tables, totals }

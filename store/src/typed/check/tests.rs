@@ -256,7 +256,10 @@ fn a_sound_file_gives_no_finding() {
 #[test]
 fn a_file_as_a_crash_leaves_it_gives_no_finding() {
     let storage = Arc::new(MemoryFile::default());
-    let db = Database::<Shop>::on(storage.clone(), options()).unwrap();
+    // Long enough that no checkpoint empties it meanwhile.
+    let mut long_log = options();
+    long_log.engine.log_size = 1 << 20;
+    let db = Database::<Shop>::on(storage.clone(), long_log).unwrap();
     fill(&db);
     // The log is nearly empty then, and no checkpoint due that would take the commit out of it.
     db.checkpoint().unwrap();
@@ -475,37 +478,30 @@ fn i29_every_block_is_accounted_for_once() {
 }
 
 #[test]
-fn i32_i36_flipped_bytes_never_go_unnoticed_and_never_panic() {
+fn i32_i36_no_flipped_byte_goes_unnoticed() {
     let world = World::new();
     let (bytes, superblock) = (world.bytes(), world.superblock());
-    let mut silent = |_| {};
-    // Which blocks hold something.
-    let file = world.file();
-    let mut walker = Walker::new(&file, &superblock, bytes.len() as u64, &mut silent).unwrap();
-    walker.free_map();
-    for entry in walker.directory() {
-        walker.tree(entry.tree, &entry.root, &mut schema::Raw::default()).unwrap();
+    // Every byte of every page of a tree; the front of other byte strings. What lies behind a page in its last block belongs to nobody.
+    let mut places: Vec<(u64, u64)> = Vec::new();
+    for entry in world.directory() {
+        places.extend(world.pages(entry.tree).iter().map(|(page, _)| (page.address * 512, u64::from(page.length))));
     }
-    let used: Vec<u64> = (0..superblock.tail).filter(|&block| walker.blocks.is_owned(block)).collect();
-    drop(walker);
+    let blobs =
+        [superblock.directory.unwrap().place(), superblock.free_map.unwrap().place(), world.value_block(world.tree(0))];
+    places.extend(blobs.iter().map(|block| (block * 512, 100)));
+    places.extend(SLOTS.iter().map(|&slot| (slot, 4096)));
     let image = MemoryFile::default();
     image.write_at(&bytes, 0).unwrap();
     let mut random = fastrand::Rng::with_seed(1);
-    let (mut noticed, mut padding) = (0, 0);
     for _ in 0..600 {
-        let at = used[random.usize(0..used.len())] * 512 + random.u64(0..512);
-        image.write_at(&[bytes[at as usize] ^ (1 << random.u32(0..8))], at).unwrap();
-        match check_storage(&image, &mut |_| {}) {
-            Ok(report) if report.is_sound() => {
-                // Behind the end of a page, in its last block, nothing is kept.
-                assert_eq!(bytes[at as usize], 0, "byte {at}");
-                padding += 1;
-            }
-            _ => noticed += 1,
-        }
-        image.write_at(&bytes[at as usize..=at as usize], at).unwrap();
+        let (start, len) = places[random.usize(0..places.len())];
+        let at = start + random.u64(0..len);
+        let good = bytes[at as usize];
+        image.write_at(&[good ^ (1 << random.u32(0..8))], at).unwrap();
+        let report = check_storage(&image, &mut |_| {}).unwrap();
+        assert!(!report.is_sound(), "byte {at}, in the page at {start}");
+        image.write_at(&[good], at).unwrap();
     }
-    assert!(noticed > 3 * padding, "{noticed} of {}", noticed + padding);
 }
 
 #[test]
