@@ -55,8 +55,12 @@
 //! # Layers
 //!
 //! From top to bottom; each imports only those below it: `typed` (records, queries, catalog), `engine` (the seam), `txn` (commit pipeline),
-//! `ckpt`, `recover`, `check`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
+//! `ckpt`, `recover`, `check`, `salvage`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+// Derived code names the crate by its name.
+#[cfg(test)]
+extern crate self as tamarack;
 
 mod typed;
 
@@ -65,6 +69,7 @@ mod engine;
 mod check;
 mod ckpt;
 mod recover;
+mod salvage;
 mod txn;
 
 mod tree;
@@ -101,10 +106,11 @@ pub use tamarack_codec::{
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{
-    CanWrite, Database, Each, Entry, ExtractIf, FindQuery, Has, Index, IntoQuery, Iter, IterKeys, IterValues,
-    KeyBounds, Keys, Kind, Lend, NonUnique, OccupiedEntry, Options, Primary, Query, RangeQuery, ReadOnly, ReadTxn,
-    ReadWrite, Record, RecordTable, Rest, Rows, Schema, Stats, Table, TableDef, Unique, VacantEntry, ValueArg,
-    ValueRef, WriteTxn,
+    CanWrite, CheckReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has, Index, IntoQuery,
+    Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry, Options, Primary,
+    Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows, SalvageReport,
+    SalvagedTable, Schema, Stats, Table, TableDef, TableTotals, Totals, Unique, VacantEntry, ValueArg, ValueRef,
+    WriteTxn, check_file, salvage_file,
 };
 
 /// What generated code names. Not for use by hand: it changes without notice.

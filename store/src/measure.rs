@@ -198,7 +198,7 @@ impl Image {
             let frame: Frame<'_> = base.pager.pool.frame(id, &guard)?;
             let body = Body::trusted(frame.body());
             if frame.level() == 0 {
-                return match body.value(body.find(key).ok()?) {
+                return match body.value(body.find_inside(key).ok()?) {
                     Value::Inline(bytes) => bytes.first_chunk().copied(),
                     Value::Overflow(_) => None,
                 };

@@ -20,6 +20,9 @@ struct Arguments {
     /// Edits of a batch.
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000")]
     batches: Vec<u64>,
+    /// Bytes of a leaf.
+    #[arg(long, default_value_t = 8192)]
+    page_size: u32,
     /// Edits of all batches of each kind together.
     #[arg(long, default_value_t = 2_000_000)]
     edits: u64,
@@ -76,7 +79,7 @@ fn main() -> Result<()> {
     for &batch in &arguments.batches {
         let rounds = (arguments.edits / batch.max(1) / ALL.len() as u64).max(8);
         for what in ["updates", "inserts"] {
-            let tree = Batches::new()?;
+            let tree = Batches::new(arguments.page_size)?;
             let loaded = |i: u64| mix(i) | 1;
             for first in (0..records).step_by(100_000) {
                 tree.apply(&tree.prepare((first..(first + 100_000).min(records)).map(loaded)), Applying::Several)?;

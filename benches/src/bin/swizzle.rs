@@ -10,11 +10,14 @@ use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Barrier;
-use tamarack::measure::{Image, Translation};
+use std::time::Instant;
+use tamarack::measure::{Applying, Batches, Image, Translation};
 
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// Measures gets by the way in which a child's frame is found, all in one process and one memory image.
+/// Measures gets by the way in which a child's frame is found, all in one process and one memory image. `swip/hash` compares that one step alone.
+/// `engine/baseline` compares the engine with one that has a page table at every step, shared latches and one writer: as many updates as gets
+/// (workload A of Cooper et al., "Benchmarking Cloud Serving Systems with YCSB" (2010)), on all cores.
 #[derive(Parser)]
 struct Arguments {
     /// Where the file is made (and removed again).
@@ -23,8 +26,8 @@ struct Arguments {
     /// Records of 8 and 100 bytes.
     #[arg(long, default_value_t = 10_000_000)]
     records: u64,
-    /// Bytes of a page; 16 KiB are the default of a database.
-    #[arg(long, value_delimiter = ',', default_value = "16384,4096")]
+    /// Bytes of a leaf; 8 KiB are the default of a database.
+    #[arg(long, value_delimiter = ',', default_value = "8192,4096")]
     page_size: Vec<u32>,
     /// Gets in a slice.
     #[arg(long, default_value_t = 50_000)]
@@ -140,9 +143,16 @@ struct Measured {
     /// By translation and slice.
     times: Vec<Vec<f64>>,
     chases: Vec<f64>,
+    threads: u64,
 }
 
 impl Measured {
+    /// Median nanoseconds of core time a get.
+    fn median(&self, of: Translation) -> f64 {
+        let times = ALL.iter().position(|(with, _)| *with == of).and_then(|at| self.times.get(at));
+        times.map_or(0.0, |times| quantile(&mut times.clone(), 0.5))
+    }
+
     /// How much faster one is than another: the median over the slices, of which each holds both.
     fn ratio(&self, fast: Translation, slow: Translation) -> f64 {
         let of = |wanted| ALL.iter().position(|(with, _)| *with == wanted).and_then(|at| self.times.get(at));
@@ -152,7 +162,7 @@ impl Measured {
 }
 
 fn measure(image: &Image, load: Load, arguments: &Arguments, chain: &[u64], bar: &ProgressBar) -> Result<Measured> {
-    let mut measured = Measured { times: vec![Vec::new(); ALL.len()], chases: Vec::new() };
+    let mut measured = Measured { times: vec![Vec::new(); ALL.len()], chases: Vec::new(), threads: load.threads };
     for number in 0..arguments.slices as u64 {
         // Another order each time; all ways ask for the same keys.
         let mut order: Vec<usize> = (0..ALL.len()).collect();
@@ -226,8 +236,39 @@ fn run(arguments: &Arguments, page_size: u32, chain: &[u64]) -> Result<()> {
     let coupled = |measured: &Measured| measured.ratio(Translation::Swip, Translation::SwipAndLock);
     println!("no latch/coupled locks {:.2} (one thread), {:.2} (two)", coupled(one), coupled(two));
     let baseline = |measured: &Measured| measured.ratio(Translation::Engine, Translation::Baseline);
-    println!("engine/baseline {:.2} (one thread), {:.2} (two, one on each core)", baseline(one), baseline(two));
+    println!("engine/baseline, gets: {:.2} (one thread), {:.2} (two, one on each core)", baseline(one), baseline(two));
+    drop(image);
+    let [ours, theirs] = updates(arguments.records, page_size)?;
+    println!("engine/baseline, updates: {:.2} (ours {ours:.0} ns, the baseline's {theirs:.0} ns)", theirs / ours);
+    // Both cores read, or both cores belong to the batch: an update's time is the machine's, a get's that of one of its cores.
+    let job = |get: Translation, update: f64| two.median(get) / two.threads as f64 + update;
+    let ratio = job(Translation::Baseline, theirs) / job(Translation::Engine, ours);
+    println!("engine/baseline {ratio:.2} (as many updates as gets, on all cores)");
     Ok(())
+}
+
+/// Nanoseconds an update, in batches of 10,000 that are applied to a tree in memory: by today's engine, and by the one writer of the baseline,
+/// which couples locks.
+fn updates(records: u64, page_size: u32) -> Result<[f64; 2]> {
+    const BATCH: u64 = 10_000;
+    const ROUNDS: u64 = 60;
+    let tree = Batches::new(page_size)?;
+    let key = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for first in (0..records).step_by(100_000) {
+        tree.apply(&tree.prepare((first..(first + 100_000).min(records)).map(key)), Applying::Several)?;
+    }
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        for turn in [round % 2, (round + 1) % 2] {
+            let first = (round * 2 + turn) * BATCH;
+            let batch = tree.prepare((first..first + BATCH).map(|i| key(mix(i) % records)));
+            let how = if turn == 0 { Applying::Several } else { Applying::OneCoupled };
+            let started = Instant::now();
+            tree.apply(&batch, how)?;
+            times[turn as usize].push(started.elapsed().as_secs_f64() * 1e9 / BATCH as f64);
+        }
+    }
+    Ok(times.map(|mut times| quantile(&mut times, 0.5)))
 }
 
 fn main() -> Result<()> {

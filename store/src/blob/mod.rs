@@ -24,6 +24,8 @@ use crate::vfs::Storage;
 
 /// Bytes of an encoded reference.
 pub(crate) const BLOB_REF_LEN: usize = 48;
+/// Chunks are at most this long in every file.
+pub(crate) const MAX_CHUNK: u32 = 512 << 10;
 /// Levels of index chunks are at most this many: enough for any length at any chunk size.
 const MAX_HEIGHT: u8 = 16;
 
@@ -71,6 +73,11 @@ impl BlobRef {
             return Err(bad());
         }
         Ok(Self { length, height: height as u8, top })
+    }
+
+    /// The block of its top chunk.
+    pub(crate) fn place(&self) -> u64 {
+        self.top.address
     }
 }
 
@@ -220,6 +227,62 @@ pub(crate) fn extents(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> R
     Ok(extents)
 }
 
+/// Reads every chunk, and goes on behind damaged ones. `found` is told of each chunk what it is, and the bytes of a data chunk or what is wrong;
+/// for index chunks the bytes are empty. Below a chunk for which `enter` is false nothing is read: so a caller that lets each block in once
+/// bounds the work by the file. False if anything was wrong.
+pub(crate) fn inspect(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    blob: &BlobRef,
+    enter: &mut dyn FnMut(&ChildEntry) -> bool,
+    found: &mut dyn FnMut(&ChildEntry, Result<&[u8]>),
+) -> bool {
+    let mut sound = true;
+    let mut left = Some(blob.length);
+    let mut todo = if blob.length == 0 { Vec::new() } else { vec![(blob.height, blob.top)] };
+    while let Some((level, entry)) = todo.pop() {
+        if !enter(&entry) {
+            sound = false;
+            continue;
+        }
+        let page = read_chunk(storage, ctx, level, &entry).and_then(|page| {
+            let children =
+                if level > 0 { index_entries(page.get(PAGE_HEADER_LEN..).unwrap_or_default())? } else { Vec::new() };
+            Ok((page, children))
+        });
+        match page {
+            Ok((page, children)) if level == 0 => {
+                let payload = page.get(PAGE_HEADER_LEN..).unwrap_or_default();
+                left = left.and_then(|left| left.checked_sub(payload.len() as u64));
+                debug_assert!(children.is_empty());
+                found(&entry, Ok(payload));
+            }
+            Ok((_, children)) => {
+                todo.extend(children.into_iter().rev().map(|child| (level - 1, child)));
+                found(&entry, Ok(&[]));
+            }
+            Err(error) => {
+                sound = false;
+                found(&entry, Err(error));
+            }
+        }
+    }
+    if sound && left != Some(0) {
+        sound = false;
+        found(&blob.top, Err(Error::corrupt("its chunks do not have the length of the value")));
+    }
+    sound
+}
+
+/// The children of an index chunk.
+fn index_entries(payload: &[u8]) -> Result<Vec<ChildEntry>> {
+    let (entries, rest) = payload.as_chunks::<CHILD_ENTRY_LEN>();
+    if entries.is_empty() || !rest.is_empty() {
+        return Err(Error::corrupt("a blob's index is damaged"));
+    }
+    entries.iter().map(|bytes| ChildEntry::decode(bytes).map_err(|fault| Error::corrupt(fault.to_string()))).collect()
+}
+
 enum Visit<'a> {
     /// Any chunk, before it is read.
     Entry(ChildEntry),
@@ -261,14 +324,7 @@ fn descend(
             visit(Visit::Data(payload))?;
             continue;
         }
-        let (entries, rest) = payload.as_chunks::<CHILD_ENTRY_LEN>();
-        if entries.is_empty() || !rest.is_empty() {
-            return Err(Error::corrupt("a blob's index is damaged"));
-        }
-        for bytes in entries.iter().rev() {
-            let entry = ChildEntry::decode(bytes).map_err(|fault| Error::corrupt(fault.to_string()))?;
-            todo.push((level - 1, entry));
-        }
+        todo.extend(index_entries(payload)?.into_iter().rev().map(|entry| (level - 1, entry)));
     }
     Ok(())
 }

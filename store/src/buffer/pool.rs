@@ -74,6 +74,9 @@ struct Class {
     free: Mutex<FreeSlots>,
 }
 
+/// A class of at least these many bytes is stocked.
+const LARGE: u64 = 4 << 20;
+
 #[derive(Default)]
 struct FreeSlots {
     /// With memory behind them.
@@ -113,6 +116,43 @@ impl Class {
         }
         free.next = slot + 1;
         Some(Taken { slot, idle: false, births, versions })
+    }
+
+    /// Whether this class is large and has less than `bytes` of idle memory.
+    fn wants(&self, free: &FreeSlots, bytes: u64) -> bool {
+        let of = |slots: usize| slots as u64 * self.slot_bytes as u64;
+        of(free.next as usize) >= LARGE && of(free.idle.len()) < bytes
+    }
+
+    /// A slot without memory, if this class is large and has less than `bytes` of idle memory.
+    fn take_untouched(&self, bytes: u64) -> Option<u32> {
+        let region = self.region.get()?;
+        let mut free = self.free.lock();
+        if !self.wants(&free, bytes) {
+            return None;
+        }
+        if let Some(slot) = free.bare.pop() {
+            return Some(slot);
+        }
+        let slot = free.next;
+        if slot >= FrameId::MAX_SLOTS || !region.ensure(slot) {
+            return None;
+        }
+        free.next = slot + 1;
+        Some(slot)
+    }
+
+    /// Makes the system back a slot that is nobody's with memory.
+    fn touch(&self, slot: u32) {
+        const SYSTEM_PAGE: usize = 4096;
+        let Some(base) = self.base(slot) else { return };
+        // SAFETY: mapped and initialised; only the header's atomics are touched.
+        unsafe { Frame::new(base, FrameId::new(0, slot, 0)) }.header().birth.fetch_add(0, Ordering::Relaxed);
+        for at in (SYSTEM_PAGE..self.slot_bytes).step_by(SYSTEM_PAGE) {
+            // SAFETY: within the slot, which is on no list and linked nowhere, so that nobody else touches what follows its header. Its contents
+            // mean nothing.
+            unsafe { base.add(at).write_volatile(0) };
+        }
     }
 
     #[inline]
@@ -202,6 +242,30 @@ impl Pool {
             header.latch.renew(taken.versions);
             let frame = Frame::new(base, FrameId::new(class, taken.slot, birth));
             Ok(Building::new(self, frame, level, body_len, children))
+        }
+    }
+
+    /// Whether [`stock`](Self::stock) would find a class with less than half of these bytes.
+    pub(crate) fn wants_stock(&self, bytes: u64) -> bool {
+        let used = self.in_use.load(Ordering::Relaxed) + self.idle.load(Ordering::Relaxed);
+        used + bytes <= self.budget && self.classes.iter().any(|class| class.wants(&class.free.lock(), bytes / 2))
+    }
+
+    /// Touches memory for frames to come, until each class that is large has `bytes` of it idle, within the budget: whoever allocates next finds it
+    /// there. No more than `bytes` at once: whoever allocates meanwhile may be as fast. The first touch of a huge page takes the system hundreds of microseconds, on some virtual machines milliseconds.
+    pub(crate) fn stock(&self, bytes: u64) {
+        for class in &self.classes {
+            let size = class.slot_bytes as u64;
+            let mut touched = 0;
+            while touched < bytes
+                && self.in_use.load(Ordering::Relaxed) + self.idle.load(Ordering::Relaxed) + size <= self.budget
+            {
+                let Some(slot) = class.take_untouched(bytes) else { break };
+                class.touch(slot);
+                touched += size;
+                self.idle.fetch_add(size, Ordering::Relaxed);
+                class.free.lock().idle.push(slot);
+            }
         }
     }
 

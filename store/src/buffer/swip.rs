@@ -44,7 +44,7 @@ impl FrameId {
         ((self.0 >> 4) & 0xf) as usize
     }
 
-    pub(super) fn slot(self) -> u32 {
+    pub(crate) fn slot(self) -> u32 {
         ((self.0 >> 8) as u32) & (Self::MAX_SLOTS - 1)
     }
 

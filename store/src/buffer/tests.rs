@@ -213,3 +213,30 @@ fn a_second_chance() {
     assert!(!child.evict(id), "I8: a frozen swip stays");
     pool.retire(vec![id], &pin());
 }
+
+#[test]
+fn stock_is_idle_memory_within_the_budget() {
+    for (budget, stocked) in [(64 << 20, true), (8 << 20, false)] {
+        let pool = Pool::new(PoolOptions { smallest: 4096, largest: 1 << 16, budget, reserve: true });
+        pool.stock(1 << 20);
+        assert_eq!(pool.usage().idle, 0, "no class is large");
+        assert!(!pool.wants_stock(1 << 20));
+        // 8 MiB of one class.
+        let frames: Vec<_> = (0..512).map(|_| pool.allocate(0, 16_000, 0).unwrap().finish()).collect();
+        assert_eq!(pool.wants_stock(1 << 20), stocked);
+        pool.stock(1 << 20);
+        assert!(!pool.wants_stock(1 << 20));
+        pool.stock(1 << 20);
+        assert_eq!(pool.usage().idle, if stocked { 1 << 20 } else { 0 });
+        assert_eq!(pool.usage().resident, 8 << 20);
+        // What is allocated now comes from there, as good as new.
+        let mut building = pool.allocate(1, 8_000, 100).unwrap();
+        building.body_mut().fill(7);
+        let id = building.finish();
+        assert!(!frames.contains(&id));
+        assert_eq!(pool.usage().idle, if stocked { (1 << 20) - (16 << 10) } else { 0 });
+        let guard = pin();
+        let frame = pool.frame(id, &guard).unwrap();
+        assert!(frame.body().iter().all(|&byte| byte == 7) && frame.child(99).is_some());
+    }
+}

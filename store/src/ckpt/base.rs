@@ -40,8 +40,10 @@ pub(crate) struct Base {
     pub(crate) appliers: AtomicUsize,
     /// The newest commit that a checkpoint holds.
     pub(crate) checkpointed: AtomicU64,
+    /// What is done between two writes of a checkpoint.
+    between: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// The superblock that the file was opened with: its free map is read when space is first needed.
-    pub(super) opened: Superblock,
+    pub(crate) opened: Superblock,
     space: Mutex<Option<Space>>,
 }
 
@@ -117,6 +119,7 @@ impl Base {
             generation: AtomicU64::new(superblock.generation),
             pager,
             apply: Mutex::new(ApplyState::new(applied)),
+            between: OnceLock::new(),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
             unsure_of_b: AtomicBool::new(false),
@@ -127,6 +130,18 @@ impl Base {
             appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
+        }
+    }
+
+    /// Has something done between two writes of each checkpoint. It must not wait for the superblock.
+    pub(crate) fn between_writes_do(&self, work: Box<dyn Fn() + Send + Sync>) {
+        // Set once, when the database opens.
+        let _ = self.between.set(work);
+    }
+
+    pub(super) fn between_writes(&self) {
+        if let Some(work) = self.between.get() {
+            work();
         }
     }
 
@@ -142,7 +157,7 @@ impl Base {
     /// How blobs of a kind are written.
     pub(crate) fn blob_ctx(&self, kind: PageKind, generation: u64) -> BlobCtx {
         let Pager { file_id, block_size, .. } = self.pager;
-        BlobCtx { file_id, block_size, kind, generation, max_chunk: MAX_CHUNK }
+        BlobCtx { file_id, block_size, kind, generation, max_chunk: crate::blob::MAX_CHUNK }
     }
 
     /// The bytes of a stored reference to an overflow value, read and verified.
@@ -153,9 +168,6 @@ impl Base {
             .map_err(|error| error.context(format_args!("tree {tree}: reading an overflow value")))
     }
 }
-
-/// Chunks of overflow values and other blobs are at most this long.
-const MAX_CHUNK: u32 = 512 << 10;
 
 /// The first failure of a log or superblock write or sync ends all writing (I30): after it nobody knows what the device holds.
 #[derive(Default)]

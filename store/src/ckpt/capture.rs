@@ -103,10 +103,10 @@ fn capture_node<'a>(base: &'a Base, child: Child<'_>, level: Option<u8>, guard: 
         None => CapturedNode::Clean(old),
         Some(frame) if frame.level() == 0 => CapturedNode::Leaf { id: frame.id(), old },
         Some(frame) => {
-            let children = (0..frame.children())
-                .filter_map(|i| frame.child(i))
-                .map(|child| capture_node(base, child, frame.level().checked_sub(1), guard))
-                .collect();
+            let mut children = Vec::with_capacity(frame.children());
+            for child in (0..frame.children()).filter_map(|i| frame.child(i)) {
+                children.push(capture_node(base, child, frame.level().checked_sub(1), guard));
+            }
             CapturedNode::Inner { frame: PinnedFrame::new(&base.pager.pool, frame), old, children }
         }
     }

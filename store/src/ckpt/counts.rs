@@ -23,7 +23,7 @@ pub(crate) struct Counts {
     pub(crate) checkpoints: AtomicU64,
     /// Transactions that were run again after a conflict.
     pub(crate) retries: AtomicU64,
-    /// Commits that waited for memory.
+    /// Commits that waited for memory, or for room in the log.
     pub(crate) stalls: AtomicU64,
 }
 

@@ -20,11 +20,13 @@ mod superblocks;
 mod tidy;
 mod write;
 
-pub(crate) use base::{ApplyState, Base, LogPosition, accounting, no_space};
+pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_space};
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
-pub(crate) use reclaim::{blob_parts, extent_of, tree_extents};
+pub(crate) use reclaim::blob_parts;
+#[cfg(test)]
+pub(crate) use reclaim::{extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, settle_slots, write_both};
 pub(crate) use tidy::tidy;
 
@@ -36,6 +38,10 @@ use crate::sync::atomic::Ordering;
 use crate::trace::span;
 use capture::Capture;
 use write::Writer;
+
+/// Memory for frames that is at hand while a checkpoint runs: leaves that commits replace stay as long as it does, and the first touch of new memory
+/// takes the system a while, which commits would have to wait for.
+pub(crate) const AT_HAND: u64 = 16 << 20;
 
 /// Everything that was written and what it replaces.
 struct Prepared<'a> {
@@ -57,6 +63,7 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
+    base.pager.pool.stock(AT_HAND);
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;

@@ -11,6 +11,9 @@ const RUN_BYTES: u64 = 1 << 20;
 /// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds.
 const PACE: u64 = 2 << 20;
 
+/// The same for writes past the cache, which wait for the device by themselves.
+const PACE_PAST_CACHE: u64 = 16 << 20;
+
 /// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
 pub(super) struct Output<'a> {
     base: &'a Base,
@@ -71,16 +74,18 @@ impl<'a> Output<'a> {
     fn flush(&mut self) -> Result<()> {
         if !self.pending.is_empty() {
             let block = u64::from(self.base.pager.block_size);
-            let written = self.base.pager.storage.write_at(&self.pending, self.start * block);
-            written.map_err(|error| Error::io("writing a checkpoint", error))?;
+            let written = self.base.pager.storage.write_past_cache(&self.pending, self.start * block);
+            let past_cache = written.map_err(|error| Error::io("writing a checkpoint", error))?;
+            let pace = if past_cache { PACE_PAST_CACHE } else { PACE };
             self.bytes += self.pending.len() as u64;
             self.unsynced += self.pending.len() as u64;
             self.pending.clear();
-            if self.unsynced >= PACE {
+            if self.unsynced >= pace {
                 let synced = self.base.pager.storage.sync();
                 synced.map_err(|error| Error::io("syncing a part of a checkpoint", error))?;
                 self.unsynced = 0;
             }
+            self.base.between_writes();
         }
         Ok(())
     }

@@ -17,7 +17,9 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
     let watermark = snapshots.first().map_or(published, |&oldest| oldest.min(published));
     {
         let guard = pin();
-        state.versions.release_some(&base.pager.pool, &guard, watermark, &mut state.limbo);
+        let pool = &base.pager.pool;
+        let many = pool.usage().old > pool.budget() / 8;
+        state.versions.release_some(pool, &guard, watermark, many, &mut state.limbo);
     }
     let watermark = bound_versions(base, state, watermark);
     purge(base, state, watermark)?;
@@ -36,14 +38,12 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
 fn bound_versions(base: &Base, state: &mut ApplyState, watermark: u64) -> u64 {
     let pool = &base.pager.pool;
     let mut watermark = watermark;
-    if pool.usage().old > pool.budget() / 8 {
-        let guard = pin();
-        state.versions.release(pool, &guard, watermark, &mut state.limbo);
-    }
-    while pool.usage().old > pool.budget() / 4 && base.registry.cancel_oldest() {
+    // What a checkpoint held back, and nobody holds back now, goes batch by batch, faster than it comes.
+    while pool.usage().old > pool.budget() / 4 && !state.versions.releasable(watermark) && base.registry.cancel_oldest()
+    {
         watermark = base.registry.watermark();
         let guard = pin();
-        state.versions.release(pool, &guard, watermark, &mut state.limbo);
+        state.versions.release_some(pool, &guard, watermark, true, &mut state.limbo);
     }
     watermark
 }

@@ -1,4 +1,5 @@
-//! The thread that makes room in memory. It starts when memory first runs short, so that small databases do without it.
+//! The thread that makes room in memory, and has some at hand while a checkpoint runs. It starts when memory first runs short, or with the first large
+//! checkpoint, so that small databases do without it.
 
 use super::open::Core;
 use crate::ckpt;
@@ -20,6 +21,8 @@ pub(super) struct Evictor {
 #[derive(Default)]
 struct State {
     asked: bool,
+    /// Whether memory for frames is to be touched.
+    stock: bool,
     stop: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -29,6 +32,11 @@ impl Evictor {
     pub(super) fn watch(core: &Arc<Core>) {
         let weak = Arc::downgrade(core);
         core.base.pager.clock.on_pressure(Box::new(move || call(&weak)));
+    }
+
+    /// Has memory for new frames touched, in the background.
+    pub(super) fn stock(core: &Arc<Core>) {
+        wake(core, |state| state.stock = true);
     }
 
     /// Ends the thread.
@@ -46,15 +54,20 @@ impl Evictor {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "one of the two threads of a database")]
 fn call(core: &Weak<Core>) {
-    let Some(core) = core.upgrade() else { return };
+    if let Some(core) = core.upgrade() {
+        wake(&core, |state| state.asked = true);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "one of the two threads of a database")]
+fn wake(core: &Arc<Core>, ask: impl FnOnce(&mut State)) {
     let evictor = &core.evictor;
     let mut state = evictor.state.lock();
-    state.asked = true;
+    ask(&mut state);
     evictor.work.notify_one();
     if state.thread.is_none() && !state.stop {
-        let core = Arc::clone(&core);
+        let core = Arc::clone(core);
         // Without the thread readers and writers make room themselves.
         state.thread = crate::sync::thread::Builder::new().name("tamarack-evict".into()).spawn(move || run(&core)).ok();
     }
@@ -64,6 +77,12 @@ fn run(core: &Core) {
     let evictor = &core.evictor;
     let mut state = evictor.state.lock();
     while !state.stop {
+        if std::mem::take(&mut state.stock) {
+            drop(state);
+            core.base.pager.pool.stock(ckpt::AT_HAND);
+            state = evictor.state.lock();
+            continue;
+        }
         if !state.asked {
             evictor.work.wait(&mut state);
             continue;

@@ -210,6 +210,11 @@ impl Engine {
         self.shared.options.read_only
     }
 
+    /// What handles share.
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// What lies below, for checks and statistics.
     pub(crate) fn base(&self) -> &Base {
         &self.shared.core.base
@@ -266,6 +271,16 @@ impl Core {
             return Ok(None);
         }
         Evictor::watch(self);
+        let weak = Arc::downgrade(self);
+        self.base.between_writes_do(Box::new(move || {
+            if let Some(core) = weak.upgrade() {
+                // A failure has poisoned the database and is reported to whoever commits next.
+                let _ = core.pipeline.flush_between(&core.base);
+                if core.base.pager.pool.wants_stock(ckpt::AT_HAND) {
+                    Evictor::stock(&core);
+                }
+            }
+        }));
         let core = Arc::clone(self);
         let thread = crate::sync::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
         thread.map(Some).map_err(|error| Error::io("starting the background thread", error))

@@ -58,7 +58,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             block_size: 4096,
-            page_size: 16 << 10,
+            page_size: 8 << 10,
             log_size: 16 << 20,
             write_buffer: 256 << 20,
             memory: None,

@@ -1,9 +1,12 @@
 //! Checkpoints that are read for hours: their pages stay in the file (I25), and no memory is held back for them.
 
+use super::Engine;
 use super::open::Shared;
+use crate::check::{Blocks, Findings, LogSummary, read_log, read_slots};
 use crate::error::Result;
 use crate::format::Superblock;
 use crate::space::PinnedCheckpoint;
+use crate::vfs::Storage;
 use std::sync::Arc;
 
 /// Keeps the pages of a checkpoint for as long as it lives.
@@ -17,9 +20,60 @@ impl Pin {
     pub(super) fn new(shared: &Arc<Shared>) -> Result<(Self, Superblock)> {
         // Held through every switch: the checkpoint is the current one until it is pinned.
         let superblock = shared.base.superblock.lock();
+        Ok((Self::of(shared, &superblock)?, superblock.clone()))
+    }
+
+    /// Pins the checkpoint of the superblock, which the caller has locked.
+    fn of(shared: &Arc<Shared>, superblock: &Superblock) -> Result<Self> {
         let checkpoint = PinnedCheckpoint { generation: superblock.generation, timestamp: superblock.commit_timestamp };
         shared.base.space()?.pin(checkpoint);
-        Ok((Self { shared: Arc::clone(shared), checkpoint }, superblock.clone()))
+        Ok(Self { shared: Arc::clone(shared), checkpoint })
+    }
+}
+
+/// What a check of a running database reads: a checkpoint that stays in the file until this is dropped.
+pub(crate) struct PinnedImage {
+    shared: Arc<Shared>,
+    /// Nobody writes to a file that was opened for reading.
+    _pin: Option<Pin>,
+    pub(crate) superblock: Superblock,
+    /// The log as it was when the checkpoint was pinned.
+    pub(crate) log: LogSummary,
+    /// What is wrong with the superblocks in the file.
+    pub(crate) slots: Findings,
+}
+
+impl Engine {
+    /// Writes a checkpoint and pins it; then the superblocks and the log are read, while no other checkpoint can release them. Commits go on.
+    pub(crate) fn pinned_image(&self) -> Result<PinnedImage> {
+        self.checkpoint()?;
+        let shared = self.shared();
+        let base = &shared.base;
+        let superblock = base.superblock.lock();
+        let pin = if self.read_only() { None } else { Some(Pin::of(shared, &superblock)?) };
+        let storage = &*base.pager.storage;
+        let log = read_log(storage, &superblock, !self.read_only());
+        // What a crash left of the slots before this session stays until it switches them.
+        let switched = superblock.generation > base.opened.generation;
+        let slots = if switched { read_slots(storage)?.found } else { Findings::default() };
+        Ok(PinnedImage { shared: Arc::clone(shared), _pin: pin, superblock: superblock.clone(), log, slots })
+    }
+}
+
+impl PinnedImage {
+    /// Where its pages lie.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.shared.base.pager.storage
+    }
+
+    /// A block of the checkpoint that the running database takes for free, or what it accounts for twice (I25, I29).
+    pub(crate) fn contradiction(&self, blocks: &Blocks) -> Result<Option<String>> {
+        let space = self.shared.base.space()?;
+        if let Err(error) = space.disjoint() {
+            return Ok(Some(format!("the running database accounts for a block twice: {error}")));
+        }
+        let free = space.free_among(&|block| blocks.is_owned(block));
+        Ok(free.map(|block| format!("the running database takes block {block} for free, which a page occupies")))
     }
 }
 

@@ -388,6 +388,7 @@ impl WriteTxn {
                 }
                 None => {
                     patience -= 1;
+                    crate::ckpt::Counts::add(&core.base.counts.stalls, 1);
                     core.make_room()?;
                 }
             }

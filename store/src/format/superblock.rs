@@ -195,6 +195,18 @@ impl Superblock {
         Ok(superblock)
     }
 
+    /// What a damaged superblock most likely says: its fields, if they are possible, whatever its checksum. For salvage alone.
+    pub(crate) fn guess(bytes: &[u8; SUPERBLOCK_LEN]) -> Option<Self> {
+        let mut sealed = *bytes;
+        let mut out = Writer(&mut sealed);
+        out.put(0, &MAGIC);
+        out.put(16, &VERSION.to_le_bytes());
+        let (body, _) = sealed.split_at(CHECKSUM_AT);
+        let checksum = xxh3_128(body).to_le_bytes();
+        Writer(&mut sealed).put(CHECKSUM_AT, &checksum);
+        Self::decode(&sealed).ok()
+    }
+
     /// Numbers that later code relies on (I36).
     fn check(&self) -> Result<(), &'static str> {
         let block = u64::from(self.block_size);

@@ -35,9 +35,9 @@ pub struct Batches {
 pub struct Prepared(WriteSet);
 
 impl Batches {
-    /// A tree without records.
-    pub fn new() -> Result<Self> {
-        let options = EngineOptions { memory: Some(8 << 30), ..EngineOptions::default() };
+    /// A tree without records, in pages of this size.
+    pub fn new(page_size: u32) -> Result<Self> {
+        let options = EngineOptions { memory: Some(8 << 30), page_size, ..EngineOptions::default() };
         let engine = Engine::open(Arc::new(MemoryFile::default()), options)?;
         let cores = engine.base().appliers.load(Ordering::Relaxed);
         engine.base().pager.locks.get_or_init(Locks::new);

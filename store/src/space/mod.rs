@@ -226,7 +226,25 @@ impl Space {
         self.allocator.shrink()
     }
 
+    /// Checks that no block is free, tentative or waiting twice.
+    pub(crate) fn disjoint(&self) -> Result<(), SpaceError> {
+        let tentative = self.tentative.iter().map(|(&start, tentative)| Extent { start, len: tentative.len });
+        let mut all: Vec<Extent> = self.allocator.iter().chain(tentative).chain(self.waiting()).collect();
+        all.sort_unstable();
+        let overlap = all.windows(2).find(|pair| matches!(pair, [a, b] if a.end() > b.start));
+        match overlap {
+            Some([_, later, ..]) => Err(SpaceError::Overlap { block: later.start }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A block that may be handed out although it is one of these.
+    pub(crate) fn free_among(&self, these: &dyn Fn(u64) -> bool) -> Option<u64> {
+        self.allocator.iter().flat_map(|extent| extent.start..extent.end()).find(|&block| these(block))
+    }
+
     /// Checks that `live` and what this structure knows make up the whole file, each block once (I29). `reserved` blocks at the front belong to nobody.
+    #[cfg(test)]
     pub(crate) fn audit(&self, live: impl IntoIterator<Item = Extent>) -> Result<(), SpaceError> {
         let uncommitted = self.tentative.iter().filter(|(_, tentative)| tentative.commit.is_none());
         let uncommitted = uncommitted.map(|(&start, tentative)| Extent { start, len: tentative.len });

@@ -374,7 +374,7 @@ impl<'a> Applier<'a> {
             pages.push(NewPage { id: building.finish(), lower: plan.lower(i).to_vec() });
         }
         if let ([planned], [page]) = (plan.pages(), pages.as_slice())
-            && planned.size < self.pager.sizes.target / 4
+            && planned.size < self.pager.sizes.leaf / 4
         {
             Underfull::note(&mut self.left.underfull, 0, &page.lower);
         }

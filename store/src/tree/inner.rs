@@ -155,5 +155,5 @@ fn plan<'a>(
 
 /// A child costs 40 bytes beside its separator in memory and 32 on disk: this keeps full nodes near two leaves' size.
 pub(super) fn max_children(sizes: &Sizes) -> usize {
-    (sizes.target / 32).max(4)
+    (sizes.inner / 32).max(4)
 }

@@ -37,6 +37,12 @@ pub(crate) struct Pager {
     pub(crate) locks: std::sync::OnceLock<super::coupling::Locks>,
 }
 
+/// Inner nodes are at least this large, whatever the leaves are: fewer levels, and less to hold in caches above the leaves.
+const INNER_PAGE: usize = 16 << 10;
+
+/// Below this pages are those of tests, which want many levels.
+const SMALL_PAGE: usize = 4 << 10;
+
 /// How a file's frames are kept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
@@ -53,7 +59,8 @@ impl Pager {
     pub(crate) fn new(storage: Arc<dyn Storage>, superblock: &Superblock, memory: Memory) -> Self {
         let page = superblock.page_size as usize;
         // A full page of any size fills a frame together with the frame's header.
-        let sizes = Sizes { target: page - FRAME_HEADER };
+        let inner = if page < SMALL_PAGE { page } else { page.max(INNER_PAGE) };
+        let sizes = Sizes { leaf: page - FRAME_HEADER, inner: inner - FRAME_HEADER };
         let Memory { largest, budget, reserve } = memory;
         let smallest = page.next_power_of_two().min(4096);
         Self {
@@ -73,7 +80,7 @@ impl Pager {
 
     /// Whether a value of this length goes to extents of its own.
     pub(crate) fn is_large(&self, length: usize) -> bool {
-        length > (self.sizes.target + FRAME_HEADER) / 4
+        length > (self.sizes.inner + FRAME_HEADER) / 4
     }
 
     /// Reads and verifies one page of tree `tree` at `level`.

@@ -21,7 +21,7 @@ impl Tree {
         let found = self.with_leaf(pager, Target::At(key), Access::Get, |leaf, guard| {
             let Some(leaf) = version_at(pager, leaf, seen, guard)? else { return Ok(None) };
             let body = Body::trusted(leaf.body());
-            Ok(body.find(key).ok().map(|i| with(body.value(i), leaf)))
+            Ok(body.find_inside(key).ok().map(|i| with(body.value(i), leaf)))
         })?;
         match found {
             Some(found) => found,

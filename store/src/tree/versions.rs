@@ -14,13 +14,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// Versions that are let go with each batch beyond those that came with it.
 const SOME: usize = 256;
+/// The same where they fill much memory.
+const MANY: usize = 1024;
 
 /// The superseded leaves of one database. Owned by the applier.
 #[derive(Default)]
 pub(crate) struct Versions {
     /// In order of the second timestamp.
     queue: VecDeque<(u64, FrameId)>,
-    old: HashMap<FrameId, Old, BuildHasherDefault<IdHasher>>,
+    old: OldLeaves,
     /// Superseded since the last release.
     fresh: usize,
 }
@@ -60,7 +62,7 @@ impl Versions {
             // I6: nobody but this owner of the versions retires a superseded leaf.
             let old = pool.frame(old, &guard).ok_or_else(|| inconsistent("a superseded leaf was reused"))?;
             if old.timestamp() == timestamp {
-                if let Some(version) = old.prev().and_then(|prev| self.old.get_mut(&prev)) {
+                if let Some(version) = old.prev().and_then(|prev| self.old.get_mut(prev)) {
                     version.linked_from.retain(|&id| id != old.id());
                     version.linked_from.extend(new);
                 }
@@ -80,7 +82,7 @@ impl Versions {
     /// Unlinks the version behind `leaf` if no registered snapshot can see it.
     fn bypass(&mut self, pool: &Pool, guard: &Guard, leaf: Frame<'_>, snapshots: &[u64], retired: &mut Vec<FrameId>) {
         let Some(id) = leaf.prev() else { return };
-        let Some(version) = self.old.get_mut(&id) else { return };
+        let Some(version) = self.old.get_mut(id) else { return };
         let first = snapshots.partition_point(|&snapshot| snapshot < version.since);
         if snapshots.get(first).is_some_and(|&snapshot| snapshot < version.until) {
             return;
@@ -89,32 +91,30 @@ impl Versions {
         leaf.set_prev(older);
         version.linked_from.retain(|&linker| linker != leaf.id());
         let unlinked = version.linked_from.is_empty();
-        if let Some(older) = older.and_then(|older| self.old.get_mut(&older)) {
+        if let Some(older) = older.and_then(|older| self.old.get_mut(older)) {
             older.linked_from.push(leaf.id());
             if unlinked {
                 older.linked_from.retain(|&linker| linker != id);
             }
         }
         if unlinked {
-            self.old.remove(&id);
+            self.old.remove(id);
             pool.note_old(-(pool.bytes(id) as i64));
             retired.push(id);
         }
     }
 
-    /// [`release`](Self::release) of a part: more than came since the last time, but not all that an old snapshot held back at once, for which
-    /// commits would have to wait.
-    pub(crate) fn release_some(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
-        let most = 2 * std::mem::take(&mut self.fresh) + SOME;
-        self.release_most(pool, guard, watermark, retired, most);
-    }
-
-    /// Lets go of every version that no snapshot at or above `watermark` can see.
-    pub(crate) fn release(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>) {
-        self.release_most(pool, guard, watermark, retired, usize::MAX);
-    }
-
-    fn release_most(&mut self, pool: &Pool, guard: &Guard, watermark: u64, retired: &mut Vec<FrameId>, most: usize) {
+    /// Lets go of versions that no snapshot at or above `watermark` can see: of more than came since the last time, but not of all that an old
+    /// snapshot or a checkpoint held back at once, for which commits would have to wait. Of `many` it is a larger part.
+    pub(crate) fn release_some(
+        &mut self,
+        pool: &Pool,
+        guard: &Guard,
+        watermark: u64,
+        many: bool,
+        retired: &mut Vec<FrameId>,
+    ) {
+        let most = 2 * std::mem::take(&mut self.fresh) + if many { MANY } else { SOME };
         for _ in 0..most {
             let Some(&(until, id)) = self.queue.front() else { break };
             if until > watermark {
@@ -122,7 +122,7 @@ impl Versions {
             }
             self.queue.pop_front();
             // Missing: bypassed earlier.
-            let Some(version) = self.old.remove(&id) else { continue };
+            let Some(version) = self.old.remove(id) else { continue };
             for linker in version.linked_from {
                 if let Some(frame) = pool.frame(linker, guard) {
                     frame.set_prev(None);
@@ -131,6 +131,42 @@ impl Versions {
             pool.note_old(-(pool.bytes(id) as i64));
             retired.push(id);
         }
+    }
+
+    /// Whether anything is left to let go of.
+    pub(crate) fn releasable(&self, watermark: u64) -> bool {
+        self.queue.front().is_some_and(|&(until, _)| until <= watermark)
+    }
+}
+
+/// The superseded leaves by name, in many small maps: one map of them all would move them all when it grows, and a commit would wait for that.
+struct OldLeaves([HashMap<FrameId, Old, BuildHasherDefault<IdHasher>>; MAPS]);
+
+const MAPS: usize = 64;
+
+impl Default for OldLeaves {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| HashMap::default()))
+    }
+}
+
+impl OldLeaves {
+    #[cfg_attr(not(test), expect(clippy::indexing_slicing, reason = "a remainder"))]
+    fn map(&mut self, id: FrameId) -> &mut HashMap<FrameId, Old, BuildHasherDefault<IdHasher>> {
+        // Not the bits that the maps themselves go by.
+        &mut self.0[id.slot() as usize % MAPS]
+    }
+
+    fn insert(&mut self, id: FrameId, version: Old) {
+        self.map(id).insert(id, version);
+    }
+
+    fn get_mut(&mut self, id: FrameId) -> Option<&mut Old> {
+        self.map(id).get_mut(&id)
+    }
+
+    fn remove(&mut self, id: FrameId) -> Option<Old> {
+        self.map(id).remove(&id)
     }
 }
 

@@ -6,6 +6,7 @@
 //!  leader:                  take the queue -> write and sync the log -> applier's turn -> apply -> publish -> wake all
 //!                                               a long group:      \ the next leader may flush from here on  \ a short one: from here
 //! ```
+//! Deferred commits need no flush: they are applied while another thread writes what came before them.
 //! A leader takes the applier's turn before it gives up leadership, so that batches are applied in the order of their flushes. It wakes one of
 //! those that wait to be its successor, and the owners of what it has applied: nobody wakes in vain.
 //! After Haubenschild et al., "Rethinking Logging, Checkpoints, and Recovery for High-Performance Storage Engines" (2020),
@@ -34,6 +35,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Log bytes that deferred commits may gather before one of them writes them out.
 const GATHERED: usize = 1 << 20;
+
+/// The same while somebody writes what came before them: then they go on, and wait for that write only here.
+const GATHERED_BESIDE: usize = 8 << 20;
 
 /// A group with more bytes than this is applied while the next one is written.
 const LONG: usize = 256 << 10;
@@ -132,6 +136,8 @@ struct State {
     watchers: BTreeMap<u64, Watcher>,
     /// Whether this session's salt is on disk (I35).
     opened: bool,
+    /// Whether a thread writes the log. One at a time: positions become durable in their order (I21).
+    writing: bool,
 }
 
 impl Pipeline {
@@ -146,6 +152,7 @@ impl Pipeline {
                 window: Window::default(),
                 watchers: BTreeMap::new(),
                 opened: false,
+                writing: false,
             }),
             changed: Condvar::new(),
             salt,
@@ -302,22 +309,33 @@ impl Pipeline {
         !state.relay.is_led() && !state.relay.is_empty() && !state.watchers.is_empty()
     }
 
-    /// Makes everything sequenced so far durable.
+    /// Makes everything sequenced so far durable and visible. Leads only those who wait for a leader: deferred commits go on meanwhile.
     pub(crate) fn flush(&self, base: &Base) -> Result<()> {
         let mut state = self.state.lock();
         // A log that nothing was appended to in this session ends before its first position.
-        let goal = state.log.end().position;
+        let (goal, last) = (state.log.end().position, state.last);
         loop {
             base.poison.check()?;
-            if state.relay.is_empty() && base.window.durable() >= goal {
+            if base.window.durable() < goal {
+                state = self.write_out(base, state, Durability::Synced)?;
+            } else if base.registry.published() >= last {
                 return Ok(());
-            }
-            let Some(queue) = state.relay.lead() else {
+            } else if state.relay.is_led() || state.relay.is_empty() {
                 self.changed.wait(&mut state);
-                continue;
-            };
-            state = self.run(base, state, queue, Durability::Synced)?;
+            } else {
+                state = self.lead(base, state)?;
+            }
         }
+    }
+
+    /// Makes what waits in memory durable, between two writes of a checkpoint, whose thread would otherwise do that. Not the first of a session,
+    /// which needs the superblock, and nothing that would have to wait.
+    pub(crate) fn flush_between(&self, base: &Base) -> Result<()> {
+        let state = self.state.lock();
+        if state.opened && !state.writing && state.log.unwritten() > 0 {
+            drop(self.write_out(base, state, Durability::Synced)?);
+        }
+        Ok(())
     }
 
     /// Whether deferred commits wait for the device.
@@ -329,7 +347,8 @@ impl Pipeline {
     fn lead<'a>(&'a self, base: &Base, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
         let Some(queue) = state.relay.lead() else { return Ok(state) };
         let mut wanted = queue.iter().map(|pending| pending.durability).max().unwrap_or_default();
-        if wanted == Durability::Deferred && state.log.unwritten() >= GATHERED {
+        let most = if state.writing { GATHERED_BESIDE } else { GATHERED };
+        if wanted == Durability::Deferred && state.log.unwritten() >= most {
             wanted = Durability::Buffered;
         }
         self.run(base, state, queue, wanted)
@@ -343,30 +362,18 @@ impl Pipeline {
         group: Vec<Arc<Pending>>,
         wanted: Durability,
     ) -> Result<MutexGuard<'a, State>> {
-        let flush = (wanted > Durability::Deferred).then(|| state.log.take(&base.window));
-        let open = flush.is_some() && !state.opened;
+        // I22: nothing is applied before its record is as durable as it has to be.
+        if wanted > Durability::Deferred {
+            state = self.write_out(base, state, wanted).inspect_err(|_| self.step_down(&mut self.state.lock()))?;
+        }
         drop(state);
-        let flushed = match &flush {
-            Some(bytes) => self.write(base, bytes, open, wanted == Durability::Synced),
-            None => Ok(()),
-        };
-        // I22: nothing is applied before its record is as durable as it has to be. The turn is taken before leadership ends (I15).
-        let turn = flushed.map(|()| base.apply.lock());
-        let mut state = self.state.lock();
+        // The turn is taken before leadership ends (I15).
+        let mut turn = base.apply.lock();
         // A short group is applied sooner than the next leader would have come, and more commits gather meanwhile.
-        let early = turn.is_err() || group.iter().map(|pending| pending.writes.encoded_len()).sum::<usize>() > LONG;
+        let early = group.iter().map(|pending| pending.writes.encoded_len()).sum::<usize>() > LONG;
         if early {
-            self.step_down(&mut state);
+            self.step_down(&mut self.state.lock());
         }
-        let mut turn = match turn {
-            Ok(turn) => turn,
-            Err(error) => return Err(self.fail(base, state, error)),
-        };
-        if let Some(bytes) = flush {
-            state.opened = true;
-            state.log.written(&base.window, bytes, wanted == Durability::Synced);
-        }
-        drop(state);
         let applied = apply_group(base, &mut turn, &group);
         if let Err(error) = &applied {
             base.poison.set(error);
@@ -412,6 +419,39 @@ impl Pipeline {
         drop(state);
         due.tell();
         error
+    }
+
+    /// Writes what is sequenced and not written yet, once nobody else writes; `wanted` says how durable it is then. The lock is given up
+    /// meanwhile.
+    fn write_out<'a>(
+        &'a self,
+        base: &Base,
+        mut state: MutexGuard<'a, State>,
+        wanted: Durability,
+    ) -> Result<MutexGuard<'a, State>> {
+        while state.writing {
+            self.changed.wait(&mut state);
+        }
+        let synced = wanted == Durability::Synced;
+        let durable = !synced || base.window.durable() >= state.log.end().position;
+        if state.log.unwritten() == 0 && durable {
+            // Whoever wrote has written these too.
+            return base.poison.check().map(|()| state);
+        }
+        state.writing = true;
+        let bytes = state.log.take(&base.window);
+        let open = !state.opened;
+        drop(state);
+        let written = self.write(base, &bytes, open, synced);
+        let mut state = self.state.lock();
+        state.writing = false;
+        self.changed.notify_all();
+        if let Err(error) = written {
+            return Err(self.fail(base, state, error));
+        }
+        state.opened = true;
+        state.log.written(&base.window, bytes, synced);
+        Ok(state)
     }
 
     fn write(&self, base: &Base, bytes: &Taken, open: bool, sync: bool) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The database as programs hold it.
 
 use super::catalog::{self, Resolved};
+use super::check::{CheckReport, Image, Progress};
 use super::{Options, ReadTxn, Schema, Stats, WriteTxn};
 use crate::engine::{Durability, Engine, Sequenced};
 use crate::error::{Error, ErrorKind, Result};
@@ -81,7 +82,7 @@ impl<S> fmt::Debug for Database<S> {
     }
 }
 
-fn open_error(path: &Path, error: OpenError) -> Error {
+pub(super) fn open_error(path: &Path, error: OpenError) -> Error {
     let path = path.display();
     match error {
         OpenError::Locked => Error::new(
@@ -456,7 +457,7 @@ impl<S> Database<S> {
         self.inner.engine.flush()
     }
 
-    /// Verifies the whole file: reads every page of every table with its checksum, and accounts for every block. Commits wait.
+    /// Verifies the whole file, beside readers and writers: [`check_with`](Self::check_with), where the first finding is an error.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};
@@ -467,9 +468,34 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`], with the first damage found.
+    /// [`ErrorKind::Corrupt`], with the first damage found. As [`check_with`](Self::check_with).
     pub fn check(&self) -> Result<()> {
-        crate::check::check(self.inner.engine.base())
+        self.check_with(&mut |_| {})?.into_result()
+    }
+
+    /// Verifies the whole file, beside readers and writers, and reports all that is wrong.
+    ///
+    /// It writes a checkpoint and keeps it, as [`begin_long_read`](Self::begin_long_read) does, and checks all of it: see
+    /// [`check_file`](crate::check_file) for what that is and what memory it takes. The space that the running database accounts for
+    /// is compared too. No transaction waits for it, but the next checkpoint for the time that reading the log takes.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Durability, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let report = db.check_with(&mut |progress| eprint!("\r{} of {} bytes", progress.done, progress.total))?;
+    /// assert!(report.is_sound(), "{report}");
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint). Damage is no error: it is in the report.
+    pub fn check_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport> {
+        let mut image = self.inner.engine.pinned_image()?;
+        let (found, log) = (std::mem::take(&mut image.slots), std::mem::take(&mut image.log));
+        let length = image.storage().len().map_err(|error| Error::io("checking the file", error))?;
+        let pinned = Image { storage: image.storage(), superblock: &image.superblock, length, found, log };
+        pinned.check(progress, |blocks| image.contradiction(blocks))
     }
 
     /// Closes the database for all its clones: waits for the write transaction that runs, writes a checkpoint, and says how it went.

@@ -9,6 +9,7 @@
 
 mod access;
 mod catalog;
+mod check;
 mod database;
 mod entry;
 mod index;
@@ -17,12 +18,14 @@ mod lanes;
 mod lend;
 mod options;
 mod plain;
+mod plan;
 #[cfg(feature = "tokio")]
 mod queue;
 mod range;
 mod record;
 mod records;
 mod rows;
+mod salvage;
 mod scan;
 mod schema;
 mod stats;
@@ -30,6 +33,7 @@ mod table;
 mod transaction;
 
 pub use access::{CanWrite, ReadOnly, ReadWrite};
+pub use check::{CheckReport, Finding, FindingKind, Progress, TableTotals, Totals, check_file};
 pub use database::Database;
 pub use entry::{Entry, OccupiedEntry, VacantEntry};
 pub use index::{FindQuery, Index, IntoQuery, Kind, NonUnique, Primary, Query, RangeQuery, Rest, Unique};
@@ -40,6 +44,7 @@ pub use range::KeyBounds;
 pub use record::{AutoKey, Each, IndexDef, IndexSink, Record, RecordDef, encode_single_key};
 pub use records::RecordTable;
 pub use rows::{Keys, Rows};
+pub use salvage::{LostKeys, SalvageReport, SalvagedTable, salvage_file};
 pub use scan::{ExtractIf, Iter, IterKeys, IterValues};
 pub use schema::{Has, Schema};
 pub use stats::Stats;

@@ -45,11 +45,11 @@ impl Options {
         self
     }
 
-    /// Bytes that a leaf page aims at, a power of two from 4 KiB to 256 KiB. Larger pages make scans and bulk loads faster and files
-    /// smaller, smaller ones make single commits cheaper to write back. Counts when the file is created. Default: 16 KiB.
+    /// Bytes that a leaf page aims at, a power of two from 4 KiB to 32 KiB. Larger pages make scans faster and leave more memory to the leaves,
+    /// smaller ones make single commits cheaper, and reads of what is not in memory. Counts when the file is created. Default: 8 KiB.
     ///
     /// ```
-    /// let options = tamarack::Options::new().page_size(8 << 10);
+    /// let options = tamarack::Options::new().page_size(16 << 10);
     /// ```
     #[must_use]
     pub fn page_size(mut self, bytes: u32) -> Self {
@@ -144,7 +144,7 @@ impl Options {
             let message = format!("{what} is {value}; it has to be a power of two from {low} to {high}");
             Err(Error::new(ErrorKind::InvalidArgument, message))
         };
-        power("the page size", u64::from(self.engine.page_size), 4 << 10, 256 << 10)?;
+        power("the page size", u64::from(self.engine.page_size), 4 << 10, 32 << 10)?;
         power("the log size", self.engine.log_size, 256 << 10, 1 << 30)
     }
 }

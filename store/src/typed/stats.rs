@@ -52,7 +52,7 @@ pub struct Stats {
     pub bytes_written: u64,
     /// Transactions that were run again because another one had changed what they read.
     pub retries: u64,
-    /// Commits that waited for memory.
+    /// Commits that waited for memory, or for room in the log.
     pub stalls: u64,
 }
 

@@ -1,7 +1,8 @@
-//! Durable writes of one range: past the page cache, each durable by itself.
+//! Writes past the page cache: of one range of the log, durable by itself, and of a checkpoint's pages, durable with a sync.
 //!
 //! `O_DIRECT` and `RWF_DSYNC` together make a write durable without the rest of the file: a commit does not wait for the pages of a checkpoint that
-//! happens to run. Both are offers of the file system; where either is refused, the caller writes and syncs as usual.
+//! happens to run. A checkpoint's pages without `RWF_DSYNC` leave no heap of dirty pages behind that a sync would have to wait for, and file systems let
+//! the log's direct writes into the file beside them, which a write through the cache locks for itself. Both are offers of the file system; where either is refused, the caller writes and syncs as usual.
 
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -38,8 +39,8 @@ impl DirectFile {
         !self.refused.load(Ordering::Relaxed)
     }
 
-    /// Writes and makes durable; `false` if that is not offered, and then nothing was written.
-    pub(super) fn write(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+    /// Writes and, if asked, makes durable; `false` if that is not offered, and then nothing was written.
+    pub(super) fn write(&self, bytes: &[u8], offset: u64, durable: bool) -> io::Result<bool> {
         let whole = bytes.len().is_multiple_of(ALIGN) && offset.is_multiple_of(ALIGN as u64);
         if !whole || !self.works() {
             return Ok(false);
@@ -54,9 +55,10 @@ impl DirectFile {
             return Ok(false);
         };
         aligned.copy_from_slice(bytes);
+        let flags = if durable { ReadWriteFlags::DSYNC } else { ReadWriteFlags::empty() };
         let mut done = 0;
         while let Some(rest) = aligned.get(done..).filter(|rest| !rest.is_empty()) {
-            match pwritev2(&self.file, &[IoSlice::new(rest)], offset + done as u64, ReadWriteFlags::DSYNC) {
+            match pwritev2(&self.file, &[IoSlice::new(rest)], offset + done as u64, flags) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => done += count,
                 Err(Errno::INTR) => {}
@@ -87,12 +89,12 @@ mod tests {
             std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, offset).unwrap();
             bytes
         };
-        assert!(!direct.write(&[1; 100], 4096).unwrap(), "not a whole unit");
-        assert!(!direct.write(&[1; 4096], 100).unwrap());
+        assert!(!direct.write(&[1; 100], 4096, true).unwrap(), "not a whole unit");
+        assert!(!direct.write(&[1; 4096], 100, true).unwrap());
         assert_eq!(read(4096, 100), [0; 100]);
         for round in 1..4_u8 {
             let offset = u64::from(round) * 8192;
-            if direct.write(&[round; 8192], offset).unwrap() {
+            if direct.write(&[round; 8192], offset, round > 1).unwrap() {
                 assert_eq!(read(offset, 8192), [round; 8192]);
                 assert_eq!(read(offset + 8192, 16), [0; 16]);
             } else {

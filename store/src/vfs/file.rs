@@ -1,6 +1,6 @@
 //! A real file: positioned reads and writes, and an advisory lock for as long as it is open.
 //!
-//! Only the standard library is used, but for the log's direct writes on Linux (`direct.rs`). Its `sync_data` is `fdatasync` on Linux and `F_FULLFSYNC` on macOS, its `try_lock` is `flock` on
+//! Only the standard library is used, but for direct writes on Linux (`direct.rs`). Its `sync_data` is `fdatasync` on Linux and `F_FULLFSYNC` on macOS, its `try_lock` is `flock` on
 //! Unix and `LockFileEx` on Windows; both belong to the open file, so that a second handle in this process is refused like one in another.
 
 use super::Storage;
@@ -13,6 +13,8 @@ use std::path::Path;
 pub(crate) enum OpenMode {
     /// For writing; made if it does not exist.
     CreateOrOpen,
+    /// For writing; refused if it exists.
+    CreateNew,
     /// For reading only.
     ReadOnly,
 }
@@ -34,6 +36,13 @@ pub(crate) struct RealFile {
     /// Opened for the first write that is to be durable by itself.
     #[cfg(target_os = "linux")]
     direct: std::sync::OnceLock<Option<super::direct::DirectFile>>,
+    /// Opened for the first large write. Not the same: its writes take longer than one that a commit waits for.
+    #[cfg(target_os = "linux")]
+    past_cache: std::sync::OnceLock<Option<super::direct::DirectFile>>,
+    /// Shared by writes through the cache, exclusive to one past it: what the cache holds of its range, and of the neighbours that lie in the same
+    /// folio, must not become dirty meanwhile, or it could not be dropped and would be read in the place of what was written.
+    #[cfg(target_os = "linux")]
+    cached: crate::sync::RwLock<()>,
     #[cfg(not(any(unix, windows)))]
     turn: crate::sync::Mutex<()>,
 }
@@ -49,9 +58,9 @@ impl RealFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(OpenError::Io(error)),
         };
-        let writing = mode == OpenMode::CreateOrOpen;
+        let writing = mode != OpenMode::ReadOnly;
         let mut options = OpenOptions::new();
-        options.read(true).write(writing).create(writing).truncate(false);
+        options.read(true).write(writing).create(writing).truncate(false).create_new(mode == OpenMode::CreateNew);
         let file = options.open(path).map_err(OpenError::Io)?;
         let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
         match locked {
@@ -65,6 +74,10 @@ impl RealFile {
         Ok(Self {
             #[cfg(target_os = "linux")]
             direct: std::sync::OnceLock::new(),
+            #[cfg(target_os = "linux")]
+            past_cache: std::sync::OnceLock::new(),
+            #[cfg(target_os = "linux")]
+            cached: crate::sync::RwLock::new(()),
             file,
             #[cfg(not(any(unix, windows)))]
             turn: crate::sync::Mutex::new(()),
@@ -139,6 +152,8 @@ impl Storage for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        let _cached = self.cached.read();
         let mut done = 0;
         while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
             match self.write_some(rest, offset + done as u64) {
@@ -158,7 +173,19 @@ impl Storage for RealFile {
     #[cfg(target_os = "linux")]
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let direct = self.direct.get_or_init(|| super::direct::DirectFile::open(&self.file));
-        direct.as_ref().map_or(Ok(false), |direct| direct.write(bytes, offset))
+        direct.as_ref().map_or(Ok(false), |direct| direct.write(bytes, offset, true))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_past_cache(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        let direct = self.past_cache.get_or_init(|| super::direct::DirectFile::open(&self.file));
+        if let Some(direct) = direct.as_ref().filter(|direct| direct.works()) {
+            let _alone = self.cached.write();
+            if direct.write(bytes, offset, false)? {
+                return Ok(true);
+            }
+        }
+        self.write_at(bytes, offset).map(|()| false)
     }
 
     #[cfg(target_os = "linux")]

@@ -35,6 +35,11 @@ pub(crate) trait Storage: Send + Sync {
         let _ = (bytes, offset);
         Ok(false)
     }
+    /// [`write_at`](Self::write_at) of much that is not read soon: past the operating system's cache, if that is offered, so that neither a sync
+    /// nor another write waits for it. Returns whether it was. Not durable before a sync.
+    fn write_past_cache(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        self.write_at(bytes, offset).map(|()| false)
+    }
     /// Whether [`write_durable`](Self::write_durable) is offered, as far as is known.
     fn offers_durable_writes(&self) -> bool {
         false

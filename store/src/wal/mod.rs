@@ -27,7 +27,7 @@ pub(crate) use position::{record_len, unit_ceil};
 pub(crate) use record::{Sealed, Sealer, Stamp, body_check};
 pub(crate) use reset::{Blocker, Full, RingWindow};
 pub(crate) use ring::{Ring, RingSegment};
-pub(crate) use scan::{Commit, LogEnd, LogError, LogStart, scan};
+pub(crate) use scan::{Commit, LogEnd, LogError, LogStart, remains, scan};
 
 /// A flush writes whole units of this many bytes.
 pub(crate) const UNIT: u64 = 4096;

@@ -123,6 +123,11 @@ impl Ring {
         })
     }
 
+    /// The parts of the file that the log lies in.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.segments.iter().map(|segment| segment.offset..segment.offset + segment.length)
+    }
+
     /// Writes whole units. The caller has reserved these positions ([`RingWindow::reserve`]).
     ///
     /// # Errors

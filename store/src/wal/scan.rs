@@ -289,3 +289,38 @@ impl Reader<'_> {
         bytes.ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 }
+
+/// Shows the commits that lie in the ring, also those from before the log's start, which a checkpoint has released and nothing has overwritten
+/// yet: for whoever looks for what is left of a damaged file. Each is whole by its own checks; that it continues another is not asked. In
+/// order of their positions.
+pub(crate) fn remains(storage: &dyn Storage, ring: &Ring, visitor: &mut dyn FnMut(u64, &[u8])) {
+    let mut found = Vec::new();
+    for piece in ring.pieces() {
+        let mut at = piece.start;
+        while at < piece.end {
+            let mut bytes = [0; HEADER];
+            let header = storage.read_at(&mut bytes, at).ok().and_then(|()| Header::decode(&bytes));
+            let next = match header {
+                Some(header) if header.kind == Kind::Commit && header.position < 1 << 62 => {
+                    found.push((header.position, at, header.length, header.body_check));
+                    header.next(ring.unit()) - header.position
+                }
+                _ => 0,
+            };
+            at = if next > 0 { at.saturating_add(next) } else { unit_floor(at, ring.unit()) + ring.unit() };
+        }
+    }
+    found.sort_unstable();
+    for (position, _, length, check) in found {
+        let mut body = Vec::new();
+        if body.try_reserve_exact(length as usize).is_err() {
+            continue;
+        }
+        body.resize(length as usize, 0);
+        // A body may go round the ring.
+        let read = ring.read(storage, position + HEADER_LEN, &mut body);
+        if read.is_ok() && body_check(&body) == check {
+            visitor(position, &body);
+        }
+    }
+}

@@ -154,7 +154,7 @@ fn a_read_that_fails_is_not_told_as_damage() {
         let plan = FaultPlan { fail: Some((fail, Failure::Io)), ..FaultPlan::default() };
         let file = Arc::new(FaultFile::from_image(image.clone(), plan));
         let opened = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 9));
-        if let Err(error) = opened.and_then(|engine| crate::check::check(engine.base())) {
+        if let Err(error) = opened.and_then(|engine| crate::check::audit(engine.base())) {
             assert_eq!(error.kind(), ErrorKind::Io, "call {fail}: {error}");
             failed += 1;
         }

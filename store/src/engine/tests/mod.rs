@@ -8,6 +8,7 @@ mod memory;
 mod model;
 #[cfg(shuttle)]
 mod schedules;
+mod waits;
 
 use super::*;
 use crate::vfs::Storage;
@@ -179,5 +180,5 @@ fn count(variable: &str, usual: u64) -> u64 {
 
 /// Every extent is owned exactly once, and every page can be read (I29, I32).
 fn audit(engine: &Engine) {
-    crate::check::check(engine.base()).unwrap();
+    crate::check::audit(engine.base()).unwrap();
 }

@@ -1,6 +1,6 @@
 //! Writes bodies from sorted keys and values.
 
-use super::{HAS_OVERFLOW, HEAD, HEADER, INFINITE, OVERFLOW, SLOT, Value, head_of};
+use super::{Even, HAS_OVERFLOW, HEAD, HEADER, INFINITE, OVERFLOW, SLOT, Value, head_of};
 
 /// A key in two pieces: what the old node kept as prefix, and the rest.
 pub(super) type Key<'a> = (&'a [u8], &'a [u8]);
@@ -37,6 +37,7 @@ pub(super) struct Frame<'a> {
     pub(super) values: usize,
     pub(super) garbage: usize,
     pub(super) has_overflow: bool,
+    pub(super) even: Option<Even>,
 }
 
 impl Frame<'_> {
@@ -47,19 +48,27 @@ impl Frame<'_> {
         let infinite = if self.upper.is_none() { INFINITE } else { 0 };
         out[0] = self.level;
         out[1] = infinite | if self.has_overflow { HAS_OVERFLOW } else { 0 };
-        for (at, number) in [(2, prefix), (4, self.count), (6, self.lower.len()), (8, upper.len()), (10, 0)] {
+        for (at, number) in [(2, prefix), (4, self.count), (6, self.lower.len()), (8, upper.len())] {
             out[at..at + 2].copy_from_slice(&(number as u16).to_le_bytes());
         }
         let size = out.len();
-        for (at, number) in [(12, size), (16, self.keys), (20, self.values), (24, self.garbage), (28, 0)] {
+        for (at, number) in [(12, size), (16, self.keys), (20, self.values), (24, self.garbage)] {
             out[at..at + 4].copy_from_slice(&(number as u32).to_le_bytes());
         }
+        write_even(out, self.even);
         let fences = HEADER + self.count * (HEAD + SLOT);
         let middle = fences + self.lower.len();
         out[fences..middle].copy_from_slice(self.lower);
         out[middle..middle + upper.len()].copy_from_slice(upper);
         middle + upper.len()
     }
+}
+
+/// Writes whether a body is even.
+fn write_even(out: &mut [u8], even: Option<Even>) {
+    let (key, value) = even.map_or((0, 0), |even| (1 + even.key, even.value));
+    out[10..12].copy_from_slice(&(key as u16).to_le_bytes());
+    out[28..32].copy_from_slice(&(value as u32).to_le_bytes());
 }
 
 /// Writes slot `i` of `count`.
@@ -84,8 +93,9 @@ pub(super) fn write_body<'k>(
 ) {
     let prefix = prefix_len(lower, upper);
     let values_len = out.len() - body_size(lower, upper, count, keys_len);
+    let (garbage, even) = (0, None);
     let mut frame =
-        Frame { level, lower, upper, count, keys: keys_len, values: values_len, garbage: 0, has_overflow: false };
+        Frame { level, lower, upper, count, keys: keys_len, values: values_len, garbage, has_overflow: false, even };
     let key_heap = frame.write(out);
     let value_heap = key_heap + keys_len;
     let (mut key_at, mut value_at) = (0, 0);
@@ -101,10 +111,13 @@ pub(super) fn write_body<'k>(
         let flag = if matches!(value, Value::Overflow(_)) { OVERFLOW } else { 0 };
         frame.has_overflow |= flag != 0;
         write_slot(out, count, i, head, [key_at as u16, key_len as u16 | flag, value_at as u16, bytes.len() as u16]);
+        let even = Even::of(key_len, value);
+        frame.even = if i == 0 { even } else { frame.even.filter(|_| even == frame.even) };
         key_at += key_len;
         value_at += bytes.len();
     }
     if frame.has_overflow {
         out[1] |= HAS_OVERFLOW;
     }
+    write_even(out, frame.even);
 }

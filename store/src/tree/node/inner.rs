@@ -62,12 +62,12 @@ pub(crate) fn plan_inner<'a>(
     let mut plan = InnerPlan { level, lower, upper, separators, pages: Vec::new() };
     let children = separators.len() + 1;
     let whole = plan.page(0, children);
-    if (whole.size <= sizes.target && children <= max_children) || children <= 2 {
+    if (whole.size <= sizes.inner && children <= max_children) || children <= 2 {
         plan.pages.push(whole);
         return plan;
     }
     // Many pages at once are a bulk load, and filled; two are a split, and halved.
-    let least = children.div_ceil(max_children * 9 / 10).max(whole.size.div_ceil(sizes.target * 9 / 10)).max(2);
+    let least = children.div_ceil(max_children * 9 / 10).max(whole.size.div_ceil(sizes.inner * 9 / 10)).max(2);
     let share = children.div_ceil(least).max(2);
     let mut first = 0;
     while first < children {
@@ -75,7 +75,7 @@ pub(crate) fn plan_inner<'a>(
         let mut size = body_size(lower, upper, 0, 0);
         while first + count < children && count < share.min(max_children) {
             size += HEAD + SLOT + separators.get(first + count - 1).len();
-            if size > sizes.target && count >= 2 {
+            if size > sizes.inner && count >= 2 {
                 break;
             }
             count += 1;

@@ -34,8 +34,10 @@ impl<'a> Edit<'a> {
 /// How large bodies become.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// Bytes that a body aims at. One that holds a single entry may be larger.
-    pub(crate) target: usize,
+    /// Bytes that a leaf's body aims at. One that holds a single entry may be larger.
+    pub(crate) leaf: usize,
+    /// Bytes that an inner node's body aims at.
+    pub(crate) inner: usize,
 }
 
 /// One body to write.
@@ -108,7 +110,7 @@ pub(crate) fn plan_leaf<'a>(old: Body<'a>, edits: &[Edit<'a>], sizes: &Sizes) ->
         dropped: Vec::new(),
         delta: 0,
     };
-    let places: Vec<Result<usize, usize>> = edits.iter().map(|edit| old.find(edit.key())).collect();
+    let places: Vec<Result<usize, usize>> = edits.iter().map(|edit| old.find_inside(edit.key())).collect();
     for (edit, place) in edits.iter().zip(&places) {
         if let Ok(i) = place
             && let Value::Overflow(reference) = old.value(*i)
@@ -121,7 +123,7 @@ pub(crate) fn plan_leaf<'a>(old: Body<'a>, edits: &[Edit<'a>], sizes: &Sizes) ->
             _ => 0,
         };
     }
-    if let Some(splice) = Splice::plan(old, edits, &places, sizes.target) {
+    if let Some(splice) = Splice::plan(old, edits, &places, sizes.leaf) {
         plan.pages.push(PlannedLeaf { size: splice.size(), start: 0, end: 0, keys: 0 });
         plan.splice = Some(splice);
         return plan;
@@ -129,7 +131,7 @@ pub(crate) fn plan_leaf<'a>(old: Body<'a>, edits: &[Edit<'a>], sizes: &Sizes) ->
     plan.items = merge_items(old, edits, &places);
     // Ascending inserts fill pages; anything else leaves room on both sides of a split.
     let appends = places.first().is_some_and(|place| *place == Err(old.len()));
-    plan.split(sizes.target, appends);
+    plan.split(sizes.leaf, appends);
     plan
 }
 
@@ -164,7 +166,7 @@ pub(crate) fn merge_leaves<'a>(left: Body<'a>, right: Body<'a>, sizes: &Sizes) -
     plan.items.extend((0..right.len()).map(|i| Item::Old(right, i)));
     let page = plan.page(0, plan.items.len());
     plan.pages.push(page);
-    (page.size <= sizes.target * 3 / 4).then_some(plan)
+    (page.size <= sizes.leaf * 3 / 4).then_some(plan)
 }
 
 impl<'a> LeafPlan<'a> {

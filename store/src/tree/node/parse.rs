@@ -25,7 +25,7 @@ impl<'a> Body<'a> {
         if bytes.len() > MAX_BODY || size != bytes.len() || u32_at(header, 12) != size {
             return Err(Malformed("its lengths do not add up"));
         }
-        if header[1] & !(INFINITE | HAS_OVERFLOW) != 0 || u16_at(header, 10) != 0 || u32_at(header, 28) != 0 {
+        if header[1] & !(INFINITE | HAS_OVERFLOW) != 0 || (u16_at(header, 10) == 0 && u32_at(header, 28) != 0) {
             return Err(Malformed("a reserved field is set"));
         }
         if header[1] & INFINITE != 0 && upper != 0 {
@@ -41,9 +41,30 @@ impl<'a> Body<'a> {
         if body.prefix().len() != prefix_len(body.lower(), body.upper()) {
             return Err(Malformed("the prefix is not that of the fences"));
         }
+        body.check_even(keys, values)?;
         body.check_slots(keys, values)?;
         body.check_order()?;
         Ok(body)
+    }
+
+    /// A body that is said to be even is: its keys and values are found without its slots.
+    fn check_even(&self, keys: usize, values: usize) -> Result<(), Malformed> {
+        let Some(even) = self.even else { return Ok(()) };
+        let count = self.len();
+        if count == 0 || count.checked_mul(even.key) != Some(keys) || count.checked_mul(even.value) != Some(values) {
+            return Err(Malformed("it is said to be even, and its heaps are not"));
+        }
+        let placed = |(i, slot): (usize, &[u8; SLOT])| {
+            u16_at(slot, 0) == i * even.key
+                && u16_at(slot, 2) == even.key
+                && u16_at(slot, 4) == i * even.value
+                && u16_at(slot, 6) == even.value
+        };
+        if self.slots.iter().enumerate().all(placed) {
+            Ok(())
+        } else {
+            Err(Malformed("it is said to be even, and its slots are not"))
+        }
     }
 
     fn check_slots(&self, keys: usize, values: usize) -> Result<(), Malformed> {

@@ -1,10 +1,11 @@
 //! The hot write path: a few edits to a leaf that still fits copy the old body in blocks instead of entry by entry.
 //!
-//! New keys and values go to the ends of their heaps; what is replaced or removed becomes garbage, until it is a quarter of the body and the leaf is written anew.
+//! An even body stays even if what is put fits: its heaps are copied in blocks as well, and keep their order. In any other, new keys and values go to the
+//! ends of their heaps; what is replaced or removed becomes garbage, until it is a quarter of the body and the leaf is written anew.
 
 use super::encode::{Frame, body_size};
 use super::leaf::{Edit, suffix_of};
-use super::{Body, HEAD, HEADER, OVERFLOW, SLOT, Value, head_of, u16_at};
+use super::{Body, Even, HEAD, HEADER, OVERFLOW, SLOT, Value, head_of, u16_at};
 use crate::tree::node::encode::write_slot;
 
 /// More edits than this are merged entry by entry.
@@ -28,6 +29,8 @@ pub(super) struct Splice<'a> {
     keys: usize,
     values: usize,
     garbage: usize,
+    /// What the new body is, if it is even.
+    even: Option<Even>,
 }
 
 impl<'a> Splice<'a> {
@@ -49,6 +52,7 @@ impl<'a> Splice<'a> {
             keys: 0,
             values: 0,
             garbage: old.garbage(),
+            even: old.even,
         };
         for (edit, place) in edits.iter().zip(places) {
             let (Ok(at) | Err(at)) = *place;
@@ -58,6 +62,7 @@ impl<'a> Splice<'a> {
             let put = match *edit {
                 Edit::Put { key, value } => {
                     splice.values += value.bytes().len();
+                    splice.even = splice.even.filter(|&even| Even::of(key.len() - prefix, value) == Some(even));
                     if place.is_err() {
                         splice.keys += key.len() - prefix;
                         splice.count += 1;
@@ -73,18 +78,72 @@ impl<'a> Splice<'a> {
             };
             splice.steps.push(Step { at, replaces: place.is_ok(), put });
         }
+        splice.even = splice.even.filter(|_| splice.count > 0);
+        if splice.even.is_some() {
+            splice.garbage = 0;
+        }
         let size = splice.size();
         (size <= target && splice.garbage * 4 <= size).then_some(splice)
     }
 
     /// Length of the new body.
     pub(super) fn size(&self) -> usize {
-        let heaps = self.old.key_heap().len() + self.old.value_heap().len() + self.keys + self.values;
+        let heaps = match self.even {
+            Some(even) => self.count * (even.key + even.value),
+            None => self.old.key_heap().len() + self.old.value_heap().len() + self.keys + self.values,
+        };
         body_size(self.old.lower(), self.old.upper(), self.count, heaps)
     }
 
     /// Writes the new body.
     pub(super) fn write(&self, out: &mut [u8]) {
+        match self.even {
+            Some(even) => self.write_even(out, even),
+            None => self.write_appended(out),
+        }
+    }
+
+    fn write_even(&self, out: &mut [u8], even: Even) {
+        let old = self.old;
+        let frame = Frame {
+            level: 0,
+            lower: old.lower(),
+            upper: old.upper(),
+            count: self.count,
+            keys: self.count * even.key,
+            values: self.count * even.value,
+            garbage: 0,
+            has_overflow: false,
+            even: Some(even),
+        };
+        let key_heap = frame.write(out);
+        let value_heap = key_heap + frame.keys;
+        let (old_keys, old_values) = (old.key_heap(), old.value_heap());
+        let copy = |out: &mut [u8], from: usize, until: usize, to: usize| {
+            let heads = old.heads[from..until].as_flattened();
+            out[HEADER + to * HEAD..][..heads.len()].copy_from_slice(heads);
+            let keys = &old_keys[from * even.key..until * even.key];
+            out[key_heap + to * even.key..][..keys.len()].copy_from_slice(keys);
+            let values = &old_values[from * even.value..until * even.value];
+            out[value_heap + to * even.value..][..values.len()].copy_from_slice(values);
+            to + until - from
+        };
+        let (mut from, mut to) = (0, 0);
+        for step in &self.steps {
+            to = copy(out, from, step.at, to);
+            from = step.at + usize::from(step.replaces);
+            let Some((key, value)) = step.put else { continue };
+            let suffix = suffix_of(key, old.prefix().len());
+            out[HEADER + to * HEAD..][..HEAD].copy_from_slice(&head_of(suffix).to_le_bytes());
+            out[key_heap + to * even.key..][..even.key].copy_from_slice(suffix);
+            out[value_heap + to * even.value..][..even.value].copy_from_slice(value.bytes());
+            to += 1;
+        }
+        copy(out, from, old.len(), to);
+        write_even_slots(out, self.count, even);
+    }
+
+    fn write_appended(&self, out: &mut [u8]) {
         let old = self.old;
         let (old_keys, old_values) = (old.key_heap(), old.value_heap());
         let added_overflow = self.steps.iter().any(|step| matches!(step.put, Some((_, Value::Overflow(_)))));
@@ -97,6 +156,7 @@ impl<'a> Splice<'a> {
             values: old_values.len() + self.values,
             garbage: self.garbage,
             has_overflow: old.has_overflow() || added_overflow,
+            even: None,
         };
         let key_heap = frame.write(out);
         let value_heap = key_heap + frame.keys;
@@ -138,5 +198,18 @@ impl<'a> Splice<'a> {
         let at = HEADER + self.count * HEAD + to * SLOT;
         out[at..at + slots.len()].copy_from_slice(slots);
         to + count
+    }
+}
+
+/// Writes all slots of an even body.
+fn write_even_slots(out: &mut [u8], count: usize, even: Even) {
+    let slots = &mut out[HEADER + count * HEAD..][..count * SLOT];
+    // Four numbers of 16 bits, added to at once: no place in a body needs more.
+    let lengths = ((even.key as u64) << 16) | ((even.value as u64) << 48);
+    let stride = even.key as u64 | ((even.value as u64) << 32);
+    let mut slot = lengths;
+    for out in slots.as_chunks_mut::<SLOT>().0 {
+        *out = slot.to_le_bytes();
+        slot = slot.wrapping_add(stride);
     }
 }

@@ -32,6 +32,13 @@ pub(in crate::typed) struct Version {
     pub(in crate::typed) fields: Vec<(u32, Named)>,
 }
 
+impl Version {
+    /// The shape of a field.
+    pub(in crate::typed) fn field(&self, name: &str) -> Option<&ShapeDef> {
+        self.fields.iter().find(|(_, (field, _))| field == name).map(|(_, (_, shape))| shape)
+    }
+}
+
 /// An index in the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::typed) struct IndexEntry {

@@ -55,18 +55,29 @@ impl Resolved {
 
 /// The numbers to be given next.
 #[derive(Clone, Copy)]
-struct Header {
-    table: u32,
-    tree: u32,
+pub(super) struct Header {
+    pub(super) table: u32,
+    pub(super) tree: u32,
 }
 
 impl Header {
     fn load(view: &dyn View) -> Result<Self> {
-        let decode = |bytes: &[u8]| match decode_value::<(u8, u32, u32)>(bytes)? {
+        Ok(read(view, &HEADER_KEY, Self::decode)?.unwrap_or(Self { table: 1, tree: FIRST_TREE }))
+    }
+
+    /// Reads a stored header.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match decode_value::<(u8, u32, u32)>(bytes)? {
             (FORMAT, table, tree) => Ok(Self { table, tree }),
             (format, ..) => Err(DecodeError::new(format!("format {format} is unknown to this version"))),
-        };
-        Ok(read(view, &HEADER_KEY, decode)?.unwrap_or(Self { table: 1, tree: FIRST_TREE }))
+        }
+    }
+
+    /// The header as stored.
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Shape::encode(&(FORMAT, self.table, self.tree), &mut bytes);
+        bytes
     }
 
     /// The header after a table with so many trees was made.
@@ -82,9 +93,7 @@ impl Header {
     }
 
     fn store(self, txn: &WriteTxn) -> Result<()> {
-        let mut bytes = Vec::new();
-        Shape::encode(&(FORMAT, self.table, self.tree), &mut bytes);
-        txn.put(TREE, &HEADER_KEY, &bytes)
+        txn.put(TREE, &HEADER_KEY, &self.encode())
     }
 }
 

@@ -13,10 +13,12 @@
 
 mod diff;
 mod entry;
+mod explain;
 mod install;
 
 use diff::mismatch;
-pub(super) use entry::TableEntry;
+pub(super) use entry::{IndexEntry, TableEntry, Version};
+pub(super) use explain::{Explained, bytes_table, explain, header_entry};
 pub(super) use install::{Resolved, create_plain, drop_plain, find_plain, install, plain_fingerprint};
 
 use crate::engine::{Tally, TreeId, View};
@@ -27,7 +29,7 @@ use tamarack_codec::{DecodeError, decode_value};
 pub(super) const TREE: TreeId = TreeId(1);
 
 /// The first tree for tables.
-const FIRST_TREE: u32 = 16;
+pub(super) const FIRST_TREE: u32 = 16;
 
 /// The format of the header and of table entries.
 const FORMAT: u8 = 1;

@@ -228,7 +228,8 @@ mod tests {
         let mut all = vec![0; 10];
         all.extend([[1; 10], [2; 10], [1; 10]].concat());
         assert_eq!(device.crash(CrashPolicy::KeepAll, &mut Dice(1)).to_bytes(), all);
-        let durable = [vec![0; 20], vec![2; 10]].concat();
+        // The length is the file system's, and not forgotten.
+        let durable = [vec![0; 20], vec![2; 10], vec![0; 10]].concat();
         assert_eq!(device.crash(CrashPolicy::DropAll, &mut Dice(1)).to_bytes(), durable);
     }
 }

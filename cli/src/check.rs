@@ -1,0 +1,47 @@
+//! `tamarack check FILE`.
+
+use crate::Outcome;
+use crate::bar::{Bar, bytes, number, table};
+use std::path::Path;
+use tamarack::{CheckReport, Result};
+
+pub(crate) fn run(file: &Path, most: usize) -> Result<Outcome> {
+    let bar = Bar::new("checking");
+    let report = tamarack::check_file(file, &mut |progress| bar.show(progress))?;
+    drop(bar);
+    print(&report, most);
+    Ok(if report.is_sound() { Outcome::Sound } else { Outcome::Wrong })
+}
+
+fn print(report: &CheckReport, most: usize) {
+    for finding in report.findings().iter().take(most) {
+        println!("{:<10} {finding}", finding.kind());
+    }
+    let count = report.findings().len() as u64 + report.more();
+    let hidden = count - (report.findings().len().min(most) as u64);
+    if hidden > 0 {
+        println!("... and {} more", number(hidden));
+    }
+    let mut rows = table(&["table", "records", "indexes", "index entries"]);
+    for of in report.tables() {
+        rows.add_row([of.table.clone(), number(of.records), number(of.indexes as u64), number(of.index_entries)]);
+    }
+    println!("{rows}");
+    let totals = report.totals();
+    println!(
+        "{} of {} in use, {} pages read, checkpoint {}, {} commits in the log",
+        bytes(totals.bytes - totals.free.min(totals.bytes)),
+        bytes(totals.bytes),
+        number(totals.pages),
+        totals.checkpoint,
+        number(totals.log_commits),
+    );
+    if totals.unreachable > 0 {
+        println!("{} cannot be reached, because what names them is damaged", bytes(totals.unreachable));
+    }
+    match count {
+        0 => println!("sound: nothing is wrong"),
+        1 => println!("1 finding"),
+        count => println!("{} findings", number(count)),
+    }
+}

@@ -1,0 +1,65 @@
+//! The `tamarack` program: works on files by their catalog, without the program that wrote them.
+//!
+//! Exit codes: 0, all is well; 1, something is wrong or was lost; 2, the file could not be read or the arguments are wrong.
+
+mod bar;
+mod check;
+mod salvage;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Tools for Tamarack files.
+#[derive(Parser)]
+#[command(name = "tamarack", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Verify a whole file: pages, indexes against their tables, space, log. Changes nothing.
+    ///
+    /// Exit code 0: sound. 1: something is wrong, each thing is a line. 2: it could not be read at all.
+    Check {
+        /// The file. Nobody may have it open for writing.
+        file: PathBuf,
+        /// Show at most so many findings.
+        #[arg(long, default_value_t = 200)]
+        most: usize,
+    },
+    /// Bring everything that can be read of a damaged file into a new one. The damaged file is not changed.
+    ///
+    /// Exit code 0: all came over. 1: something was lost, by table and keys. 2: it could not be done.
+    Salvage {
+        /// The damaged file.
+        file: PathBuf,
+        /// The new file; it must not exist.
+        #[arg(long, value_name = "NEW")]
+        into: PathBuf,
+    },
+}
+
+/// How a command ended.
+enum Outcome {
+    Sound,
+    Wrong,
+}
+
+fn main() -> ExitCode {
+    // Its own errors end with 2 already.
+    let outcome = match Arguments::parse().command {
+        Command::Check { file, most } => check::run(&file, most),
+        Command::Salvage { file, into } => salvage::run(&file, &into),
+    };
+    match outcome {
+        Ok(Outcome::Sound) => ExitCode::SUCCESS,
+        Ok(Outcome::Wrong) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("tamarack: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The program as people run it: output and exit codes.
+#![allow(clippy::disallowed_methods, reason = "tests use files and processes as people do")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use tamarack::{Database, TableDef};
+
+const CITIES: TableDef<String, String> = TableDef::new("cities");
+
+fn make(path: &Path) {
+    let db = Database::<()>::open(path).unwrap();
+    for chunk in 0..20 {
+        db.write(|tx| {
+            let mut cities = tx.open_table(&CITIES)?;
+            (0..200).try_for_each(|i| cities.insert(format!("city{:05}", chunk * 200 + i), "x".repeat(200)).map(|_| ()))
+        })
+        .unwrap();
+    }
+    db.close().unwrap();
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_tamarack")).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// Flips a bit in the middle of the file's first leaf of the table, which says of itself that it is one.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let leaf = |block: &usize| {
+        let header = &bytes[block * 4096..][..40];
+        header[0] == 1 && header[4..8] == 16_u32.to_le_bytes() && header[8..16] == (*block as u64).to_le_bytes()
+    };
+    let leaves: Vec<usize> = (17..bytes.len() / 4096).filter(leaf).collect();
+    assert!(leaves.len() > 10);
+    // Some of them are of older checkpoints: the last ones to be written are not.
+    for block in leaves {
+        bytes[block * 4096 + 3000] ^= 4;
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn check_says_what_is_wrong_and_how_it_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tam");
+    let name = path.to_str().unwrap();
+    make(&path);
+    let (code, out, err) = run(&["check", name]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("cities") && out.contains("4,000") && out.contains("sound: nothing is wrong"), "{out}");
+    assert!(!out.contains('\r'), "no bar where there is no terminal");
+
+    damage(&path);
+    let (code, out, _) = run(&["check", name]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("page       table `cities`, keys ") && out.contains("checksum"), "{out}");
+    let (code, out, _) = run(&["check", name, "--most", "1"]);
+    assert_eq!((code, out.matches("checksum").count()), (1, 1), "{out}");
+    assert!(out.contains(" more\n"), "{out}");
+
+    let text = folder.path().join("b.txt");
+    std::fs::write(&text, "no database".repeat(1000)).unwrap();
+    for wrong in [text.to_str().unwrap(), "/no/such/file"] {
+        let (code, out, err) = run(&["check", wrong]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.starts_with("tamarack: "), "{err}");
+    }
+    assert_eq!(run(&["check"]).0, 2);
+    let db = Database::<()>::open(&path).unwrap();
+    let (code, _, err) = run(&["check", name]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("is open in another process"), "{err}");
+    drop(db);
+}
+
+#[test]
+fn salvage_makes_a_new_file_and_says_what_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("a.tam"), folder.path().join("b.tam"));
+    let (name, into) = (path.to_str().unwrap(), new.to_str().unwrap());
+    make(&path);
+    let (code, out, _) = run(&["salvage", name, "--into", into]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("nothing was lost"), "{out}");
+    let (code, _, err) = run(&["salvage", name, "--into", into]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("exists already"), "{err}");
+
+    std::fs::remove_file(&new).unwrap();
+    damage(&path);
+    let before = std::fs::read(&path).unwrap();
+    let (code, out, _) = run(&["salvage", name, "--into", into]);
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("lost:\n  table `cities`, keys "), "{out}");
+    assert!(std::fs::read(&path).unwrap() == before);
+    assert_eq!(run(&["check", into]).0, 0);
+}

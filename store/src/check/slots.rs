@@ -1,0 +1,95 @@
+//! The two superblocks.
+
+use super::{FindingKind, Findings, Found};
+use crate::ckpt::SLOTS;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{FormatError, SUPERBLOCK_LEN, Superblock};
+use crate::vfs::Storage;
+
+/// What both slots say.
+pub(crate) struct ReadSlots {
+    /// The newest whole superblock, and the older one if it is whole and differs.
+    pub(crate) superblocks: Vec<Superblock>,
+    /// What damaged ones most likely say.
+    pub(crate) guesses: Vec<Superblock>,
+    /// Length of the file in bytes.
+    pub(crate) length: u64,
+    pub(crate) found: Findings,
+}
+
+/// Reads both slots. A file without any whole superblock is no error here: `superblocks` is empty.
+///
+/// # Errors
+/// The file is of a newer format, is none of ours, or cannot be read.
+pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
+    let io = |error| Error::io("reading the superblocks", error);
+    let length = storage.len().map_err(io)?;
+    let mut found = Findings::default();
+    let (mut slots, mut guesses) = (Vec::new(), Vec::new());
+    for offset in SLOTS {
+        let mut bytes = [0; SUPERBLOCK_LEN];
+        let here = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
+        if let Some(part) = bytes.get_mut(..here).filter(|part| !part.is_empty()) {
+            storage.read_at(part, offset).map_err(io)?;
+        }
+        slots.push((Superblock::decode(&bytes), bytes.iter().all(|&byte| byte == 0)));
+        guesses.extend(Superblock::guess(&bytes));
+    }
+    for (slot, _) in &slots {
+        if let Err(error @ FormatError::TooNew { .. }) = slot {
+            return Err(Error::new(ErrorKind::TooNew, error.to_string()));
+        }
+    }
+    if slots.iter().all(|(slot, _)| matches!(slot, Err(FormatError::Foreign))) {
+        return Err(Error::new(ErrorKind::NotADatabase, FormatError::Foreign.to_string()));
+    }
+    let [(a, a_empty), (b, _)] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
+    // A crash while the file was being made leaves slot A empty, and nothing committed.
+    // A session that did not end leaves its salt. If a crash cut it off while it wrote one slot, the other one counts, and the next session writes both.
+    let cut_off = [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if !whole.salts.is_empty()));
+    let being_made = *a_empty && matches!(b, Ok(b) if b.generation == 1);
+    for (name, slot, block) in [("A", a, 0), ("B", b, SLOTS.into_iter().max().unwrap_or(0))] {
+        if let Err(error) = slot
+            && !being_made
+            && !cut_off
+        {
+            let what = match error {
+                FormatError::Foreign => "its first bytes are not those of a superblock".to_owned(),
+                FormatError::Damaged { what } => (*what).to_owned(),
+                other => other.to_string(),
+            };
+            found.add(Found::new(
+                FindingKind::Superblock,
+                format!("superblock {name}, at byte {block}, is damaged: {what}"),
+            ));
+        }
+    }
+    if let (Ok(a), Ok(b)) = (a, b) {
+        disagreement(a, b).into_iter().for_each(|what| found.add(Found::new(FindingKind::Superblock, what)));
+    }
+    let mut superblocks: Vec<Superblock> = [a, b].into_iter().filter_map(|slot| slot.as_ref().ok().cloned()).collect();
+    // Slot A first among equals.
+    superblocks.sort_by_key(|superblock| std::cmp::Reverse(superblock.generation));
+    superblocks.dedup();
+    if let Some(superblock) = superblocks.first() {
+        let expected = superblock.tail.saturating_mul(u64::from(superblock.block_size));
+        if length < expected {
+            let what = FormatError::Truncated { bytes: length, expected }.to_string();
+            found.add(Found::new(FindingKind::Superblock, what));
+        }
+    }
+    Ok(ReadSlots { superblocks, guesses, length, found })
+}
+
+/// Slot A is written first, then slot B: a crash leaves A one generation ahead, and nothing else.
+fn disagreement(a: &Superblock, b: &Superblock) -> Option<String> {
+    if a.file_id != b.file_id {
+        Some("the superblocks belong to different files".into())
+    } else if a.generation < b.generation || a.generation > b.generation.saturating_add(1) {
+        Some(format!("the superblocks are of generations {} and {}: a write was lost", a.generation, b.generation))
+    } else if a.generation == b.generation && a != b {
+        Some(format!("the superblocks differ, and both are of generation {}", a.generation))
+    } else {
+        None
+    }
+}

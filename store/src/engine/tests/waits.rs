@@ -1,0 +1,131 @@
+//! What commits must not wait for.
+#![allow(clippy::disallowed_methods, reason = "tests use threads as programs do")]
+
+use super::*;
+use crate::vfs::MemoryFile;
+use std::io;
+use std::sync::mpsc::channel;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+/// A file whose syncs take until they are let go.
+#[derive(Default)]
+struct SlowSync {
+    below: MemoryFile,
+    state: Mutex<Sync>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Sync {
+    held: bool,
+    waits: bool,
+}
+
+impl SlowSync {
+    fn hold(&self, held: bool) {
+        self.state.lock().unwrap().held = held;
+        self.changed.notify_all();
+    }
+
+    fn wait_for_sync(&self) {
+        drop(self.changed.wait_while(self.state.lock().unwrap(), |state| !state.waits).unwrap());
+    }
+}
+
+impl Storage for SlowSync {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.below.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.below.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        state.waits = true;
+        self.changed.notify_all();
+        let mut state = self.changed.wait_while(state, |state| state.held).unwrap();
+        state.waits = false;
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.below.len()
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.below.set_len(length)
+    }
+}
+
+fn commit(engine: &Engine, key: &[u8], durability: Durability) {
+    let txn = engine.begin().unwrap();
+    txn.put(TreeId(1), key, b"value").unwrap();
+    txn.commit(durability).unwrap();
+}
+
+/// The background flush of deferred commits used to lead them too: those that came meanwhile waited for the device.
+#[test]
+fn deferred_commits_do_not_wait_for_a_flush() {
+    let storage = Arc::new(SlowSync::default());
+    let engine = open(&storage, small(Background::Inline, 1));
+    commit(&engine, b"synced", Durability::Synced);
+    commit(&engine, b"first", Durability::Deferred);
+    storage.hold(true);
+    std::thread::scope(|scope| {
+        let flush = scope.spawn(|| engine.flush());
+        storage.wait_for_sync();
+        let (done, is_done) = channel();
+        let engine = &engine;
+        scope.spawn(move || {
+            commit(engine, b"second", Durability::Deferred);
+            done.send(()).unwrap();
+        });
+        let came = is_done.recv_timeout(Duration::from_secs(10));
+        let seen = engine.snapshot().unwrap().get(TreeId(1), b"second").unwrap().is_some();
+        storage.hold(false);
+        flush.join().unwrap().unwrap();
+        assert!(came.is_ok() && seen, "a deferred commit waited for the flush of the one before it");
+    });
+    let durable = engine.base().window.durable();
+    engine.flush().unwrap();
+    assert!(engine.base().window.durable() > durable, "the second one came behind the flush of the first");
+    engine.close().unwrap();
+}
+
+/// What a checkpoint or an old snapshot had held back used to be let go by one commit, if it was more than an eighth of the memory.
+#[test]
+fn no_commit_lets_go_of_all_old_versions_at_once() {
+    let storage = Arc::new(MemoryFile::default());
+    let options = EngineOptions { memory: Some(16 << 20), log_size: 32 << 20, ..small(Background::Inline, 1) };
+    let engine = open(&storage, options);
+    let fill = |byte: u8| {
+        let txn = engine.begin().unwrap();
+        for key in 0..16_000_u32 {
+            txn.put(TreeId(1), &key.to_be_bytes(), &[byte; 90]).unwrap();
+        }
+        txn.commit(Durability::Deferred).unwrap();
+    };
+    let pool = &engine.base().pager.pool;
+    fill(1);
+    let snapshot = engine.snapshot().unwrap();
+    fill(2);
+    let held = pool.usage().old;
+    assert!((pool.budget() / 8..pool.budget() / 4).contains(&held), "{held} of {}", pool.budget());
+    // As many as came with the commit before may go with the next one: this one brings few.
+    commit(&engine, b"a", Durability::Deferred);
+    drop(snapshot);
+    let mut left = pool.usage().old;
+    let mut commits = 0;
+    while left > 1 << 12 {
+        commit(&engine, b"a", Durability::Deferred);
+        let now = pool.usage().old;
+        assert!(now < left && left < now + (1 << 20), "{left} bytes, then {now}");
+        left = now;
+        commits += 1;
+    }
+    assert!(commits < 50, "{commits}");
+    engine.close().unwrap();
+}

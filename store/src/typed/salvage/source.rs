@@ -1,0 +1,431 @@
+//! The damaged file: its catalog, its records, its log, each as far as it can be read.
+
+use super::report::Notes;
+use crate::blob::{BlobCtx, BlobRef, MAX_CHUNK};
+use crate::check::{Findings, Keys, Lost, Page, Pages, Visit, Walker, read_slots};
+use crate::error::{Error, Result};
+use crate::format::{ChildEntry, PageKind, Superblock};
+use crate::salvage::{Gaps, StrayLeaf, find_strays};
+use crate::tree::node::Value;
+use crate::typed::catalog::{self, Explained};
+use crate::typed::check::{Progress, Raw, Role, Schema};
+use crate::vfs::Storage;
+use crate::wal::{Commit, LogError, LogStart, Op, OpsReader, Ring, RingSegment, UNIT, remains, scan};
+use std::collections::BTreeMap;
+
+/// A record as the source holds it.
+pub(super) struct Row<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+    /// Whether its page's bytes are known to be those that were written.
+    pub(super) verified: bool,
+}
+
+/// What a commit of the log does.
+pub(super) enum Change<'a> {
+    Put {
+        tree: u32,
+        key: &'a [u8],
+        value: &'a [u8],
+    },
+    Delete {
+        tree: u32,
+        key: &'a [u8],
+    },
+    /// A value could not be read.
+    Lost {
+        tree: u32,
+        key: &'a [u8],
+        what: String,
+    },
+}
+
+type Apply<'a> = &'a mut dyn FnMut(&mut Notes, Change<'_>) -> Result<()>;
+
+/// What a tree has lost, with the reasons by lower end.
+#[derive(Default)]
+struct Damage {
+    /// Below damaged inner pages: the leaves may still be there.
+    gaps: Gaps,
+    /// Damaged leaves and values.
+    lost: Vec<(Keys, String)>,
+    why: BTreeMap<Vec<u8>, String>,
+    /// Where the damaged pages lie.
+    blocks: Vec<u64>,
+}
+
+/// See the module.
+pub(super) struct Source<'a> {
+    storage: &'a dyn Storage,
+    length: u64,
+    progress: &'a mut dyn FnMut(Progress),
+    pub(super) superblock: Superblock,
+    guessed: bool,
+    roots: BTreeMap<u32, ChildEntry>,
+    /// Whether the directory was read: every tree is in `roots`.
+    rooted: bool,
+    damage: BTreeMap<u32, Damage>,
+    strays: Vec<StrayLeaf>,
+    /// Which stray covers which ranges.
+    pieces: BTreeMap<u32, Vec<Piece>>,
+}
+
+/// A range that a stray leaf covers: which one, from where, up to where.
+type Piece = (usize, Vec<u8>, Option<Vec<u8>>);
+
+/// Is shown key and value of an entry.
+type Entries<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<()>;
+
+/// Notes the damage of a tree and shows its entries.
+struct Gather<'a> {
+    damage: &'a mut BTreeMap<u32, Damage>,
+    entry: Entries<'a>,
+}
+
+impl Visit for Gather<'_> {
+    fn entry(&mut self, _: u32, key: &[u8], value: &[u8], _: &mut Findings) -> Result<()> {
+        (self.entry)(key, value)
+    }
+
+    fn lost(&mut self, tree: u32, lower: &[u8], upper: Option<&[u8]>, why: &Lost) -> Result<()> {
+        let damage = self.damage.entry(tree).or_default();
+        damage.blocks.push(why.block);
+        if why.value {
+            damage.lost.push((Keys::One(lower.to_vec()), format!("block {}: {}", why.block, why.what)));
+        } else if why.level == Some(0) {
+            let keys = Keys::Range(lower.to_vec(), upper.map(<[u8]>::to_vec));
+            damage.lost.push((keys, format!("the page at block {}: {}", why.block, why.what)));
+        } else {
+            damage.gaps.add(lower, upper);
+            damage.why.insert(lower.to_vec(), format!("the page at block {}: {}", why.block, why.what));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Source<'a> {
+    /// Chooses a superblock: the newest whole one, else the best guess.
+    pub(super) fn open(storage: &'a dyn Storage, progress: &'a mut dyn FnMut(Progress)) -> Result<Self> {
+        let slots = read_slots(storage)?;
+        let guessed = slots.superblocks.is_empty();
+        let guesses = slots.guesses.into_iter().max_by_key(|superblock| superblock.generation);
+        let superblock = slots.superblocks.into_iter().next().or(guesses).ok_or_else(|| {
+            Error::corrupt(
+                "neither superblock says where anything lies, whatever its checksum: nothing can be salvaged",
+            )
+        })?;
+        Ok(Self {
+            storage,
+            length: slots.length,
+            progress,
+            superblock,
+            guessed,
+            roots: BTreeMap::new(),
+            rooted: false,
+            damage: BTreeMap::new(),
+            strays: Vec::new(),
+            pieces: BTreeMap::new(),
+        })
+    }
+
+    /// The catalog's entries with what the log says of them.
+    pub(super) fn catalog(&mut self, notes: &mut Notes) -> Result<Raw> {
+        if self.guessed {
+            notes.remarks.push("neither superblock is whole, the better one was believed nevertheless".into());
+        }
+        let mut silent = |_| {};
+        let mut walker = Walker::new(self.storage, &self.superblock, self.length, &mut silent)?;
+        walker.free_map();
+        let blind = walker.blind;
+        walker.blind = false;
+        self.roots = walker.directory().into_iter().map(|entry| (entry.tree, entry.root)).collect();
+        self.rooted = !walker.blind;
+        if blind {
+            notes.remarks.push("the free map is damaged: of several pages for one key the newest was taken".into());
+        }
+        if !self.rooted {
+            notes.remarks.push("the directory is damaged: trees were put together from their pages".into());
+        }
+        let mut raw = Raw::default();
+        let mut entry = |key: &[u8], value: &[u8]| {
+            raw.entries.insert(key.to_vec(), value.to_vec());
+            Ok(())
+        };
+        if let Some(root) = self.roots.get(&catalog::TREE.0) {
+            walker.tree(catalog::TREE.0, root, &mut Gather { damage: &mut self.damage, entry: &mut entry })?;
+        }
+        drop(walker);
+        if !self.rooted || self.damage.contains_key(&catalog::TREE.0) {
+            self.old_catalog(&mut raw, notes)?;
+        }
+        // What the log says of the catalog. Its end is looked at when the records are.
+        self.log(&mut Notes::default(), &mut |_, change| {
+            match change {
+                Change::Put { tree, key, value } if tree == catalog::TREE.0 => {
+                    raw.entries.insert(key.to_vec(), value.to_vec());
+                }
+                Change::Delete { tree, key } if tree == catalog::TREE.0 => {
+                    raw.entries.remove(key);
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(raw)
+    }
+
+    /// Entries of the catalog from pages and log records of before, oldest first; what was read of the current catalog counts more. A table's
+    /// entry never changes, so an old one is as good.
+    fn old_catalog(&mut self, raw: &mut Raw, notes: &mut Notes) -> Result<()> {
+        let mut older: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        if let Some(ring) = self.ring() {
+            remains(self.storage, &ring, &mut |_, body| {
+                for op in OpsReader::new(body).flatten() {
+                    match op {
+                        Op::Put { tree, key, value } if tree == catalog::TREE.0 => {
+                            older.insert(key.to_vec(), value.to_vec());
+                        }
+                        Op::Delete { tree, key } if tree == catalog::TREE.0 => {
+                            older.remove(key);
+                        }
+                        _ => {}
+                    }
+                }
+            });
+        }
+        let pages = Pages::new(self.storage, &self.superblock);
+        let newest = self.superblock.generation;
+        let wanted = |tree: u32, page: &Page| tree == catalog::TREE.0 && page.header.generation <= newest;
+        let damaged = self.damage.get(&catalog::TREE.0).map_or(&[][..], |damage| &damage.blocks);
+        let leaves = find_strays(&pages, self.blocks(), &|block| damaged.contains(&block), &wanted, &mut || {});
+        for leaf in leaves.iter().rev() {
+            let Ok(Some(stray)) = pages.stray(leaf.entry.address) else { continue };
+            let body = stray.page.body();
+            let mut key = Vec::new();
+            for i in 0..body.len() {
+                body.key_into(i, &mut key);
+                if let Ok(value) = self.value(body.value(i)) {
+                    older.insert(key.clone(), value);
+                }
+            }
+        }
+        notes
+            .remarks
+            .push("the catalog is damaged: descriptions of tables were taken from older pages and log records".into());
+        for (key, value) in older {
+            // A table that was dropped since does not come back.
+            let gone = match catalog::explain(&key, &value) {
+                Ok(Explained::Table { entry, fingerprint, .. }) => {
+                    let dropped = self.rooted && !self.roots.contains_key(&entry.tree.0);
+                    dropped || fingerprint != entry.fingerprint()
+                }
+                Ok(_) => false,
+                Err(_) => true,
+            };
+            if !gone {
+                raw.entries.entry(key).or_insert(value);
+            }
+        }
+        raw.lost = true;
+        Ok(())
+    }
+
+    fn blocks(&self) -> u64 {
+        self.length / u64::from(self.superblock.block_size)
+    }
+
+    fn ring(&self) -> Option<Ring> {
+        let segments = self.superblock.segments.iter().map(|segment| RingSegment {
+            first: segment.first,
+            offset: segment.address * u64::from(self.superblock.block_size),
+            length: segment.length,
+        });
+        Ring::new(segments.collect(), UNIT).ok()
+    }
+
+    fn ctx(&self, kind: PageKind) -> BlobCtx {
+        let Superblock { file_id, block_size, .. } = self.superblock;
+        BlobCtx { file_id, block_size, kind, generation: 0, max_chunk: MAX_CHUNK }
+    }
+
+    fn value(&self, value: Value<'_>) -> Result<Vec<u8>> {
+        match value {
+            Value::Inline(bytes) => Ok(bytes.to_vec()),
+            Value::Overflow(reference) => {
+                crate::blob::read(self.storage, &self.ctx(PageKind::Overflow), &BlobRef::decode(reference)?)
+            }
+        }
+    }
+
+    /// Goes through the trees of the tables once, and finds the leaves that damaged inner pages have named.
+    pub(super) fn look(&mut self, schema: &Schema) -> Result<()> {
+        let mut walker = Walker::new(self.storage, &self.superblock, self.length, &mut *self.progress)?;
+        walker.fixed();
+        walker.free_map();
+        let trusted = !walker.blind;
+        let catalog_damage = self.damage.remove(&catalog::TREE.0);
+        let known = |tree: u32| !matches!(schema.role(tree), Some(Role::Index { .. })) && tree != catalog::TREE.0;
+        for (&tree, root) in self.roots.iter().filter(|(tree, _)| known(**tree)) {
+            walker.tree(tree, root, &mut Gather { damage: &mut self.damage, entry: &mut |_, _| Ok(()) })?;
+        }
+        let damage = &self.damage;
+        let (rooted, newest) = (self.rooted, self.superblock.generation);
+        if !rooted || damage.values().any(|damage| !damage.gaps.is_empty()) {
+            let taken = |block| walker.blocks.is_owned(block) || (trusted && walker.blocks.is_free(block));
+            let wanted = |tree: u32, page: &Page| {
+                let gaps = damage.get(&tree).is_some_and(|damage| !damage.gaps.is_empty());
+                known(tree) && (gaps || !rooted) && page.header.generation <= newest
+            };
+            self.strays = find_strays(
+                &walker.pages,
+                self.length / u64::from(self.superblock.block_size),
+                &taken,
+                &wanted,
+                &mut || {},
+            );
+        }
+        walker.finish();
+        drop(walker);
+        if let Some(damage) = catalog_damage {
+            self.damage.insert(catalog::TREE.0, damage);
+        }
+        self.assign();
+        Ok(())
+    }
+
+    /// Gives every missing range to the newest leaf that covers it.
+    fn assign(&mut self) {
+        for (at, leaf) in self.strays.iter().enumerate() {
+            if !self.rooted && !self.damage.contains_key(&leaf.tree) {
+                let damage = self.damage.entry(leaf.tree).or_default();
+                damage.gaps.add(&[], None);
+                damage.why.insert(Vec::new(), "the directory does not name its pages".into());
+            }
+            let Some(damage) = self.damage.get_mut(&leaf.tree) else { continue };
+            for (lower, upper) in damage.gaps.cover(&leaf.lower, leaf.upper.as_deref()) {
+                self.pieces.entry(leaf.tree).or_default().push((at, lower, upper));
+            }
+        }
+    }
+
+    /// Trees whose tables nobody knows, each with the number of a tree for its bytes.
+    pub(super) fn unknown_trees(&self, schema: &Schema) -> Vec<(u32, u32)> {
+        let trees = self.roots.keys().copied().chain(self.pieces.keys().copied());
+        let mut unknown: Vec<u32> =
+            trees.filter(|&tree| tree != catalog::TREE.0 && schema.role(tree).is_none()).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        let largest = schema.trees().map(|(tree, _)| tree).chain(unknown.iter().copied()).max();
+        let first = largest.unwrap_or(0).max(catalog::FIRST_TREE).max(schema.next.map_or(0, |(_, tree)| tree)) + 1;
+        unknown.into_iter().zip(first..).collect()
+    }
+
+    /// Shows every record of a tree that can be read.
+    pub(super) fn rows(&mut self, tree: u32, with: &mut dyn FnMut(Row<'_>) -> Result<()>) -> Result<()> {
+        if let Some(root) = self.roots.get(&tree) {
+            let mut silent = |_| {};
+            let mut walker = Walker::new(self.storage, &self.superblock, self.length, &mut silent)?;
+            let mut entry = |key: &[u8], value: &[u8]| with(Row { key, value, verified: true });
+            // What is damaged was noted when the tree was gone through first.
+            walker.tree(tree, root, &mut Gather { damage: &mut BTreeMap::new(), entry: &mut entry })?;
+        }
+        let pages = Pages::new(self.storage, &self.superblock);
+        for (at, lower, upper) in self.pieces.get(&tree).cloned().unwrap_or_default() {
+            let Some(leaf) = self.strays.get(at) else { continue };
+            let (verified, address) = (leaf.verified, leaf.entry.address);
+            let Ok(Some(stray)) = pages.stray(address) else { continue };
+            let body = stray.page.body();
+            let mut key = Vec::new();
+            for i in 0..body.len() {
+                body.key_into(i, &mut key);
+                if key < lower || upper.as_ref().is_some_and(|upper| key >= *upper) {
+                    continue;
+                }
+                match self.value(body.value(i)) {
+                    Ok(value) => with(Row { key: &key, value: &value, verified })?,
+                    Err(error) => {
+                        let damage = self.damage.entry(tree).or_default();
+                        damage.lost.push((Keys::One(key.clone()), error.to_string()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows what the log's commits do, in order, up to where it ends or is damaged.
+    pub(super) fn log(&self, notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
+        let Some(ring) = self.ring() else {
+            notes.remarks.push("the place of the log is impossible: what it held is lost".into());
+            return Ok(());
+        };
+        let start = LogStart {
+            position: self.superblock.log_start,
+            chain: self.superblock.chain,
+            salts: &self.superblock.salts,
+            timestamp: self.superblock.commit_timestamp,
+        };
+        let read = scan(self.storage, &ring, start, &mut |commit| {
+            notes.log_commits += 1;
+            self.commit(&commit, notes, apply)
+        });
+        match read {
+            Ok(_) => Ok(()),
+            Err(LogError::Visitor(error)) => Err(error),
+            Err(error) => {
+                notes.remarks.push(format!("the log: {error}; what commits from there on did is lost"));
+                Ok(())
+            }
+        }
+    }
+
+    fn commit(&self, commit: &Commit<'_>, notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
+        for op in OpsReader::new(commit.body).flatten() {
+            let Op::Spill { reference } = op else { continue };
+            let part = BlobRef::decode(reference)
+                .and_then(|blob| crate::blob::read(self.storage, &self.ctx(PageKind::Spill), &blob));
+            match part {
+                Ok(body) => self.operations(&body, notes, apply)?,
+                Err(error) => {
+                    let position = commit.position;
+                    notes
+                        .remarks
+                        .push(format!("the log: a part of the commit at position {position} is lost: {error}"));
+                }
+            }
+        }
+        self.operations(commit.body, notes, apply)
+    }
+
+    fn operations(&self, body: &[u8], notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
+        for op in OpsReader::new(body) {
+            match op {
+                Ok(Op::Put { tree, key, value }) => apply(notes, Change::Put { tree, key, value })?,
+                Ok(Op::Delete { tree, key }) => apply(notes, Change::Delete { tree, key })?,
+                Ok(Op::PutOverflow { tree, key, reference, .. }) => match self.value(Value::Overflow(reference)) {
+                    Ok(value) => apply(notes, Change::Put { tree, key, value: &value })?,
+                    Err(error) => apply(notes, Change::Lost { tree, key, what: error.to_string() })?,
+                },
+                // A dropped tree is not in the catalog any more; parts were read before.
+                Ok(Op::DropTree { .. } | Op::Spill { .. } | Op::Claim { .. }) => {}
+                Err(malformed) => {
+                    notes.remarks.push(format!("the log: {malformed}"));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What could not be read: tree, keys, why.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (u32, Keys, String)> + '_ {
+        self.damage.iter().flat_map(|(&tree, damage)| {
+            let known = damage.lost.iter().map(move |(keys, what)| (tree, keys.clone(), what.clone()));
+            let gaps = damage.gaps.iter().map(move |(lower, upper)| {
+                let why = damage.why.range(..=lower.to_vec()).next_back().map(|(_, why)| why.clone());
+                (tree, Keys::Range(lower.to_vec(), upper.map(<[u8]>::to_vec)), why.unwrap_or_default())
+            });
+            known.chain(gaps)
+        })
+    }
+}

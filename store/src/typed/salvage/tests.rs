@@ -1,0 +1,298 @@
+//! Each kind of damage, planted in a real file: all other records come over, and what is lost is named.
+
+use super::*;
+use crate::check::read_slots;
+use crate::ckpt::SLOTS;
+use crate::engine::{EngineOptions, TreeId};
+use crate::typed::check::tests::{CUSTOMERS, Customer, HITS, Seat, Shop, World, customer, fill, options};
+use crate::typed::{Database, check_file};
+use crate::vfs::MemoryFile;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+type Customers = BTreeMap<u64, Customer>;
+
+fn contents(db: &Database<Shop>) -> (Customers, usize, usize) {
+    db.read(|tx| {
+        let customers = tx.table::<Customer>()?;
+        let all: Customers = customers.iter().map(|row| row.map(|row| (row.id.get(), row))).collect::<Result<_>>()?;
+        assert_eq!(customers.len()?, all.len() as u64);
+        for row in all.values() {
+            assert_eq!(customers.find(Customer::EMAIL.at(&row.email))?.as_ref(), Some(row));
+        }
+        assert_eq!(customers.query(Customer::CITY_AGE).count(), all.len());
+        Ok((all, tx.table::<Seat>()?.iter().count(), tx.open_table(&HITS)?.len()? as usize))
+    })
+    .unwrap()
+}
+
+struct Salvaged {
+    report: SalvageReport,
+    path: PathBuf,
+    rows: (Customers, usize, usize),
+}
+
+/// Salvages a world, checks that the source is as it was and the new file sound, and opens it with the program's schema.
+fn salvaged(world: &World) -> Salvaged {
+    let before = world.bytes();
+    let path = world.path.with_extension("new");
+    let report = salvage_file(&world.path, &path, &mut |_| {}).unwrap();
+    assert!(world.bytes() == before, "the source was changed");
+    let check = check_file(&path, &mut |_| {}).unwrap();
+    assert!(check.is_sound(), "{check}\n{report}");
+    let file = RealFile::open(&path, OpenMode::CreateOrOpen).unwrap();
+    let db = Database::<Shop>::on(Arc::new(file), options()).unwrap();
+    let rows = contents(&db);
+    let largest = rows.0.keys().next_back().copied().unwrap_or(0);
+    let id = db.write(|tx| tx.table::<Customer>()?.insert(customer(5000))).unwrap();
+    assert!(id.get() > largest);
+    drop(db);
+    Salvaged { report, path, rows }
+}
+
+/// What the undamaged world holds.
+fn original() -> (Customers, usize, usize) {
+    let world = World::new();
+    let file = RealFile::open(&world.path, OpenMode::ReadOnly).unwrap();
+    let mut read_only = options();
+    read_only.engine.read_only = true;
+    contents(&Database::<Shop>::on(Arc::new(file), read_only).unwrap())
+}
+
+/// Ids that are in the first and not in the second; whatever is in both is equal, and nothing is in the second alone.
+fn missing(all: &Customers, some: &Customers) -> Vec<u64> {
+    assert!(some.iter().all(|(id, row)| all.get(id) == Some(row)), "something changed");
+    all.keys().filter(|id| !some.contains_key(id)).copied().collect()
+}
+
+#[test]
+fn a_sound_file_comes_over_whole() {
+    let world = World::new();
+    let new = salvaged(&world);
+    assert!(new.report.is_complete(), "{}", new.report);
+    assert_eq!(new.rows, original());
+    assert_eq!(new.report.tables()[0].records, CUSTOMERS - 15);
+    assert!(new.report.to_string().ends_with("nothing was lost"), "{}", new.report);
+    // It overwrites nothing.
+    let again = salvage_file(&world.path, &new.path, &mut |_| {}).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::InvalidArgument, "{again}");
+    assert!(salvage_file(&world.path, &world.path, &mut |_| {}).is_err());
+}
+
+#[test]
+fn a_damaged_leaf_costs_its_own_records_and_no_others() {
+    let (world, all) = (World::new(), original());
+    let page = world.page(world.tree(0), 0);
+    world.flip_page(&page);
+    let new = salvaged(&world);
+    let missing = missing(&all.0, &new.rows.0);
+    assert!(!missing.is_empty() && missing.len() < 40, "{missing:?}");
+    let [lost] = new.report.lost() else { panic!("{}", new.report) };
+    assert_eq!(lost.table, "customers");
+    assert!(lost.what.contains(&format!("block {}", page.address)) && lost.what.contains("checksum"), "{lost}");
+    // The range that is named is that of the records that are gone.
+    let numbers: Vec<u64> = lost.keys.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [from, to] = numbers[..] else { panic!("{lost}") };
+    assert!(missing.iter().all(|id| (from..to).contains(id)), "{missing:?} in {lost}");
+    assert!(new.rows.0.keys().all(|id| !(from..to).contains(id)), "{lost}");
+    assert_eq!((new.rows.1, new.rows.2), (all.1, all.2));
+}
+
+#[test]
+fn damage_outside_the_leaves_of_tables_costs_nothing() {
+    let all = original();
+    let inner = |world: &World| {
+        let page = world.page(world.tree(0), 1);
+        world.flip_page(&page);
+    };
+    let root = |world: &World| {
+        let (root, level) = world.pages(world.tree(0))[0];
+        assert!(level > 0);
+        world.flip_page(&root);
+    };
+    let index_leaf = |world: &World| world.flip_page(&world.page(world.tree(2), 0));
+    let index_root = |world: &World| world.flip_page(&world.pages(world.tree(1))[0].0);
+    let free_map = |world: &World| world.flip(world.superblock().free_map.unwrap().place() * 512 + 60);
+    let directory = |world: &World| world.flip(world.superblock().directory.unwrap().place() * 512 + 60);
+    let superblock = |world: &World| world.flip(SLOTS[0] + 60);
+    let entry = |world: &World| world.scribble(|txn| txn.delete(TreeId(world.tree(2)), b"c41@example.org").unwrap());
+    let extra = |world: &World| world.scribble(|txn| txn.put(TreeId(world.tree(2)), b"nobody", &[0; 8]).unwrap());
+    let checksums = |world: &World| SLOTS.iter().for_each(|slot| world.flip(slot + 4090));
+    type Plant<'a> = (&'a str, &'a dyn Fn(&World));
+    let plants: [Plant<'_>; 10] = [
+        ("inner page", &inner),
+        ("root", &root),
+        ("index leaf", &index_leaf),
+        ("index root", &index_root),
+        ("free map", &free_map),
+        ("directory", &directory),
+        ("superblock", &superblock),
+        ("index entry gone", &entry),
+        ("index entry too many", &extra),
+        ("both superblocks' checksums", &checksums),
+    ];
+    for (name, plant) in plants {
+        let world = World::new();
+        plant(&world);
+        let new = salvaged(&world);
+        assert_eq!(new.rows, all, "{name}: {}", new.report);
+        assert!(new.report.lost().is_empty(), "{name}: {}", new.report);
+    }
+}
+
+#[test]
+fn a_damaged_value_costs_one_record() {
+    let (world, all) = (World::new(), original());
+    world.flip(world.value_block(world.tree(0)) * 512 + 100);
+    let new = salvaged(&world);
+    let missing = missing(&all.0, &new.rows.0);
+    let [id] = missing[..] else { panic!("{missing:?}") };
+    let [lost] = new.report.lost() else { panic!("{}", new.report) };
+    assert_eq!((lost.table.as_str(), lost.keys.as_str()), ("customers", format!("key {id}").as_str()));
+}
+
+#[test]
+fn tables_are_known_from_older_pages_and_records_where_the_catalog_is_damaged() {
+    let (world, all) = (World::new(), original());
+    world.flip_page(&world.page(1, 0));
+    let new = salvaged(&world);
+    assert_eq!(new.rows, all, "{}", new.report);
+    assert!(new.report.remarks().iter().any(|remark| remark.contains("older pages")), "{}", new.report);
+
+    // With every trace of it gone, the bytes are kept.
+    let superblock = world.superblock();
+    let file = world.file();
+    let log = superblock.segments[0];
+    file.write_at(&vec![0; log.length as usize], log.address * 512).unwrap();
+    let pages = crate::check::Pages::new(&file, &superblock);
+    for block in 0..superblock.tail {
+        if let Some(stray) = pages.stray(block).unwrap().filter(|stray| stray.page.header.tree == 1) {
+            file.write_at(&vec![0; stray.entry.length as usize], block * 512).unwrap();
+        }
+    }
+    drop(file);
+    let path = world.path.with_extension("bytes");
+    let report = salvage_file(&world.path, &path, &mut |_| {}).unwrap();
+    assert!(report.tables().iter().all(|table| table.table.starts_with("lost+found/")), "{report}");
+    let check = check_file(&path, &mut |_| {}).unwrap();
+    assert!(check.is_sound(), "{check}");
+    let db = Database::<()>::open(&path).unwrap();
+    const ROWS: crate::TableDef<Vec<u8>, Vec<u8>> = crate::TableDef::new("lost+found/16");
+    let kept = db.read(|tx| tx.open_table(&ROWS)?.len()).unwrap();
+    assert_eq!(kept as usize, all.0.len());
+}
+
+/// Where in a file the records of its log's commits begin.
+fn commits_in(bytes: &[u8]) -> Vec<u64> {
+    let image = MemoryFile::default();
+    image.write_at(bytes, 0).unwrap();
+    let superblock = read_slots(&image).unwrap().superblocks[0].clone();
+    let crate::format::Segment { first, address, length } = superblock.segments[0];
+    let segment = crate::wal::RingSegment { first, offset: address * u64::from(superblock.block_size), length };
+    let ring = crate::wal::Ring::new(vec![segment], crate::wal::UNIT).unwrap();
+    let start = crate::wal::LogStart {
+        position: superblock.log_start,
+        chain: superblock.chain,
+        salts: &superblock.salts,
+        timestamp: superblock.commit_timestamp,
+    };
+    let mut places = Vec::new();
+    crate::wal::scan(&image, &ring, start, &mut |commit| {
+        places.push(ring.locate(commit.position, 1).next().unwrap().offset);
+        Ok::<_, Error>(())
+    })
+    .unwrap();
+    places
+}
+
+#[test]
+fn the_logs_commits_come_too_up_to_damage() {
+    let storage = Arc::new(MemoryFile::default());
+    let mut long_log = options();
+    long_log.engine.log_size = 1 << 20;
+    let db = Database::<Shop>::on(storage.clone(), long_log).unwrap();
+    fill(&db);
+    db.checkpoint().unwrap();
+    for i in 0..6 {
+        let note = if i == 2 { "x".repeat(9000) } else { "late".into() };
+        db.write(|tx| {
+            let mut customers = tx.table::<Customer>()?;
+            customers.remove(crate::Id::new(100 + i))?;
+            customers.insert(Customer { note: note.clone(), ..customer(2000 + i) }).map(|_| ())
+        })
+        .unwrap();
+    }
+    let all = contents(&db);
+    let mut bytes = vec![0; storage.len().unwrap() as usize];
+    storage.read_at(&mut bytes, 0).unwrap();
+    let run = |bytes: &[u8]| {
+        let image = MemoryFile::default();
+        image.write_at(bytes, 0).unwrap();
+        let new = Arc::new(MemoryFile::default());
+        let mut silent = |_| {};
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone()).unwrap();
+        let db = Database::<Shop>::on(new, options()).unwrap();
+        db.check().unwrap();
+        (report, contents(&db))
+    };
+    let (report, rows) = run(&bytes);
+    assert_eq!(rows, all, "{report}");
+    assert!(report.is_complete() && report.log_commits() == 6, "{report}");
+
+    // The fourth commit is damaged.
+    let fourth = commits_in(&bytes)[3];
+    bytes[fourth as usize + 70] ^= 1;
+    let (report, rows) = run(&bytes);
+    assert_eq!(report.log_commits(), 3, "{report}");
+    assert!(report.remarks()[0].contains("had been durable"), "{report}");
+    assert_eq!(rows.0.len(), all.0.len());
+    assert!(rows.0.contains_key(&103) && !rows.0.contains_key(&102), "three removals came over");
+}
+
+#[test]
+fn of_two_records_with_one_unique_key_the_later_is_left_out() {
+    let (world, all) = (World::new(), original());
+    let copy = {
+        let file = RealFile::open(&world.path, OpenMode::ReadOnly).unwrap();
+        let read_only = EngineOptions { read_only: true, ..EngineOptions::default() };
+        let engine = crate::engine::Engine::open(Arc::new(file), read_only).unwrap();
+        let view = engine.snapshot().unwrap();
+        crate::engine::View::get(&view, TreeId(world.tree(0)), &42_u64.to_be_bytes()).unwrap().unwrap().to_vec()
+    };
+    world.scribble(|txn| txn.put(TreeId(world.tree(0)), &900_u64.to_be_bytes(), &copy).unwrap());
+    world.scribble(|txn| txn.put(TreeId(world.tree(0)), &901_u64.to_be_bytes(), b"\x01\x01no row").unwrap());
+    let new = salvaged(&world);
+    assert_eq!(new.rows, all);
+    let text = new.report.to_string();
+    assert!(text.contains("key 900: the record 42 has the same key in the unique index `email`"), "{text}");
+    assert!(text.contains("key 901: "), "{text}");
+}
+
+#[test]
+fn i36_hostile_files_end_in_a_new_file_or_an_error() {
+    let world = World::new();
+    let bytes = world.bytes();
+    let mut random = fastrand::Rng::with_seed(5);
+    for _ in 0..40 {
+        let mut bad = bytes.clone();
+        for _ in 0..random.usize(1..60) {
+            let at = random.usize(140..bad.len() / 512) * 512;
+            match random.u32(0..3) {
+                0 => bad[at..at + 512].fill(random.u8(..)),
+                1 => bad[at + random.usize(0..512)] ^= 1 << random.u32(0..8),
+                _ => {
+                    let from = random.usize(0..bad.len() / 512) * 512;
+                    bad.copy_within(from..from + 512, at);
+                }
+            }
+        }
+        let image = MemoryFile::default();
+        image.write_at(&bad, 0).unwrap();
+        let new = Arc::new(MemoryFile::default());
+        let mut silent = |_| {};
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone()).unwrap();
+        let db = Database::<()>::on(new, options()).unwrap();
+        let check = db.check_with(&mut |_| {}).unwrap();
+        assert!(check.is_sound(), "{check}\n{report}");
+    }
+}
