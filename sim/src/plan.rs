@@ -254,7 +254,10 @@ fn step(random: &mut Rng, all: bool) -> Step {
         68..70 => What::Checkpoint(Vec::new()),
         70..76 => What::Release,
         76..78 => What::LongRead,
-        78..90 => What::Checkpoint((0..random.usize(0..20)).map(|_| within(random)).collect()),
+        78..90 => {
+            let most = if random.u8(..) < 80 { 45 } else { 20 };
+            What::Checkpoint((0..random.usize(0..most)).map(|_| within(random)).collect())
+        }
         90..94 => What::Kill,
         94..97 => What::Full(random.u64(0..4) * 1024),
         97..101 => What::Room,

@@ -56,6 +56,9 @@ enum Task {
         /// Plants one mistake after the other in a copy of the sources, each of which has to be found within so many power cuts.
         #[arg(long)]
         mutants: bool,
+        /// Only the mistakes whose description has this word.
+        #[arg(long, requires = "mutants")]
+        only: Option<String>,
     },
     /// The whole store against std's BTreeMap: random operations, snapshots, reopens, crashes.
     Model {
@@ -131,8 +134,10 @@ fn perform(task: &Task) -> Result {
     match task {
         Task::Ci => program("bash", &[".ci/run"], &[]),
         Task::CrashSim { crashes } => simulation("engine::tests::crash", "TAMARACK_SIM_CRASHES", *crashes),
-        Task::Sim { crashes, seed, mutants: true, .. } => sim::mutants(*crashes, seed.unwrap_or(1)),
-        Task::Sim { crashes, seed, threads, one, mutants: false } => sim::run(*crashes, *seed, *threads, *one),
+        Task::Sim { crashes, seed, mutants: true, only, .. } => {
+            sim::mutants(*crashes, seed.unwrap_or(1), only.as_deref())
+        }
+        Task::Sim { crashes, seed, threads, one, mutants: false, .. } => sim::run(*crashes, *seed, *threads, *one),
         Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
         Task::Isolation { transactions, kills } => {
             simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions)?;

@@ -42,7 +42,7 @@ const MUTANTS: [Mutant; 5] = [
     Mutant {
         what: "an optimistic writer is not validated (I18)",
         file: "store/src/txn/pipeline.rs",
-        changes: &[("state.window.validate(claim, &wanted.writes)?;", "let _ = claim;")],
+        changes: &[("state.window.validate(claim, &wanted.writes, &wanted.runs)?;", "let _ = claim;")],
     },
 ];
 

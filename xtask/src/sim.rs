@@ -20,7 +20,7 @@ const MUTANTS: [Mutant; 10] = [
         file: "store/src/ckpt/superblocks.rs",
         changes: &[(
             "base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());",
-            "base.pager.storage.write_at(&bytes, slot).and_then(|()| if slot == slots[1] { base.pager.storage.sync() } else { Ok(()) });",
+            "base.pager.storage.write_at(&bytes, slot).and_then(|()| if slot == SLOTS[1] { base.pager.storage.sync() } else { Ok(()) });",
         )],
     },
     Mutant {
@@ -109,9 +109,10 @@ pub(crate) fn run(crashes: u64, seed: Option<u64>, threads: u64, one: bool) -> R
 }
 
 /// Plants each mistake in a copy of the sources. A run that finds nothing is an error, and so is one that fails for another reason.
-pub(crate) fn mutants(crashes: u64, seed: u64) -> Result {
-    let mut missed = Vec::new();
-    for mutant in &MUTANTS {
+pub(crate) fn mutants(crashes: u64, seed: u64, only: Option<&str>) -> Result {
+    let (mut missed, mut planted) = (Vec::new(), 0);
+    for mutant in MUTANTS.iter().filter(|mutant| only.is_none_or(|word| mutant.what.contains(word))) {
+        planted += 1;
         let copy = mutant.plant()?;
         let begun = Instant::now();
         let output = play(&copy, crashes, seed)?;
@@ -131,8 +132,11 @@ pub(crate) fn mutants(crashes: u64, seed: u64) -> Result {
             _ => return Err(format!("{}: {told}\n{}", mutant.what, String::from_utf8_lossy(&output.stderr)).into()),
         }
     }
+    if planted == 0 {
+        return Err("no mistake has this word".into());
+    }
     if missed.is_empty() {
-        println!("{} mistakes planted and found", MUTANTS.len());
+        println!("{planted} mistakes planted and found");
         return Ok(());
     }
     Err(format!("{} mistakes were not found", missed.len()).into())

@@ -80,7 +80,7 @@ pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
     let shared = Rc::new(RefCell::new(live));
     for step in &life.steps {
         if let What::Checkpoint(within) = &step.what {
-            checkpoint(&shared, within);
+            checkpoint(&shared, within, step.dice);
         } else {
             shared.borrow_mut().step(step);
         }
@@ -93,7 +93,11 @@ pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
     live
 }
 
-fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
+/// Half of the checkpoints have others go on at all of their syncs, before and behind each; half have them do everything at one place: the log
+/// goes round that far only if all of it comes at once.
+fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64) {
+    const PLACES: u64 = 6;
+    let only = (dice % (2 * PLACES)) as usize;
     let (db, up_to) = {
         let live = shared.borrow();
         (live.db.clone(), live.history.finished())
@@ -101,9 +105,13 @@ fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
     let Some(db) = db else { return };
     let inside = Rc::clone(shared);
     let mut rest: VecDeque<Step> = within.iter().cloned().collect();
+    let mut place = 0;
     let result = raw::interleave(
         move || {
-            for step in rest.drain(..rest.len().min(6)) {
+            let all = if place == only { rest.len() } else { 0 };
+            let some = if only >= PLACES as usize { rest.len().min(6) } else { all };
+            place += 1;
+            for step in rest.drain(..some) {
                 inside.borrow_mut().step_within(&step);
             }
         },

@@ -196,7 +196,7 @@ impl Pipeline {
         base.poison.check()?;
         let Some(wanted) = request.as_mut() else { return Ok(None) };
         if let Some(claim) = claim {
-            state.window.validate(claim, &wanted.writes)?;
+            state.window.validate(claim, &wanted.writes, &wanted.runs)?;
         }
         let timestamp = state.last + 1;
         let tallies = self.tallies.outcome(&wanted.tallies);

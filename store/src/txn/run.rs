@@ -97,6 +97,11 @@ impl Run {
         Ok(())
     }
 
+    /// The trees that it says something about; some more than once.
+    pub(super) fn trees(&self) -> impl Iterator<Item = u32> {
+        self.pages.iter().map(|page| page.tree).chain(self.dropped.iter().copied())
+    }
+
     /// Whether it says nothing about a tree.
     pub(crate) fn is_silent(&self, tree: u32) -> bool {
         self.pages_of(tree).is_empty()

@@ -5,6 +5,7 @@
 
 use super::pipeline::Pending;
 use super::read_set::ReadSet;
+use super::run::Run;
 use super::write_set::WriteSet;
 use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, VecDeque};
@@ -94,7 +95,7 @@ impl Window {
     }
 
     /// Whether a transaction may commit now (I18).
-    pub(super) fn validate(&self, claim: &Claim<'_>, writes: &WriteSet) -> Result<(), Error> {
+    pub(super) fn validate(&self, claim: &Claim<'_>, writes: &WriteSet, runs: &[Arc<Run>]) -> Result<(), Error> {
         if claim.seen < self.floor {
             return Err(conflict("it ran for so long that what changed meanwhile is no longer known"));
         }
@@ -106,7 +107,7 @@ impl Window {
                     Isolation::Serializable => claim.reads.conflicts(commit.prints(), &commit.writes),
                     Isolation::Snapshot => false,
                 };
-            if read || overlap(writes, commit, claim.isolation) {
+            if read || overlap(writes, commit, claim.isolation) || overlap_of_runs(runs, commit, claim.isolation) {
                 return Err(conflict("another one changed what it used"));
             }
         }
@@ -121,6 +122,14 @@ fn overlap(writes: &WriteSet, commit: &Pending, isolation: Isolation) -> bool {
         dropped
             || (isolation == Isolation::Snapshot
                 && writes.entries(tree).any(|(key, _)| commit.writes.get(tree, key).is_some()))
+    })
+}
+
+/// The same for the part of a transaction that went to the file. Where keys count, it is not looked through, and conflicts with all.
+fn overlap_of_runs(runs: &[Arc<Run>], commit: &Pending, isolation: Isolation) -> bool {
+    runs.iter().any(|run| {
+        let dropped = |tree| commit.writes.drops(tree) || (run.drops(tree) && !commit.writes.is_silent(tree));
+        isolation == Isolation::Snapshot || run.trees().any(dropped)
     })
 }
 
