@@ -34,7 +34,7 @@ pub enum ErrorKind {
     NotADatabase,
     /// The file was written by a newer format than this program knows. Nothing in it was changed.
     TooNew,
-    /// The file is shorter than its superblock says.
+    /// The file is shorter than its superblock says, or a backup lacks its end.
     Truncated,
     /// A page of the file is damaged.
     Corrupt,
@@ -46,6 +46,8 @@ pub enum ErrorKind {
     ReadOnly,
     /// The database was closed.
     Closed,
+    /// A backup is of another database, or not the one that has to come next. Nothing was changed.
+    BackupMismatch,
     /// The program's schema and the file's differ.
     SchemaMismatch,
     /// A record with this primary key exists.

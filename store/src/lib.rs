@@ -55,7 +55,7 @@
 //! # Layers
 //!
 //! From top to bottom; each imports only those below it: `typed` (records, queries, catalog), `engine` (the seam), `txn` (commit pipeline),
-//! `ckpt`, `recover`, `check`, `salvage`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
+//! `ckpt`, `recover`, `check`, `salvage`, `backup`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 // Derived code names the crate by its name.
@@ -66,6 +66,7 @@ mod typed;
 
 mod engine;
 
+mod backup;
 mod check;
 mod ckpt;
 mod recover;
@@ -106,11 +107,11 @@ pub use tamarack_codec::{
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{
-    CanWrite, CheckReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has, Index, IntoQuery,
-    Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry, Options, Primary,
-    Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows, SalvageReport,
+    Backup, CanWrite, CheckReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has, Index,
+    IntoQuery, Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry, Options,
+    Primary, Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows, SalvageReport,
     SalvagedTable, Schema, Stats, Table, TableDef, TableTotals, Totals, Unique, VacantEntry, ValueArg, ValueRef,
-    WriteTxn, check_file, salvage_file,
+    WriteTxn, backup_file, check_file, restore, restore_file, salvage_file,
 };
 
 /// What generated code names. Not for use by hand: it changes without notice.

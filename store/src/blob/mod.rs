@@ -79,6 +79,11 @@ impl BlobRef {
     pub(crate) fn place(&self) -> u64 {
         self.top.address
     }
+
+    /// Its top chunk: written last. No bytes have none.
+    pub(crate) fn top(&self) -> Option<&ChildEntry> {
+        (self.length > 0).then_some(&self.top)
+    }
 }
 
 impl BlobCtx {
@@ -94,7 +99,18 @@ pub(crate) fn write(
     allocate: &mut dyn FnMut(u64) -> Result<Extent>,
     bytes: &[u8],
 ) -> Result<BlobRef> {
-    let mut writer = BlobWriter::new(storage, *ctx, allocate);
+    write_while(storage, ctx, allocate, &|| ctx.generation, bytes)
+}
+
+/// The same while checkpoints come and go: each chunk is of the generation that `generation` gives when its extent is taken.
+pub(crate) fn write_while(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    allocate: &mut dyn FnMut(u64) -> Result<Extent>,
+    generation: &dyn Fn() -> u64,
+    bytes: &[u8],
+) -> Result<BlobRef> {
+    let mut writer = BlobWriter::new(storage, *ctx, allocate, generation);
     writer.push(bytes)?;
     writer.finish()
 }
@@ -104,6 +120,7 @@ pub(crate) struct BlobWriter<'a> {
     storage: &'a dyn Storage,
     ctx: BlobCtx,
     allocate: &'a mut dyn FnMut(u64) -> Result<Extent>,
+    generation: &'a dyn Fn() -> u64,
     pending: Vec<u8>,
     entries: Vec<ChildEntry>,
     length: u64,
@@ -115,8 +132,9 @@ impl<'a> BlobWriter<'a> {
         storage: &'a dyn Storage,
         ctx: BlobCtx,
         allocate: &'a mut dyn FnMut(u64) -> Result<Extent>,
+        generation: &'a dyn Fn() -> u64,
     ) -> Self {
-        Self { storage, ctx, allocate, pending: Vec::new(), entries: Vec::new(), length: 0 }
+        Self { storage, ctx, allocate, generation, pending: Vec::new(), entries: Vec::new(), length: 0 }
     }
 
     /// Appends bytes.
@@ -143,12 +161,14 @@ impl<'a> BlobWriter<'a> {
         let length = PAGE_HEADER_LEN + payload.len();
         let block = u64::from(self.ctx.block_size);
         let extent = (self.allocate)((length as u64).div_ceil(block))?;
+        // Asked for behind the allocation: an increment relies on that (`backup`).
+        let generation = (self.generation)();
         let header = PageHeader {
             kind: self.ctx.kind,
             level,
             tree: 0,
             address: extent.start,
-            generation: self.ctx.generation,
+            generation,
             length: payload.len() as u32,
             timestamp: 0,
         };
@@ -157,7 +177,7 @@ impl<'a> BlobWriter<'a> {
         page.extend_from_slice(payload);
         self.storage.write_at(&page, extent.start * block).map_err(|error| Error::io("writing a value", error))?;
         let checksum = page_checksum(&self.ctx.file_id, extent.start, &page);
-        Ok(ChildEntry { address: extent.start, length: length as u32, generation: self.ctx.generation, checksum })
+        Ok(ChildEntry { address: extent.start, length: length as u32, generation, checksum })
     }
 
     /// Ends the blob.
@@ -190,7 +210,8 @@ pub(crate) fn for_each_chunk(
 ) -> Result<()> {
     let mut left = blob.length;
     walk(storage, ctx, blob, &mut |visit| {
-        if let Visit::Data(payload) = visit {
+        if let Visit::Data(_, page) = visit {
+            let payload = page.get(PAGE_HEADER_LEN..).unwrap_or_default();
             left = left.checked_sub(payload.len() as u64).ok_or_else(|| Error::corrupt("a blob is too long"))?;
             chunk(payload)?;
         }
@@ -211,6 +232,26 @@ pub(crate) fn read(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Resu
         Ok(())
     })?;
     Ok(bytes)
+}
+
+/// Calls `page` with every chunk as it is stored, index chunks too, each verified. Memory: one chunk and the index above it.
+pub(crate) fn for_each_page(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    blob: &BlobRef,
+    page: &mut dyn FnMut(&ChildEntry, &[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut left = blob.length;
+    descend(storage, ctx, blob, true, &mut |visit| match visit {
+        Visit::Entry(_) => Ok(()),
+        Visit::Index(entry, bytes) => page(&entry, bytes),
+        Visit::Data(entry, bytes) => {
+            let payload = bytes.len().saturating_sub(PAGE_HEADER_LEN) as u64;
+            left = left.checked_sub(payload).ok_or_else(|| Error::corrupt("a blob is too long"))?;
+            page(&entry, bytes)
+        }
+    })?;
+    if left == 0 { Ok(()) } else { Err(Error::corrupt("a blob is too short")) }
 }
 
 /// Every extent of a blob. Reads its index chunks only.
@@ -286,8 +327,10 @@ fn index_entries(payload: &[u8]) -> Result<Vec<ChildEntry>> {
 enum Visit<'a> {
     /// Any chunk, before it is read.
     Entry(ChildEntry),
-    /// The bytes of a data chunk.
-    Data(&'a [u8]),
+    /// An index chunk, header included.
+    Index(ChildEntry, &'a [u8]),
+    /// A data chunk, header included.
+    Data(ChildEntry, &'a [u8]),
 }
 
 fn walk(
@@ -321,9 +364,10 @@ fn descend(
         let page = read_chunk(storage, ctx, level, &entry)?;
         let payload = page.get(PAGE_HEADER_LEN..).unwrap_or_default();
         if level == 0 {
-            visit(Visit::Data(payload))?;
+            visit(Visit::Data(entry, &page))?;
             continue;
         }
+        visit(Visit::Index(entry, &page))?;
         todo.extend(index_entries(payload)?.into_iter().rev().map(|entry| (level - 1, entry)));
     }
     Ok(())

@@ -76,21 +76,37 @@ impl<'a> Pages<'a> {
 
     /// Reads and verifies a page of tree `tree` at `level`. The error says what is wrong.
     pub(crate) fn read(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<Page, Unreadable> {
+        let mut bytes = vec![0; self.length(entry)?];
+        let offset = entry.address.checked_mul(u64::from(self.block_size));
+        let offset = offset.ok_or("its address lies beyond any file")?;
+        self.storage.read_at(&mut bytes, offset)?;
+        Ok(self.verify(tree, level, entry, bytes)?)
+    }
+
+    /// Bytes of a page, if it can have so many (I36).
+    pub(crate) fn length(&self, entry: &ChildEntry) -> Result<usize, Unreadable> {
         let length = entry.length as usize;
         if !(PAGE_HEADER_LEN..=LONGEST).contains(&length) {
             return Err(format!("its parent gives it {length} bytes, pages have {PAGE_HEADER_LEN} to {LONGEST}").into());
         }
-        let offset = entry.address.checked_mul(u64::from(self.block_size));
-        let offset = offset.ok_or("its address lies beyond any file")?;
-        let mut bytes = vec![0; length];
-        self.storage.read_at(&mut bytes, offset)?;
+        Ok(length)
+    }
+
+    /// Verifies the bytes of a page, as [`read`](Self::read) does.
+    pub(crate) fn verify(
+        &self,
+        tree: u32,
+        level: Option<u8>,
+        entry: &ChildEntry,
+        bytes: Vec<u8>,
+    ) -> Result<Page, String> {
         let header = verify_page(entry, &self.file_id, &bytes).map_err(|fault| fault.to_string())?;
         if header.tree != tree {
-            return Err(format!("it belongs to tree {}", header.tree).into());
+            return Err(format!("it belongs to tree {}", header.tree));
         }
         match level {
-            Some(level) if level != header.level => Err(format!("level {} where {level} belongs", header.level).into()),
-            _ => Ok(Page::parse(header, bytes)?),
+            Some(level) if level != header.level => Err(format!("level {} where {level} belongs", header.level)),
+            _ => Page::parse(header, bytes),
         }
     }
 

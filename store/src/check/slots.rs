@@ -43,6 +43,11 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
     if slots.iter().all(|(slot, _)| matches!(slot, Err(FormatError::Foreign))) {
         return Err(Error::new(ErrorKind::NotADatabase, FormatError::Foreign.to_string()));
     }
+    if !slots.iter().any(|(slot, _)| slot.is_ok())
+        && let Some((Err(error), _)) = slots.iter().find(|(slot, _)| matches!(slot, Err(FormatError::Unfinished)))
+    {
+        return Err(Error::new(ErrorKind::NotADatabase, error.to_string()));
+    }
     let [(a, a_empty), (b, _)] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
     // A crash while the file was being made leaves slot A empty, and nothing committed.
     // A session that did not end leaves its salt. If a crash cut it off while it wrote one slot, the other one counts, and the next session writes both.

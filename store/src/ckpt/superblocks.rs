@@ -3,7 +3,7 @@
 use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
-use crate::format::{Slots, Superblock};
+use crate::format::{KnownBackup, MAX_BACKUPS, Slots, Superblock};
 use crate::sync::atomic::Ordering;
 
 /// Byte offsets of the two slots, far enough apart that one bad block is unlikely to take both.
@@ -81,6 +81,18 @@ pub(crate) fn open_log(base: &Base, salt: u64, position: u64) -> Result<()> {
     // A session that wrote nothing has left its pair at the same position.
     next.salts.retain(|&(_, first)| first < position);
     next.salts.push((salt, position));
+    write_both(base, &next)?;
+    *superblock = next;
+    Ok(())
+}
+
+/// Records durably that a backup is made of what the superblock names, under a generation of its own. The oldest one is forgotten if there are too many.
+pub(crate) fn note_backup(base: &Base, superblock: &mut Superblock, id: [u8; 16]) -> Result<()> {
+    let mut next = superblock.clone();
+    next.generation += 1;
+    let surplus = (next.backups.len() + 1).saturating_sub(MAX_BACKUPS);
+    next.backups.drain(..surplus);
+    next.backups.push(KnownBackup { id, generation: next.generation });
     write_both(base, &next)?;
     *superblock = next;
     Ok(())

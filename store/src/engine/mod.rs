@@ -6,6 +6,7 @@
 //! Promises: a snapshot sees exactly the commits up to it (I16); a write transaction sees its own writes, also in ranges; a
 //! dropped or failed one leaves nothing (I20); commits become visible in order, all at once (I14, I15).
 
+mod backup;
 mod cursor;
 mod evictor;
 mod nesting;

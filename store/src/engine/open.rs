@@ -175,6 +175,10 @@ impl Engine {
         WriteTxn::begin_optimistic(&self.shared)
     }
 
+    pub(super) fn check_open(&self) -> Result<()> {
+        self.shared.check_open()
+    }
+
     /// Writes everything committed so far into the trees on disk.
     pub(crate) fn checkpoint(&self) -> Result<()> {
         self.shared.check_open()?;
@@ -182,6 +186,15 @@ impl Engine {
             return Ok(());
         }
         ckpt::run_and_shrink(&self.shared.base, false)
+    }
+
+    /// 16 bytes that no other database or backup has.
+    pub(super) fn fresh_id(&self) -> Result<[u8; 16]> {
+        let mut random = [0; 24];
+        fill_random(&self.shared.options, &mut random)?;
+        // Seeded ones are always the same.
+        let generation = self.base().generation.load(Ordering::Acquire);
+        Ok(xxhash_rust::xxh3::xxh3_128_with_seed(&random, generation).to_le_bytes())
     }
 
     /// Makes deferred and buffered commits durable.

@@ -24,7 +24,7 @@ impl Pin {
     }
 
     /// Pins the checkpoint of the superblock, which the caller has locked.
-    fn of(shared: &Arc<Shared>, superblock: &Superblock) -> Result<Self> {
+    pub(super) fn of(shared: &Arc<Shared>, superblock: &Superblock) -> Result<Self> {
         let checkpoint = PinnedCheckpoint { generation: superblock.generation, timestamp: superblock.commit_timestamp };
         shared.base.space()?.pin(checkpoint);
         Ok(Self { shared: Arc::clone(shared), checkpoint })

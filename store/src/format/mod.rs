@@ -12,5 +12,8 @@ mod untrusted;
 pub(crate) use checksum::page_checksum;
 pub(crate) use child::{CHILD_ENTRY_LEN, ChildEntry, verify_page};
 pub(crate) use page::{PAGE_HEADER_LEN, PageHeader, PageKind};
-pub(crate) use superblock::{Chosen, FormatError, MAX_SALTS, SUPERBLOCK_LEN, Segment, Slots, Superblock, choose};
+pub(crate) use superblock::{
+    Chosen, FormatError, KnownBackup, MAX_BACKUPS, MAX_SALTS, SUPERBLOCK_LEN, Segment, Slots, Superblock, UNFINISHED,
+    choose,
+};
 pub(crate) use untrusted::Untrusted;

@@ -19,7 +19,10 @@
 //! | 188..192 | number of salts, 0 to 32 |
 //! | 192..384 | ring segments: first position, address in blocks, length in bytes |
 //! | 384..896 | salts: salt, first position |
-//! | 896..4080 | zero |
+//! | 896..900 | number of backups, 0 to 128 |
+//! | 900..904 | zero |
+//! | 904..3976 | backups that increments may follow, oldest first: id (16 bytes), generation |
+//! | 3976..4080 | zero |
 //! | 4080..4096 | xxh3-128 of the bytes before |
 //!
 //! All numbers are little-endian.
@@ -34,13 +37,19 @@ pub(crate) const SUPERBLOCK_LEN: usize = 4096;
 pub(crate) const MAX_SEGMENTS: usize = 8;
 /// Most salts.
 pub(crate) const MAX_SALTS: usize = 32;
+/// Most backups that a file remembers.
+pub(crate) const MAX_BACKUPS: usize = 128;
+/// What stands in slot A while a restore writes the file: it is no database until that has ended.
+pub(crate) const UNFINISHED: [u8; 16] = *b"TAMARACK RESTORE";
 
 const MAGIC: [u8; 16] = *b"TAMARACK\r\n\x1a\n\0\0\0\0";
 const VERSION: u32 = 1;
 const CHECKSUM_AT: usize = SUPERBLOCK_LEN - 16;
 const SEGMENTS_AT: usize = 192;
 const SALTS_AT: usize = 384;
-const END: usize = SALTS_AT + MAX_SALTS * 16;
+const BACKUPS_AT: usize = 896;
+const BACKUP_LEN: usize = 24;
+const END: usize = BACKUPS_AT + 8 + MAX_BACKUPS * BACKUP_LEN;
 
 /// A part of the log ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +60,15 @@ pub(crate) struct Segment {
     pub(crate) address: u64,
     /// Its length in bytes.
     pub(crate) length: u64,
+}
+
+/// A backup that was made of the file, or of the file that this one was restored from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KnownBackup {
+    /// Random.
+    pub(crate) id: [u8; 16],
+    /// The generation that it holds.
+    pub(crate) generation: u64,
 }
 
 /// See the module.
@@ -68,6 +86,7 @@ pub(crate) struct Superblock {
     pub(crate) chain: u64,
     pub(crate) segments: Vec<Segment>,
     pub(crate) salts: Vec<(u64, u64)>,
+    pub(crate) backups: Vec<KnownBackup>,
 }
 
 /// Why a file cannot be opened.
@@ -75,6 +94,8 @@ pub(crate) struct Superblock {
 pub(crate) enum FormatError {
     /// It holds something else.
     Foreign,
+    /// A restore into it did not end.
+    Unfinished,
     /// It is of a newer format.
     TooNew { version: u32 },
     /// Neither superblock is whole.
@@ -87,6 +108,7 @@ impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("this is not a Tamarack file"),
+            Self::Unfinished => f.write_str("a restore into this file did not end: remove it, and restore again"),
             Self::TooNew { version } => write!(
                 f,
                 "this file has format version {version}, and this program knows versions up to {VERSION}; use a newer program"
@@ -138,6 +160,12 @@ impl Superblock {
             out.put(SALTS_AT + i * 16, &salt.to_le_bytes());
             out.put(SALTS_AT + i * 16 + 8, &first.to_le_bytes());
         }
+        out.put(BACKUPS_AT, &(self.backups.len() as u32).to_le_bytes());
+        for (i, backup) in self.backups.iter().take(MAX_BACKUPS).enumerate() {
+            let at = BACKUPS_AT + 8 + i * BACKUP_LEN;
+            out.put(at, &backup.id);
+            out.put(at + 16, &backup.generation.to_le_bytes());
+        }
         let (body, _) = bytes.split_at(CHECKSUM_AT);
         let checksum = xxh3_128(body).to_le_bytes();
         Writer(&mut bytes).put(CHECKSUM_AT, &checksum);
@@ -151,7 +179,8 @@ impl Superblock {
             |at: usize| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes);
         let half = |at: usize| word(at) as u32;
         if bytes.first_chunk() != Some(&MAGIC) {
-            return Err(FormatError::Foreign);
+            let unfinished = bytes.first_chunk() == Some(&UNFINISHED);
+            return Err(if unfinished { FormatError::Unfinished } else { FormatError::Foreign });
         }
         if half(16) > VERSION {
             return Err(FormatError::TooNew { version: half(16) });
@@ -160,11 +189,15 @@ impl Superblock {
         if xxh3_128(body).to_le_bytes() != checksum {
             return Err(damaged("a checksum does not match"));
         }
-        if half(16) != VERSION || half(28) != 0 || body.get(END..).is_none_or(|rest| rest.iter().any(|&b| b != 0)) {
+        if half(16) != VERSION
+            || half(28) != 0
+            || half(900) != 0
+            || body.get(END..).is_none_or(|rest| rest.iter().any(|&b| b != 0))
+        {
             return Err(damaged("a reserved field is set"));
         }
-        let (segments, salts) = (half(184) as usize, half(188) as usize);
-        if segments == 0 || segments > MAX_SEGMENTS || salts > MAX_SALTS {
+        let (segments, salts, backups) = (half(184) as usize, half(188) as usize, half(BACKUPS_AT) as usize);
+        if segments == 0 || segments > MAX_SEGMENTS || salts > MAX_SALTS || backups > MAX_BACKUPS {
             return Err(damaged("a count is impossible"));
         }
         let blob = |at: usize| -> Result<Option<BlobRef>, FormatError> {
@@ -174,10 +207,11 @@ impl Superblock {
             }
             BlobRef::decode(bytes).map(Some).map_err(|_| damaged("a blob reference is impossible"))
         };
+        let id = |at: usize| body.get(at..at + 16).and_then(|id| id.try_into().ok()).unwrap_or_default();
         let superblock = Self {
             block_size: half(20),
             page_size: half(24),
-            file_id: body.get(32..48).and_then(|id| id.try_into().ok()).unwrap_or_default(),
+            file_id: id(32),
             generation: word(48),
             commit_timestamp: word(56),
             tail: word(64),
@@ -190,6 +224,10 @@ impl Superblock {
                 .map(|at| Segment { first: word(at), address: word(at + 8), length: word(at + 16) })
                 .collect(),
             salts: (0..salts).map(|i| SALTS_AT + i * 16).map(|at| (word(at), word(at + 8))).collect(),
+            backups: (0..backups)
+                .map(|i| BACKUPS_AT + 8 + i * BACKUP_LEN)
+                .map(|at| KnownBackup { id: id(at), generation: word(at + 16) })
+                .collect(),
         };
         superblock.check().map_err(damaged)?;
         Ok(superblock)
@@ -311,6 +349,7 @@ mod tests {
             chain: 99,
             segments: vec![Segment { first: 0, address: 17, length: 8192 }],
             salts: vec![(7, 0), (8, 4096)],
+            backups: vec![KnownBackup { id: [1; 16], generation: 2 }, KnownBackup { id: [2; 16], generation: 5 }],
         }
     }
 

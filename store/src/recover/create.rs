@@ -29,6 +29,7 @@ pub(super) fn create(storage: &dyn Storage, parameters: &OpenParameters) -> Resu
         chain: 0,
         segments: vec![Segment { first: 0, address, length }],
         salts: Vec::new(),
+        backups: Vec::new(),
     };
     write(storage, &superblock, block).map_err(|error| Error::io("making a new file", error))?;
     Ok(superblock)

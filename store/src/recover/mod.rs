@@ -11,6 +11,7 @@ use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_direc
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Slots, Superblock, choose};
 use crate::space::Extent;
+use crate::sync::atomic::Ordering;
 use crate::trace::span;
 use crate::tree::{Memory, Pager};
 use crate::txn::write_set::WriteSet;
@@ -119,7 +120,7 @@ fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
 
 fn refusal(error: &FormatError) -> Error {
     let kind = match error {
-        FormatError::Foreign => ErrorKind::NotADatabase,
+        FormatError::Foreign | FormatError::Unfinished => ErrorKind::NotADatabase,
         FormatError::TooNew { .. } => ErrorKind::TooNew,
         FormatError::Damaged { .. } => ErrorKind::Corrupt,
         FormatError::Truncated { .. } => ErrorKind::Truncated,
@@ -267,5 +268,6 @@ pub(crate) fn write_tentative(base: &Base, kind: PageKind, bytes: &[u8], extents
         extents.push(extent);
         Ok(extent)
     };
-    crate::blob::write(&*base.pager.storage, &base.blob_ctx(kind, 0), &mut allocate, bytes)
+    let next = || base.generation.load(Ordering::Acquire) + 1;
+    crate::blob::write_while(&*base.pager.storage, &base.blob_ctx(kind, 0), &mut allocate, &next, bytes)
 }

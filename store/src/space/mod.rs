@@ -164,6 +164,12 @@ impl Space {
         }
     }
 
+    /// Checkpoints that are pinned.
+    #[cfg(test)]
+    pub(crate) fn pins(&self) -> usize {
+        self.pins.len()
+    }
+
     /// Gives back the pages that the checkpoint `generation` has replaced, and those from before, as far as no older one is pinned: once
     /// `safe` is set, as [`free_later`](Self::free_later).
     pub(crate) fn replace(&mut self, extents: Vec<Extent>, generation: u64, safe: Arc<AtomicBool>) {

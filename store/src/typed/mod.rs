@@ -8,6 +8,7 @@
 //! before a byte is changed; a stored row that does not decode is an error that names table and key.
 
 mod access;
+mod backup;
 mod catalog;
 mod check;
 mod database;
@@ -33,6 +34,7 @@ mod table;
 mod transaction;
 
 pub use access::{CanWrite, ReadOnly, ReadWrite};
+pub use backup::{Backup, backup_file, restore, restore_file};
 pub use check::{CheckReport, Finding, FindingKind, Progress, TableTotals, Totals, check_file};
 pub use database::Database;
 pub use entry::{Entry, OccupiedEntry, VacantEntry};

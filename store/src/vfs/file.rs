@@ -15,6 +15,8 @@ pub(crate) enum OpenMode {
     CreateOrOpen,
     /// For writing; refused if it exists.
     CreateNew,
+    /// For writing; refused if it does not exist.
+    Existing,
     /// For reading only.
     ReadOnly,
 }
@@ -60,7 +62,8 @@ impl RealFile {
         };
         let writing = mode != OpenMode::ReadOnly;
         let mut options = OpenOptions::new();
-        options.read(true).write(writing).create(writing).truncate(false).create_new(mode == OpenMode::CreateNew);
+        let create = mode == OpenMode::CreateOrOpen;
+        options.read(true).write(writing).create(create).truncate(false).create_new(mode == OpenMode::CreateNew);
         let file = options.open(path).map_err(OpenError::Io)?;
         let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
         match locked {
@@ -88,13 +91,13 @@ impl RealFile {
 /// A new name is durable only when its folder is.
 #[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The engine against a model: plain operations, snapshots, reopening, crashes.
 
+mod backup;
 mod basics;
 mod crash;
 mod faults;
