@@ -2,8 +2,10 @@
 //!
 //! Exit codes: 0, all is well; 1, something is wrong or was lost; 2, the file could not be read or the arguments are wrong.
 
+mod backup;
 mod bar;
 mod check;
+mod restore;
 mod salvage;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +42,30 @@ enum Command {
         #[arg(long, value_name = "NEW")]
         into: PathBuf,
     },
+    /// Back up a file that nobody has open, with what its log holds. A running program calls `Database::backup`.
+    ///
+    /// The backup is noted in the file, so that increments can follow it. Exit code 0: done. 2: it could not be done, and no backup is left.
+    Backup {
+        /// The file.
+        file: PathBuf,
+        /// The backup's file; it must not exist.
+        #[arg(long, value_name = "BACKUP")]
+        to: PathBuf,
+        /// Only what has changed since this backup; of several, since the newest.
+        #[arg(long, value_name = "BACKUP", num_args = 1..)]
+        since: Vec<PathBuf>,
+    },
+    /// Make a new file of a full backup, and of the increments that follow it, in order. All of it is verified and checked.
+    ///
+    /// Exit code 0: done. 2: it could not be done, and no file is left.
+    Restore {
+        /// The full backup, then its increments.
+        #[arg(required = true, value_name = "BACKUP")]
+        backups: Vec<PathBuf>,
+        /// The new file; it must not exist.
+        #[arg(long, value_name = "NEW")]
+        into: PathBuf,
+    },
 }
 
 /// How a command ended.
@@ -53,6 +79,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check { file, most } => check::run(&file, most),
         Command::Salvage { file, into } => salvage::run(&file, &into),
+        Command::Backup { file, to, since } => backup::run(&file, &to, &since),
+        Command::Restore { backups, into } => restore::run(&backups, &into),
     };
     match outcome {
         Ok(Outcome::Sound) => ExitCode::SUCCESS,

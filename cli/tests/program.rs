@@ -98,3 +98,39 @@ fn salvage_makes_a_new_file_and_says_what_was_lost() {
     assert!(std::fs::read(&path).unwrap() == before);
     assert_eq!(run(&["check", into]).0, 0);
 }
+
+#[test]
+fn backup_and_restore_bring_a_file_back_with_its_increments() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, full, one, two, new) = (path("a.tam"), path("full"), path("one"), path("two"), path("new.tam"));
+    make(Path::new(&file));
+    let (code, out, err) = run(&["backup", &file, "--to", &full]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.starts_with("full backup ") && out.contains(" written to "), "{out}");
+    let add = |key: &str| {
+        let db = Database::<()>::open(&file).unwrap();
+        db.write(|tx| tx.open_table(&CITIES)?.insert(key, "new")).unwrap();
+        db.close().unwrap();
+    };
+    add("one");
+    let (code, out, _) = run(&["backup", &file, "--to", &one, "--since", &full]);
+    assert!(code == 0 && out.starts_with("increment ") && out.contains("to be restored after "), "{out}");
+    add("two");
+    let (code, out, _) = run(&["backup", &file, "--to", &two, "--since", &full, &one]);
+    assert!(code == 0 && out.contains(&format!("to be restored after `{one}`")), "{out}");
+    let length = |path: &str| std::fs::metadata(path).unwrap().len();
+    assert!(length(&two) < length(&full) / 10);
+
+    let (code, out, err) = run(&["restore", &full, &two, "--into", &new]);
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("does not follow") && !Path::new(&new).exists(), "{err}");
+    let (code, out, err) = run(&["restore", &full, &one, &two, "--into", &new]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("4,002") && out.contains("nothing is wrong"), "{out}");
+    assert_eq!(run(&["check", &new]).0, 0);
+    let (code, _, err) = run(&["restore", &full, "--into", &new]);
+    assert!(code == 2 && err.contains("exists already"), "{err}");
+    let (code, _, err) = run(&["backup", &path("none"), "--to", &path("x")]);
+    assert!(code == 2 && !Path::new(&path("none")).exists() && !Path::new(&path("x")).exists(), "{err}");
+}

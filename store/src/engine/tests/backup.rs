@@ -35,14 +35,6 @@ fn restore(backups: &[&[u8]]) -> Arc<MemoryFile> {
     storage
 }
 
-/// A file, what it holds, and the backups that it must know.
-struct File {
-    storage: Arc<MemoryFile>,
-    engine: Engine,
-    world: World,
-    known: Vec<usize>,
-}
-
 /// The chain that ends in a backup.
 fn chain(made: &[Made], last: usize) -> Vec<usize> {
     let mut chain = vec![last];
@@ -66,99 +58,140 @@ fn random_chains_hold_what_was_committed() {
     assert!(increments > 60 && refused > 10 && restored > 60, "{increments} {refused} {restored}");
 }
 
+/// One file, what it holds, and the backups that it must know; and all that were ever made.
+struct Life {
+    seed: u64,
+    random: fastrand::Rng,
+    storage: Arc<MemoryFile>,
+    engine: Engine,
+    world: World,
+    known: Vec<usize>,
+    made: Vec<Made>,
+    /// A transaction that stays open, and what its tree holds once it is committed.
+    long: Option<(WriteTxn, Tree)>,
+    increments: u64,
+    refused: u64,
+    restored: u64,
+}
+
 fn history(seed: u64) -> [u64; 4] {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let options = || EngineOptions {
-        seed: None,
-        ..small(if seed.is_multiple_of(2) { Background::Thread } else { Background::Inline }, seed)
-    };
     let storage = Arc::new(MemoryFile::default());
-    let engine = open(&storage, options());
-    let mut file = File { storage, engine, world: World::new(), known: Vec::new() };
-    let mut made: Vec<Made> = Vec::new();
-    let mut long: Option<(WriteTxn, Tree)> = None;
-    let [mut increments, mut refused, mut restored] = [0; 3];
-    for step in 0..120_u64 {
-        let tx = file.engine.begin_optimistic().unwrap();
-        let most = if random.u32(0..20) == 0 { 200 } else { 12 };
-        scribble(&tx, &mut file.world, TREES, &mut random, most);
-        tx.commit(durability(&mut random)).unwrap();
-        match random.u32(0..12) {
-            0 => file.engine.checkpoint().unwrap(),
-            // Values go to the file now, and are committed much later.
-            1 if long.is_none() => {
-                let tx = file.engine.begin_optimistic().unwrap();
-                let mut tree = file.world.get(&LONG).cloned().unwrap_or_default();
-                for _ in 0..random.u8(1..6) {
-                    let (key, value) = (vec![random.u8(0..30)], vec![step as u8; random.usize(200..3000)]);
-                    tx.put(TreeId(LONG), &key, &value).unwrap();
-                    tree.insert(key, value);
-                }
-                long = Some((tx, tree));
-            }
-            2 | 3 => {
-                if let Some((tx, tree)) = long.take() {
-                    match tx.commit(Durability::Synced) {
-                        Ok(_) => drop(file.world.insert(LONG, tree)),
-                        // Too many have committed since it began.
-                        Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict),
-                    }
-                }
-            }
-            4 => {
-                long = None;
-                if random.bool() {
-                    file.engine.close().unwrap();
-                }
-                file.engine = open(&Arc::new(MemoryFile::default()), options());
-                file.engine = open(&file.storage, options());
-            }
-            5..=7 => {
-                let since =
-                    if made.is_empty() || random.u32(0..4) == 0 { None } else { Some(random.usize(0..made.len())) };
-                match back_up(&file.engine, since.map(|at| &made[at].base)) {
-                    Ok((bytes, base)) => {
-                        assert!(since.is_none_or(|at| file.known.contains(&at)), "seed {seed}: an unknown base");
-                        increments += u64::from(since.is_some());
-                        file.known.push(made.len());
-                        made.push(Made { bytes, base, world: file.world.clone(), since });
-                    }
-                    Err(error) => {
-                        assert_eq!(error.kind(), ErrorKind::BackupMismatch, "{error}");
-                        assert!(since.is_some_and(|at| !file.known.contains(&at)), "seed {seed}: {error}");
-                        refused += 1;
-                    }
-                }
-            }
-            8 | 9 if !made.is_empty() => {
-                let last = random.usize(0..made.len());
-                let chain = chain(&made, last);
-                let streams: Vec<&[u8]> = chain.iter().map(|&at| made[at].bytes.as_slice()).collect();
-                let storage = restore(&streams);
-                let engine = open(&storage, options());
-                let world = made[last].world.clone();
-                let snapshot = engine.snapshot().unwrap();
-                for tree in (0..TREES).chain([LONG]) {
-                    let empty = Tree::new();
-                    let model = world.get(&tree).unwrap_or(&empty);
-                    assert_eq!(&contents(&snapshot, tree), model, "seed {seed}, step {step}, tree {tree}, {chain:?}");
-                }
-                drop(snapshot);
-                audit(&engine);
-                restored += 1;
-                // Life may go on there, from that state: what was backed up since then is not of its past.
-                if random.u32(0..4) == 0 {
-                    long = None;
-                    let known = made[last].base.header.superblock.backups.clone();
-                    let is_known = |at: &usize| known.iter().any(|backup| backup.id == made[*at].base.header.id);
-                    let known = (0..made.len()).filter(is_known).collect();
-                    file = File { storage, engine, world, known };
-                }
-            }
+    let engine = open(&storage, options(seed));
+    let mut life = Life {
+        seed,
+        random: fastrand::Rng::with_seed(seed),
+        storage,
+        engine,
+        world: World::new(),
+        known: Vec::new(),
+        made: Vec::new(),
+        long: None,
+        increments: 0,
+        refused: 0,
+        restored: 0,
+    };
+    for _ in 0..120 {
+        life.commit();
+        match life.random.u32(0..12) {
+            0 => life.engine.checkpoint().unwrap(),
+            1 if life.long.is_none() => life.begin_long(),
+            2 | 3 => life.end_long(),
+            4 => life.reopen(),
+            5..=7 => life.back_up(),
+            8 | 9 if !life.made.is_empty() => life.restore(),
             _ => {}
         }
     }
-    [made.len() as u64, increments, refused, restored]
+    [life.made.len() as u64, life.increments, life.refused, life.restored]
+}
+
+fn options(seed: u64) -> EngineOptions {
+    let background = if seed.is_multiple_of(2) { Background::Thread } else { Background::Inline };
+    EngineOptions { seed: None, ..small(background, seed) }
+}
+
+impl Life {
+    fn commit(&mut self) {
+        let tx = self.engine.begin_optimistic().unwrap();
+        let most = if self.random.u32(0..20) == 0 { 200 } else { 12 };
+        scribble(&tx, &mut self.world, TREES, &mut self.random, most);
+        tx.commit(durability(&mut self.random)).unwrap();
+    }
+
+    /// Values may go to the file now, and be committed much later.
+    fn begin_long(&mut self) {
+        let tx = self.engine.begin_optimistic().unwrap();
+        let mut tree = self.world.get(&LONG).cloned().unwrap_or_default();
+        for _ in 0..self.random.u8(1..6) {
+            let (key, value) = (vec![self.random.u8(0..30)], vec![self.random.u8(..); self.random.usize(200..3000)]);
+            tx.put(TreeId(LONG), &key, &value).unwrap();
+            tree.insert(key, value);
+        }
+        self.long = Some((tx, tree));
+    }
+
+    fn end_long(&mut self) {
+        let Some((tx, tree)) = self.long.take() else { return };
+        match tx.commit(Durability::Synced) {
+            Ok(_) => drop(self.world.insert(LONG, tree)),
+            // Too many have committed since it began.
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict),
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.long = None;
+        if self.random.bool() {
+            self.engine.close().unwrap();
+        }
+        // The old handle goes before the new one comes.
+        self.engine = open(&Arc::new(MemoryFile::default()), options(self.seed));
+        self.engine = open(&self.storage, options(self.seed));
+    }
+
+    fn back_up(&mut self) {
+        let full = self.made.is_empty() || self.random.u32(0..4) == 0;
+        let since = if full { None } else { Some(self.random.usize(0..self.made.len())) };
+        match back_up(&self.engine, since.map(|at| &self.made[at].base)) {
+            Ok((bytes, base)) => {
+                assert!(since.is_none_or(|at| self.known.contains(&at)), "seed {}: an unknown base", self.seed);
+                self.increments += u64::from(since.is_some());
+                self.known.push(self.made.len());
+                self.made.push(Made { bytes, base, world: self.world.clone(), since });
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::BackupMismatch, "{error}");
+                assert!(since.is_some_and(|at| !self.known.contains(&at)), "seed {}: {error}", self.seed);
+                self.refused += 1;
+            }
+        }
+    }
+
+    fn restore(&mut self) {
+        let last = self.random.usize(0..self.made.len());
+        let chain = chain(&self.made, last);
+        let streams: Vec<&[u8]> = chain.iter().map(|&at| self.made[at].bytes.as_slice()).collect();
+        let storage = restore(&streams);
+        let engine = open(&storage, options(self.seed));
+        let world = self.made[last].world.clone();
+        let snapshot = engine.snapshot().unwrap();
+        for tree in (0..TREES).chain([LONG]) {
+            let empty = Tree::new();
+            let model = world.get(&tree).unwrap_or(&empty);
+            assert_eq!(&contents(&snapshot, tree), model, "seed {}, tree {tree}, {chain:?}", self.seed);
+        }
+        drop(snapshot);
+        audit(&engine);
+        self.restored += 1;
+        // Life may go on there, from that state: what was backed up since then is not of its past.
+        if self.random.u32(0..4) == 0 {
+            self.long = None;
+            let known = &self.made[last].base.header.superblock.backups;
+            let is_known = |at: &usize| known.iter().any(|backup| backup.id == self.made[*at].base.header.id);
+            self.known = (0..self.made.len()).filter(is_known).collect();
+            (self.storage, self.engine, self.world) = (storage, engine, world);
+        }
+    }
 }
 
 /// A backup of what only the log holds, taken from a file that must not be written.
@@ -290,4 +323,29 @@ fn i34_a_crash_during_a_restore_leaves_nothing_or_everything() {
     }
     println!("{nothing} left nothing, {everything} everything");
     assert!(nothing > 20 && everything > 8);
+}
+
+/// A value that was written to the file before a backup, and committed after it, is older than that backup and not in it.
+#[test]
+fn an_increment_holds_what_was_written_before_its_base_and_committed_after_it() {
+    let storage = Arc::new(MemoryFile::default());
+    let options = EngineOptions { write_buffer: 600, ..small(Background::Inline, 3) };
+    let engine = open(&storage, options.clone());
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new();
+    let tx = engine.begin().unwrap();
+    scribble(&tx, &mut world, TREES, &mut random, 50);
+    tx.commit(Durability::Synced).unwrap();
+    engine.checkpoint().unwrap();
+    let long = engine.begin().unwrap();
+    for key in 0..20 {
+        long.put(TreeId(LONG), &[key], &[key; 700]).unwrap();
+        world.entry(LONG).or_default().insert(vec![key], vec![key; 700]);
+    }
+    let (full, base) = back_up(&engine, None).unwrap();
+    long.commit(Durability::Synced).unwrap();
+    let (increment, _) = back_up(&engine, Some(&base)).unwrap();
+    let engine = open(&restore(&[&full, &increment]), options);
+    check(&engine.snapshot().unwrap(), &world, LONG + 1, &mut random);
+    audit(&engine);
 }

@@ -3,6 +3,9 @@
 mod describe;
 mod restore;
 
+#[cfg(test)]
+mod tests;
+
 pub use describe::Backup;
 pub use restore::{restore, restore_file};
 
