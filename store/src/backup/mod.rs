@@ -13,3 +13,5 @@ pub(crate) use base::Base;
 pub(crate) use copy::{Copied, copy};
 pub(crate) use restore::{Streams, apply, publish};
 pub(crate) use stream::Header;
+#[cfg(test)]
+pub(crate) use stream::{Kind, StreamReader, StreamWriter};

@@ -2,7 +2,7 @@
 
 use super::restore::into_storage;
 use super::*;
-use crate::backup::Streams;
+use crate::backup::{Header, Kind, StreamReader, StreamWriter, Streams};
 use crate::check::read_slots;
 use crate::typed::check::tests::{Customer, HITS, Shop, World, customer, fill, options};
 use crate::typed::{Options, TableDef};
@@ -334,4 +334,74 @@ fn a_damaged_page_ends_a_backup_with_its_place() {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains(&format!("the page at block {leaf} cannot be backed up")), "{error}");
     assert!(!to.exists());
+}
+
+type Frames = Vec<(Kind, u64, Vec<u8>)>;
+
+fn taken_apart(bytes: &[u8]) -> (Header, Frames) {
+    let mut reader = StreamReader::new(bytes).unwrap();
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.next().unwrap() {
+        frames.push((frame.kind, frame.address, frame.payload.to_vec()));
+    }
+    (reader.header, frames)
+}
+
+fn put_together(header: &Header, frames: &Frames) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::new(&mut bytes, header);
+    frames.iter().for_each(|(kind, address, payload)| writer.frame(*kind, *address, payload).unwrap());
+    writer.finish().unwrap();
+    bytes
+}
+
+/// I36: a stream whose checks are all in order, and that somebody has tampered with. The pages' own checksums and the check of the whole find it.
+#[test]
+fn i36_a_forged_backup_is_refused_or_harmless() {
+    let db = shop();
+    let before = rows(&db);
+    let (header, frames) = taken_apart(&backup(&db, None).0);
+    let mut random = fastrand::Rng::with_seed(1);
+    let (mut refused, mut harmless) = (0, 0);
+    for round in 0..400 {
+        let (mut header, mut frames) = (header.clone(), frames.clone());
+        let at = random.usize(0..frames.len());
+        let other = random.usize(0..frames.len());
+        let (_, address, payload) = &mut frames[at];
+        match round % 10 {
+            0 => drop(frames.remove(at)),
+            1 => {
+                let bit = random.usize(0..payload.len() * 8);
+                payload[bit / 8] ^= 1 << (bit % 8);
+            }
+            2 => *address ^= 1 << random.u32(0..64),
+            3 => *address = random.u64(0..header.superblock.tail + 10),
+            4 => payload.truncate(random.usize(0..payload.len())),
+            5 => payload.extend(vec![1; random.usize(1..5000)]),
+            6 => {
+                let page = frames[other].2.clone();
+                frames[at].2 = page;
+            }
+            7 => header.superblock.tail = random.u64(0..header.superblock.tail * 2),
+            8 => header.superblock.file_id[random.usize(0..16)] ^= 1,
+            _ => match random.u32(0..5) {
+                0 => header.superblock.generation -= 1,
+                1 => header.superblock.commit_timestamp = random.u64(0..header.superblock.commit_timestamp),
+                2 => header.superblock.directory = None,
+                3 => header.superblock.segments[0].address = random.u64(0..header.superblock.tail),
+                _ => header.superblock.free_map = header.superblock.directory,
+            },
+        }
+        match restored(&[&put_together(&header, &frames)]) {
+            Ok(storage) => {
+                harmless += 1;
+                let db = Database::<Shop>::on(storage, options()).unwrap();
+                assert!(rows(&db) == before, "round {round}");
+                db.check().unwrap();
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    println!("{refused} refused, {harmless} harmless");
+    assert!(refused > 300, "{refused} {harmless}");
 }
