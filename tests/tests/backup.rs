@@ -64,7 +64,8 @@ fn verify(backups: &[Vec<u8>], last: &Backup, new: &Path) -> u64 {
         assert_eq!(entry.unwrap(), (count, count * 3));
     }
     assert_eq!(count, n);
-    drop((rows, times, tx));
+    drop((rows, times));
+    drop(tx);
     // Life can go on there.
     assert_eq!(commit(&db, Durability::Synced).unwrap(), n + 1);
     db.close().unwrap();

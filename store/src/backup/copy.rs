@@ -41,7 +41,8 @@ pub(crate) fn copy(
     let progress = Progress { done: 0, total: expected(&base, since) };
     let out = StreamWriter::new(out, &base.header);
     let pages = Pages::new(storage, &superblock);
-    let mut copier = Copier { pages, since, out, progress, tell, buffer: Vec::new() };
+    let most = superblock.tail.saturating_mul(u64::from(superblock.block_size));
+    let mut copier = Copier { pages, since, out, progress, tell, buffer: Vec::new(), most };
     encode_free(&base.free, LONGEST, &mut |payload| copier.out.frame(Kind::Free, 0, payload))?;
     for blob in [&superblock.free_map, &superblock.directory].into_iter().flatten() {
         copier.blob(PageKind::Blob, blob)?;
@@ -94,6 +95,8 @@ struct Copier<'a> {
     progress: Progress,
     tell: &'a mut dyn FnMut(Progress),
     buffer: Vec<u8>,
+    /// Bytes of the file.
+    most: u64,
 }
 
 fn lost(entry: &ChildEntry, what: &str) -> Error {
@@ -114,6 +117,10 @@ impl Copier<'_> {
         let block = u64::from(self.pages.block_size);
         let before = self.progress.done;
         self.progress.done += self.pages.blocks(entry.length) * block;
+        // I36: pages that share children could be gone through without end.
+        if self.progress.done > self.most {
+            return Err(lost(entry, "the pages before it have more blocks than the file"));
+        }
         self.progress.total = self.progress.total.max(self.progress.done);
         if before / READ != self.progress.done / READ {
             (self.tell)(self.progress);

@@ -27,7 +27,7 @@ pub(crate) use evict::evict;
 pub(crate) use reclaim::blob_parts;
 #[cfg(test)]
 pub(crate) use reclaim::{extent_of, tree_extents};
-pub(crate) use superblocks::{SLOTS, note_backup, open_log, settle_slots, write_both};
+pub(crate) use superblocks::{SLOTS, forget_backup, note_backup, open_log, settle_slots, write_both};
 pub(crate) use tidy::tidy;
 
 use crate::blob::BlobRef;

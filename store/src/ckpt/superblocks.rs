@@ -98,6 +98,20 @@ pub(crate) fn note_backup(base: &Base, superblock: &mut Superblock, id: [u8; 16]
     Ok(())
 }
 
+/// Takes back what [`note_backup`] has recorded: that backup was not made.
+pub(crate) fn forget_backup(base: &Base, id: [u8; 16]) -> Result<()> {
+    let mut superblock = base.superblock.lock();
+    base.poison.check()?;
+    let mut next = superblock.clone();
+    next.backups.retain(|backup| backup.id != id);
+    if next.backups.len() < superblock.backups.len() {
+        next.generation += 1;
+        write_both(base, &next)?;
+        *superblock = next;
+    }
+    Ok(())
+}
+
 /// Forgets salts whose records lie before the log's start.
 pub(super) fn prune_salts(superblock: &mut Superblock) {
     let start = superblock.log_start;

@@ -76,6 +76,13 @@ fn check_known(superblock: &Superblock, since: &Base) -> Result<()> {
 }
 
 impl BackupImage {
+    /// Notes that the backup was not made, so that those that fail do not push others from the list. Best effort: nobody has its id.
+    pub(crate) fn forget(&self) {
+        if self.header.known && self.shared.check_open().is_ok() {
+            let _ = ckpt::forget_backup(&self.shared.base, self.header.id);
+        }
+    }
+
     /// Where its pages lie.
     pub(crate) fn storage(&self) -> &dyn Storage {
         &*self.shared.base.pager.storage

@@ -349,3 +349,23 @@ fn an_increment_holds_what_was_written_before_its_base_and_committed_after_it() 
     check(&engine.snapshot().unwrap(), &world, LONG + 1, &mut random);
     audit(&engine);
 }
+
+/// I36: a file whose pages go round, or share children, ends a backup by the number of its blocks.
+#[test]
+fn i36_no_more_is_copied_than_the_file_has() {
+    let storage = Arc::new(MemoryFile::default());
+    let engine = open(&storage, small(Background::Inline, 1));
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut world = World::new();
+    for _ in 0..10 {
+        let tx = engine.begin().unwrap();
+        scribble(&tx, &mut world, TREES, &mut random, 50);
+        tx.commit(Durability::Synced).unwrap();
+    }
+    let image = engine.backup_image(None).unwrap();
+    let mut header = image.header.clone();
+    (header.superblock.free_map, header.superblock.tail) = (None, 50);
+    let copied = copy(image.storage(), header, None, &mut std::io::sink(), &mut |_| {}).map(|copied| copied.bytes);
+    let error = copied.unwrap_err();
+    assert!(error.to_string().contains("more blocks than the file"), "{error}");
+}

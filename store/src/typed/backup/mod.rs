@@ -112,8 +112,8 @@ fn write_backup(
 ) -> Result<Backup> {
     let since = since.map(Backup::base);
     let image = engine.backup_image(since)?;
-    let copied = crate::backup::copy(image.storage(), image.header.clone(), since, writer, progress)?;
-    Ok(Backup::made(copied))
+    let copied = crate::backup::copy(image.storage(), image.header.clone(), since, writer, progress);
+    copied.map(Backup::made).inspect_err(|_| image.forget())
 }
 
 /// Backs up a closed file into a new one: no program and no schema are needed.
