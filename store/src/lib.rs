@@ -55,7 +55,7 @@
 //! # Layers
 //!
 //! From top to bottom; each imports only those below it: `typed` (records, queries, catalog), `engine` (the seam), `txn` (commit pipeline),
-//! `ckpt`, `recover`, `check`, `salvage`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
+//! `ckpt`, `recover`, `check`, `compact`, `salvage`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 // Derived code names the crate by its name.
@@ -68,6 +68,7 @@ mod engine;
 
 mod check;
 mod ckpt;
+mod compact;
 mod recover;
 mod salvage;
 mod txn;

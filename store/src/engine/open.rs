@@ -4,7 +4,9 @@ use super::evictor::Evictor;
 use super::nesting::{self, Nesting};
 use super::pinned::Pin;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
+use crate::check::Progress;
 use crate::ckpt::{self, Base, Counts};
+use crate::compact::{self, Compacted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recover::{self, OpenParameters, Opened};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -182,6 +184,15 @@ impl Engine {
             return Ok(());
         }
         ckpt::run_and_shrink(&self.shared.base, false)
+    }
+
+    /// Makes the file shorter, beside readers and writers.
+    pub(crate) fn compact(&self, tell: &mut dyn FnMut(Progress)) -> Result<Compacted> {
+        self.shared.check_open()?;
+        if self.read_only() {
+            return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
+        }
+        compact::run(&self.shared.base, tell)
     }
 
     /// Makes deferred and buffered commits durable.

@@ -1,6 +1,7 @@
 //! The engine against a model: plain operations, snapshots, reopening, crashes.
 
 mod basics;
+mod compact;
 mod crash;
 mod faults;
 mod isolation;
