@@ -4,6 +4,7 @@
 
 mod bar;
 mod check;
+mod compact;
 mod salvage;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,13 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         most: usize,
     },
+    /// Make a file as short as its data: pack half-empty leaves, move what lies at the end, cut it off.
+    ///
+    /// Exit code 0: done, also if there was nothing to gain. 2: it could not be done; nothing is lost.
+    Compact {
+        /// The file. Nobody may have it open.
+        file: PathBuf,
+    },
     /// Bring everything that can be read of a damaged file into a new one. The damaged file is not changed.
     ///
     /// Exit code 0: all came over. 1: something was lost, by table and keys. 2: it could not be done.
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
     // Its own errors end with 2 already.
     let outcome = match Arguments::parse().command {
         Command::Check { file, most } => check::run(&file, most),
+        Command::Compact { file } => compact::run(&file),
         Command::Salvage { file, into } => salvage::run(&file, &into),
     };
     match outcome {

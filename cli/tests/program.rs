@@ -98,3 +98,29 @@ fn salvage_makes_a_new_file_and_says_what_was_lost() {
     assert!(std::fs::read(&path).unwrap() == before);
     assert_eq!(run(&["check", into]).0, 0);
 }
+
+#[test]
+fn compact_makes_the_file_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tam");
+    let name = path.to_str().unwrap();
+    make(&path);
+    let db = Database::<()>::open(&path).unwrap();
+    db.write(|tx| tx.open_table(&CITIES)?.retain(|key, _| key.ends_with('7'))).unwrap();
+    let (code, _, err) = run(&["compact", name]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("is open in another process"), "{err}");
+    db.close().unwrap();
+    let length = || std::fs::metadata(&path).unwrap().len();
+    let before = length();
+    let (code, out, err) = run(&["compact", name]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("half-empty leaves packed") && out.contains(" now\n"), "{out}");
+    assert!(length() + 500_000 < before, "{before} bytes, then {}", length());
+    let (code, out, _) = run(&["check", name]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains(" 400 "), "{out}");
+    let (code, _, err) = run(&["compact", "/no/such/file"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.starts_with("tamarack: "), "{err}");
+}

@@ -73,6 +73,8 @@ counts! {
     long_reads: "  of them at checkpoints of their own",
     too_old: "snapshots that were given up for want of memory",
     checkpoints: "checkpoints",
+    compactions: "compactions",
+    given_back: "  bytes that they gave back",
     read_only: "read-only recoveries",
     failed_reads: "reads that failed",
     failed_writes: "writes that failed",

@@ -19,10 +19,14 @@ use crate::ckpt::{self, ApplyState, Base, accounting, tidy};
 use crate::error::{Error, Result};
 use crate::space::SpaceUsage;
 use crate::buffer::pin;
-use crate::sync::{give_way, unlock_fairly};
+use crate::sync::{Condvar, Mutex, give_way, unlock_fairly};
+use std::time::Duration;
 
 /// Bytes of packed leaves that wait for a checkpoint at most, whatever memory there is.
 const MOST_DIRTY: u64 = 64 << 20;
+
+/// Between two looks whether readers have looked away.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -165,13 +169,15 @@ impl<'a> Work<'a> {
 
     /// Gives back what only waits for readers that look away in a moment, and moved values that nobody can see any more.
     fn let_go(&self) -> Result<()> {
-        const TRIES: usize = 64;
-        for _ in 0..TRIES {
+        /// A thread that is pinned may have lost its core; nobody stays pinned for long (I7).
+        const TRIES: usize = 500;
+        let (pause, paused) = (Mutex::new(()), Condvar::new());
+        for tries in 0..TRIES {
             if !self.usage()?.leaving {
                 break;
             }
             pin().flush();
-            give_way();
+            if tries < 16 { give_way() } else { drop(paused.wait_for(&mut pause.lock(), PAUSE)) }
         }
         let base = self.base;
         // No other checkpoint puts anything into quarantine meanwhile.

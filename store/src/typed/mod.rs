@@ -10,6 +10,7 @@
 mod access;
 mod catalog;
 mod check;
+mod compact;
 mod database;
 mod entry;
 mod index;
@@ -34,6 +35,7 @@ mod transaction;
 
 pub use access::{CanWrite, ReadOnly, ReadWrite};
 pub use check::{CheckReport, Finding, FindingKind, Progress, TableTotals, Totals, check_file};
+pub use compact::{CompactReport, compact_file};
 pub use database::Database;
 pub use entry::{Entry, OccupiedEntry, VacantEntry};
 pub use index::{FindQuery, Index, IntoQuery, Kind, NonUnique, Primary, Query, RangeQuery, Rest, Unique};

@@ -15,6 +15,8 @@ pub(crate) enum OpenMode {
     CreateOrOpen,
     /// For writing; refused if it exists.
     CreateNew,
+    /// For writing; refused if it does not exist.
+    Existing,
     /// For reading only.
     ReadOnly,
 }
@@ -60,7 +62,8 @@ impl RealFile {
         };
         let writing = mode != OpenMode::ReadOnly;
         let mut options = OpenOptions::new();
-        options.read(true).write(writing).create(writing).truncate(false).create_new(mode == OpenMode::CreateNew);
+        let create = writing && mode != OpenMode::Existing;
+        options.read(true).write(writing).create(create).truncate(false).create_new(mode == OpenMode::CreateNew);
         let file = options.open(path).map_err(OpenError::Io)?;
         let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
         match locked {
