@@ -5,6 +5,7 @@
 mod backup;
 mod bar;
 mod check;
+mod compact;
 mod restore;
 mod salvage;
 
@@ -31,6 +32,13 @@ enum Command {
         /// Show at most so many findings.
         #[arg(long, default_value_t = 200)]
         most: usize,
+    },
+    /// Make a file as short as its data: pack half-empty leaves, move what lies at the end, cut it off.
+    ///
+    /// Exit code 0: done, also if there was nothing to gain. 2: it could not be done; nothing is lost.
+    Compact {
+        /// The file. Nobody may have it open.
+        file: PathBuf,
     },
     /// Bring everything that can be read of a damaged file into a new one. The damaged file is not changed.
     ///
@@ -78,6 +86,7 @@ fn main() -> ExitCode {
     // Its own errors end with 2 already.
     let outcome = match Arguments::parse().command {
         Command::Check { file, most } => check::run(&file, most),
+        Command::Compact { file } => compact::run(&file),
         Command::Salvage { file, into } => salvage::run(&file, &into),
         Command::Backup { file, to, since } => backup::run(&file, &to, &since),
         Command::Restore { backups, into } => restore::run(&backups, &into),

@@ -134,3 +134,29 @@ fn backup_and_restore_bring_a_file_back_with_its_increments() {
     let (code, _, err) = run(&["backup", &path("none"), "--to", &path("x")]);
     assert!(code == 2 && !Path::new(&path("none")).exists() && !Path::new(&path("x")).exists(), "{err}");
 }
+
+#[test]
+fn compact_makes_the_file_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.tam");
+    let name = path.to_str().unwrap();
+    make(&path);
+    let db = Database::<()>::open(&path).unwrap();
+    db.write(|tx| tx.open_table(&CITIES)?.retain(|key, _| key.ends_with('7'))).unwrap();
+    let (code, _, err) = run(&["compact", name]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("is open in another process"), "{err}");
+    db.close().unwrap();
+    let length = || std::fs::metadata(&path).unwrap().len();
+    let before = length();
+    let (code, out, err) = run(&["compact", name]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("half-empty leaves packed") && out.contains(" now\n"), "{out}");
+    assert!(length() + 500_000 < before, "{before} bytes, then {}", length());
+    let (code, out, _) = run(&["check", name]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains(" 400 "), "{out}");
+    let (code, _, err) = run(&["compact", "/no/such/file"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.starts_with("tamarack: "), "{err}");
+}

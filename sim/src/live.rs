@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use tamarack::simulate::Disk;
 use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
-use tamarack::{Database, Durability, Error, ErrorKind, Finding, ReadTxn, Result, WriteTxn};
+use tamarack::{CompactReport, Database, Durability, Error, ErrorKind, Finding, ReadTxn, Result, WriteTxn};
 
 /// What all lives of a run share.
 pub(crate) struct Run {
@@ -462,6 +462,22 @@ impl<S: Kind> Live<S> {
                 self.run.count(|counts| counts.checkpoints += 1);
             }
             Err(error) => self.failed("a checkpoint", &error),
+        }
+    }
+
+    fn compacted(&mut self, up_to: usize, result: Result<CompactReport>) {
+        tell!("compaction: {result:?}");
+        match result {
+            Ok(did) => {
+                let now = self.now();
+                self.history.all_synced(up_to, now);
+                self.run.note(did.bytes_after);
+                self.run.count(|counts| {
+                    counts.compactions += 1;
+                    counts.given_back += did.bytes_before.saturating_sub(did.bytes_after);
+                });
+            }
+            Err(error) => self.failed("a compaction", &error),
         }
     }
 

@@ -75,6 +75,8 @@ pub(crate) enum What {
     Checkpoint(Vec<Step>),
     Flush,
     Check,
+    /// The file is made short; meanwhile other clients do this.
+    Compact(Vec<Step>),
     /// The process is killed and started again.
     Kill,
     /// The database is closed and opened again.
@@ -263,6 +265,7 @@ fn step(random: &mut Rng, all: bool) -> Step {
         97..101 => What::Room,
         101..103 => What::Look,
         103..105 => What::Snapshot,
+        105..107 => What::Compact((0..random.usize(0..20)).map(|_| within(random)).collect()),
         _ => What::Commit(durability(random)),
     };
     Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
@@ -307,7 +310,11 @@ fn write_life(f: &mut fmt::Formatter<'_>, life: &Life, depth: usize) -> fmt::Res
 
 fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, indent: &str) -> fmt::Result {
     let Step { client, what, dice } = step;
-    let What::Checkpoint(within) = what else { return writeln!(f, "{indent}client {client}: {what:?} by {dice:#x}") };
-    writeln!(f, "{indent}checkpoint")?;
+    let (within, what) = match what {
+        What::Checkpoint(within) => (within, "checkpoint"),
+        What::Compact(within) => (within, "compaction"),
+        _ => return writeln!(f, "{indent}client {client}: {what:?} by {dice:#x}"),
+    };
+    writeln!(f, "{indent}{what}")?;
     within.iter().try_for_each(|step| write_step(f, step, &format!("{indent}  meanwhile ")))
 }

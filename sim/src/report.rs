@@ -74,6 +74,8 @@ counts! {
     too_old: "snapshots that were given up for want of memory",
     checkpoints: "checkpoints",
     checks: "full checks that compare indexes with their tables",
+    compactions: "compactions",
+    given_back: "  bytes that they gave back",
     read_only: "read-only recoveries",
     failed_reads: "reads that failed",
     failed_writes: "writes that failed",

@@ -55,7 +55,7 @@
 //! # Layers
 //!
 //! From top to bottom; each imports only those below it: `typed` (records, queries, catalog), `engine` (the seam), `txn` (commit pipeline),
-//! `ckpt`, `recover`, `check`, `salvage`, `backup`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
+//! `ckpt`, `recover`, `check`, `compact`, `salvage`, `backup`, `tree`, `buffer` (the only one with unsafe code), `wal`, `blob`, `space`, `format`, `vfs`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 // Derived code names the crate by its name.
@@ -69,6 +69,7 @@ mod engine;
 mod backup;
 mod check;
 mod ckpt;
+mod compact;
 mod recover;
 mod salvage;
 mod txn;
@@ -107,11 +108,11 @@ pub use tamarack_codec::{
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{
-    Backup, CanWrite, CheckReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has, Index,
-    IntoQuery, Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry, Options,
-    Primary, Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows, SalvageReport,
-    SalvagedTable, Schema, Stats, Table, TableDef, TableTotals, Totals, Unique, VacantEntry, ValueArg, ValueRef,
-    WriteTxn, backup_file, check_file, restore, restore_file, salvage_file,
+    Backup, CanWrite, CheckReport, CompactReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind,
+    Has, Index, IntoQuery, Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry,
+    Options, Primary, Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows,
+    SalvageReport, SalvagedTable, Schema, Stats, Table, TableDef, TableTotals, Totals, Unique, VacantEntry, ValueArg,
+    ValueRef, WriteTxn, backup_file, check_file, compact_file, restore, restore_file, salvage_file,
 };
 
 /// What generated code names. Not for use by hand: it changes without notice.

@@ -10,6 +10,9 @@ const COUNTER: TableDef<u8, u64> = TableDef::new("counter");
 const ROWS: TableDef<u64, Vec<u8>> = TableDef::new("rows");
 const TIMES: TableDef<u64, u64> = TableDef::new("times");
 
+/// A backup's bytes, the backup, what it follows, and the newest commit before and behind it.
+type Made = (Vec<u8>, Backup, Option<usize>, u64, u64);
+
 const KEYS: u64 = 3000;
 const WRITERS: u64 = 3;
 
@@ -96,7 +99,9 @@ fn a_backup_holds_a_prefix_with_all_that_was_acknowledged() {
     let (path, new) = (folder.path().join("a.tam"), folder.path().join("new.tam"));
     let options = Options::new().memory(1 << 20).log_size(256 << 10).page_size(4 << 10);
     let db: Database<()> = options.open(&path).unwrap();
-    (0..KEYS / 2).for_each(|_| drop(commit(&db, Durability::Deferred).unwrap()));
+    for _ in 0..KEYS / 2 {
+        commit(&db, Durability::Deferred).unwrap();
+    }
     let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
     let durabilities = [Durability::Synced, Durability::Buffered, Durability::Deferred];
     let made = std::thread::scope(|scope| {
@@ -109,7 +114,7 @@ fn a_backup_holds_a_prefix_with_all_that_was_acknowledged() {
                 }
             });
         }
-        let mut made: Vec<(Vec<u8>, Backup, Option<usize>, u64, u64)> = Vec::new();
+        let mut made = Vec::<Made>::new();
         for round in 0..12_usize {
             // Full, increment of it, increment of that, increment of the first again, ...
             let since = match round % 6 {
@@ -154,7 +159,9 @@ fn a_backup_does_not_wait_for_an_open_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("new.tam");
     let db: Database<()> = Options::new().write_buffer(1 << 20).open(folder.path().join("a.tam")).unwrap();
-    (0..200).for_each(|_| drop(commit(&db, Durability::Deferred).unwrap()));
+    for _ in 0..200 {
+        commit(&db, Durability::Deferred).unwrap();
+    }
     let tx = db.begin_write().unwrap();
     {
         let mut rows = tx.open_table(&ROWS).unwrap();

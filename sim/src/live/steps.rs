@@ -46,7 +46,7 @@ impl<S: Kind> Live<S> {
             What::Close => self.close(),
             What::Full(room) => self.disk.limit(Some(self.disk.medium().len() as u64 + room)),
             What::Room => self.disk.limit(None),
-            What::Checkpoint(_) => violated!("wrong: a checkpoint within a step"),
+            What::Checkpoint(_) | What::Compact(_) => violated!("wrong: a checkpoint within a step"),
         }
     }
 
@@ -79,10 +79,10 @@ impl<S: Kind> Live<S> {
 pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
     let shared = Rc::new(RefCell::new(live));
     for step in &life.steps {
-        if let What::Checkpoint(within) = &step.what {
-            checkpoint(&shared, within, step.dice);
-        } else {
-            shared.borrow_mut().step(step);
+        match &step.what {
+            What::Checkpoint(within) => checkpoint(&shared, within, step.dice),
+            What::Compact(within) => compact(&shared, within),
+            _ => shared.borrow_mut().step(step),
         }
     }
     let Ok(live) = Rc::try_unwrap(shared) else { violated!("wrong: a checkpoint still runs") };
@@ -119,4 +119,21 @@ fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64
     );
     drop(db);
     shared.borrow_mut().checkpointed(up_to, result);
+}
+
+/// Others go on between the steps of a compaction: where it says how far it is.
+fn compact<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
+    let (db, up_to) = {
+        let live = shared.borrow();
+        (live.db.clone(), live.history.finished())
+    };
+    let Some(db) = db else { return };
+    let mut rest = within.iter();
+    let result = db.compact_with(&mut |_| {
+        if let Some(step) = rest.next() {
+            shared.borrow_mut().step_within(step);
+        }
+    });
+    drop(db);
+    shared.borrow_mut().compacted(up_to, result);
 }

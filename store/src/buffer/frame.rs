@@ -225,6 +225,14 @@ impl Child<'_> {
         self.swip.clear();
     }
 
+    /// Notes that the image lies elsewhere, with the same content. Under the parent's latch (I8); readers race only from cold to hot, and
+    /// what they have read from the old place is this same content.
+    pub(crate) fn relocate(&self, to: &ChildEntry) {
+        let from = self.entry().address;
+        self.set_entry(to, false);
+        self.swip.relocate(from, to.address);
+    }
+
     /// Makes the child cold: used when a node is read from disk and when a tree is opened.
     pub(crate) fn set_cold(&self, entry: &ChildEntry) {
         self.set_entry(entry, false);

@@ -16,6 +16,7 @@
 //! | cool | hot | a reader that follows it | compare-and-swap, failure ignored |
 //! | cool | cold | the clock, under the node's latch: clean, nothing behind it that a snapshot needs | compare-and-swap, then retire |
 //! | hot, cool | hot, another frame | the applier, under the node's latch | store, then retire or keep as a version |
+//! | cold | cold, another place | whoever moves the page, under the node's latch | compare-and-swap |
 //! | any | the same, frozen | the applier that rebuilds the node | fetch-or; final (I8) |
 //!
 //! The scheme is Leis et al., "LeanStore: In-Memory Data Management beyond Main Memory" (ICDE 2018), with the cool state in the swip

@@ -35,6 +35,12 @@ impl SwipWord {
         self.0.store(Swip::cold_word(address), Ordering::Release);
     }
 
+    /// Moves what is cold to another place on disk. Fails if it is not cold there: a reader has made it hot. Under the node's latch.
+    pub(crate) fn relocate(&self, from: u64, to: u64) -> bool {
+        let (from, to) = (Swip::cold_word(from), Swip::cold_word(to));
+        self.0.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
     /// Makes it own nothing; as [`set_hot`](Self::set_hot).
     pub(crate) fn clear(&self) {
         self.0.store(0, Ordering::Release);

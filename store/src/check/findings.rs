@@ -53,7 +53,7 @@ impl std::fmt::Display for FindingKind {
     }
 }
 
-/// How far a check or a salvage has come.
+/// How far a check, a salvage or a compaction has come.
 ///
 /// ```
 /// let db = tamarack::Database::<()>::in_memory()?;

@@ -45,6 +45,8 @@ pub(crate) struct Base {
     /// The superblock that the file was opened with: its free map is read when space is first needed.
     pub(crate) opened: Superblock,
     space: Mutex<Option<Space>>,
+    /// Held by the one compaction that runs.
+    pub(crate) compacting: Mutex<()>,
 }
 
 /// What the one applier owns. Its lock is the applier's turn: publication and captures fall between batches.
@@ -130,6 +132,7 @@ impl Base {
             appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
+            compacting: Mutex::new(()),
         }
     }
 

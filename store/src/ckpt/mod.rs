@@ -24,9 +24,9 @@ pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
-pub(crate) use reclaim::blob_parts;
 #[cfg(any(test, feature = "simulate"))]
-pub(crate) use reclaim::{extent_of, tree_extents};
+pub(crate) use reclaim::tree_extents;
+pub(crate) use reclaim::{blob_parts, extent_of};
 pub(crate) use superblocks::{SLOTS, forget_backup, note_backup, open_log, settle_slots, write_both};
 pub(crate) use tidy::tidy;
 
@@ -55,11 +55,26 @@ struct Prepared<'a> {
 
 /// Writes everything up to the newest commit into the trees on disk. Does nothing if there is nothing new.
 pub(crate) fn run(base: &Base) -> Result<()> {
-    run_one(base, false)
+    run_one(base, Why::Due)
 }
 
-/// `last`: no commit follows in this session, so its salt is forgotten too, and the next open need not search the log.
-fn run_one(base: &Base, last: bool) -> Result<()> {
+/// The same also if there is nothing new: its own structures get new places.
+pub(crate) fn run_anyway(base: &Base) -> Result<()> {
+    run_one(base, Why::Anyway)
+}
+
+/// Why a checkpoint is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// There may be something new.
+    Due,
+    /// No commit follows in this session, so its salt is forgotten too, and the next open need not search the log.
+    Last,
+    /// The directory and the free map are to be written in any case.
+    Anyway,
+}
+
+fn run_one(base: &Base, why: Why) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
@@ -67,8 +82,9 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     let mut capture = {
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;
-        let salts = last && !superblock.salts.is_empty();
-        if unchanged(base, &state, &superblock) && !salts && !base.space()?.is_loose(superblock.tail) {
+        let salts = why == Why::Last && !superblock.salts.is_empty();
+        let new = why == Why::Anyway || salts || !unchanged(base, &state, &superblock);
+        if !new && !base.space()?.is_loose(superblock.tail) {
             return Ok(());
         }
         base.space()?.shrink();
@@ -76,7 +92,7 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
     };
     let prepared = match prepare(base, &capture, &superblock) {
         Ok(mut prepared) => {
-            if last {
+            if why == Why::Last {
                 prepared.superblock.salts.clear();
             }
             prepared
@@ -99,13 +115,14 @@ fn run_one(base: &Base, last: bool) -> Result<()> {
 /// wrote at the end move with the one after.
 pub(crate) fn run_and_shrink(base: &Base, last: bool) -> Result<()> {
     const ROUNDS: usize = 3;
-    run_one(base, last)?;
+    let why = if last { Why::Last } else { Why::Due };
+    run_one(base, why)?;
     for _ in 0..ROUNDS {
         let tail = base.superblock.lock().tail;
         if !base.space()?.is_loose(tail) {
             break;
         }
-        run_one(base, last)?;
+        run_one(base, why)?;
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use super::evictor::Evictor;
 use super::nesting::{self, Nesting};
 use super::pinned::Pin;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
+use crate::check::Progress;
 use crate::ckpt::{self, Base, Counts};
+use crate::compact::{self, Compacted};
 use crate::error::{Error, ErrorKind, Result};
 use crate::recover::{self, OpenParameters, Opened};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -195,6 +197,15 @@ impl Engine {
         // Seeded ones are always the same.
         let generation = self.base().generation.load(Ordering::Acquire);
         Ok(xxhash_rust::xxh3::xxh3_128_with_seed(&random, generation).to_le_bytes())
+    }
+
+    /// Makes the file shorter, beside readers and writers.
+    pub(crate) fn compact(&self, tell: &mut dyn FnMut(Progress)) -> Result<Compacted> {
+        self.shared.check_open()?;
+        if self.read_only() {
+            return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
+        }
+        compact::run(&self.shared.base, tell)
     }
 
     /// Makes deferred and buffered commits durable.

@@ -43,6 +43,8 @@ pub(crate) struct Allocator {
     /// Length, start.
     by_len: BTreeSet<(u64, u64)>,
     free: u64,
+    /// Whether the front of the file is filled up first, so that its end becomes free.
+    packing: bool,
 }
 
 impl Allocator {
@@ -60,9 +62,14 @@ impl Allocator {
         self.tail
     }
 
-    #[cfg(test)]
+    /// Blocks that are free.
     pub(crate) fn free_blocks(&self) -> u64 {
         self.free
+    }
+
+    /// Fills the front of the file up first from here on, or no more.
+    pub(crate) fn set_packing(&mut self, packing: bool) {
+        self.packing = packing;
     }
 
     /// The free extents by ascending place.
@@ -104,10 +111,33 @@ impl Allocator {
         Ok(Extent { start, len })
     }
 
+    /// The free extent nearest to the front that is long enough. Asks once for each length that there is.
+    fn lowest(&self, least: u64) -> Option<Extent> {
+        let mut lowest: Option<Extent> = None;
+        let mut at = least;
+        while let Some(&(len, start)) = self.by_len.range((at, 0)..).next() {
+            if lowest.is_none_or(|lowest| start < lowest.start) {
+                lowest = Some(Extent { start, len });
+            }
+            at = len + 1;
+        }
+        lowest
+    }
+
+    /// A run of `least` to `most` blocks as near to the front as there is one, if it ends before `limit`.
+    pub(crate) fn allocate_below(&mut self, least: u64, most: u64, limit: u64) -> Option<Extent> {
+        let free = self.lowest(least.max(1))?;
+        let room = free.end().min(limit).checked_sub(free.start).filter(|&room| room >= least)?;
+        Some(self.cut(free, room.min(most.max(least))))
+    }
+
     /// Best fit: the shortest free extent that is long enough; among equals the one nearest to the front.
     pub(crate) fn allocate(&mut self, len: u64) -> Result<Extent, SpaceError> {
         if len == 0 {
             return Err(SpaceError::Outside { block: self.tail });
+        }
+        if self.packing {
+            return self.allocate_below(len, len, u64::MAX).map_or_else(|| self.grow(len), Ok);
         }
         match self.by_len.range((len, 0)..).next() {
             Some(&(free, start)) => Ok(self.cut(Extent { start, len: free }, len)),
@@ -118,6 +148,9 @@ impl Allocator {
     /// One run of `least` to `most` blocks, long ones preferred: sequential writes are worth more than a tight fit.
     pub(crate) fn allocate_run(&mut self, least: u64, most: u64) -> Result<Extent, SpaceError> {
         let most = most.max(least);
+        if self.packing {
+            return self.allocate_below(least, most, u64::MAX).map_or_else(|| self.grow(least), Ok);
+        }
         if let Some(&(free, start)) = self.by_len.range((most, 0)..).next() {
             return Ok(self.cut(Extent { start, len: free }, most));
         }
@@ -169,10 +202,11 @@ impl Allocator {
         Ok(())
     }
 
-    /// The free tail, if it is worth cutting off: a sixteenth of the file, or 64 blocks of a small one.
+    /// The free tail, if it is worth cutting off: a sixteenth of the file, or 64 blocks of a small one; all of it while the file is packed.
     pub(crate) fn loose_tail(&self) -> Option<Extent> {
+        let least = if self.packing { 1 } else { (self.tail / 16).max(64) };
         let last = self.by_start.last_key_value().map(|(&start, &len)| Extent { start, len });
-        last.filter(|last| last.end() == self.tail && last.len >= (self.tail / 16).max(64))
+        last.filter(|last| last.end() == self.tail && last.len >= least)
     }
 
     /// Cuts a free tail off if it is worth it.

@@ -60,6 +60,19 @@ pub(crate) struct PinnedCheckpoint {
     pub(crate) timestamp: u64,
 }
 
+/// How the blocks of the file are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SpaceUsage {
+    /// Length of the file in blocks.
+    pub(crate) tail: u64,
+    /// Blocks that something current names, or something that is being written.
+    pub(crate) used: u64,
+    /// Blocks that nothing current needs and that are not free yet.
+    pub(crate) waiting: u64,
+    /// Whether some of these wait for nothing but readers to look away.
+    pub(crate) leaving: bool,
+}
+
 /// See [`Space::free_later`].
 struct Leaving {
     safe: Arc<AtomicBool>,
@@ -88,6 +101,33 @@ impl Space {
     #[cfg(test)]
     pub(crate) fn free_blocks(&self) -> u64 {
         self.allocator.free_blocks()
+    }
+
+    /// Fills the front of the file up first from here on, and cuts off whatever is free at its end; or no more.
+    pub(crate) fn set_packing(&mut self, packing: bool) {
+        self.allocator.set_packing(packing);
+    }
+
+    /// Takes `least` to `most` blocks in a row for something that nothing names yet, as near to the front as there are so many; `None` if they
+    /// would not end before `limit`.
+    pub(crate) fn allocate_below(&mut self, least: u64, most: u64, limit: u64) -> Result<Option<Extent>, SpaceError> {
+        self.collect()?;
+        Ok(self.allocator.allocate_below(least, most, limit))
+    }
+
+    /// How the file's blocks are used now.
+    pub(crate) fn usage(&mut self) -> Result<SpaceUsage, SpaceError> {
+        self.collect()?;
+        let waiting = self.waiting().map(|extent| extent.len).sum();
+        let (tail, free) = (self.tail(), self.allocator.free_blocks());
+        Ok(SpaceUsage { tail, used: tail.saturating_sub(free + waiting), waiting, leaving: !self.leaving.is_empty() })
+    }
+
+    /// Blocks from `limit` on that something current names.
+    pub(crate) fn used_behind(&self, limit: u64) -> u64 {
+        let behind = |extent: Extent| extent.end().saturating_sub(extent.start.max(limit));
+        let idle: u64 = self.allocator.iter().chain(self.waiting()).map(behind).sum();
+        self.tail().saturating_sub(limit).saturating_sub(idle)
     }
 
     /// Takes blocks in a row, at the end of the file if there is no better place.

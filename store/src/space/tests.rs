@@ -109,3 +109,24 @@ fn free_maps_round_trip_and_lies_are_refused() {
     let overlapping = encode_free_map(&[Extent { start: 4, len: 3 }, Extent { start: 5, len: 3 }]);
     assert!(decode_free_map(&overlapping, 10).is_err());
 }
+
+#[test]
+fn packing_fills_the_front_first() {
+    let mut allocator = Allocator::new(100, &[Extent { start: 3, len: 1 }, Extent { start: 10, len: 20 }]).unwrap();
+    allocator.free(Extent { start: 50, len: 4 }).unwrap();
+    assert_eq!(allocator.allocate(4).unwrap().start, 50, "the best fit");
+    allocator.free(Extent { start: 50, len: 4 }).unwrap();
+    allocator.set_packing(true);
+    assert_eq!(allocator.allocate(4).unwrap(), Extent { start: 10, len: 4 });
+    assert_eq!(allocator.allocate_run(1, 8).unwrap(), Extent { start: 3, len: 1 });
+    assert_eq!(allocator.allocate_run(2, 8).unwrap(), Extent { start: 14, len: 8 });
+    assert_eq!(allocator.allocate_below(2, 80, 26), Some(Extent { start: 22, len: 4 }));
+    assert_eq!(allocator.allocate_below(2, 80, 27), None, "there is one block before 27");
+    assert_eq!(allocator.allocate_below(4, 4, 54), Some(Extent { start: 26, len: 4 }));
+    assert_eq!(allocator.allocate(5).unwrap(), Extent { start: 100, len: 5 }, "no hole: it grows");
+    allocator.free(Extent { start: 104, len: 1 }).unwrap();
+    assert!(allocator.shrink() && allocator.tail() == 104, "one block is worth it");
+    allocator.set_packing(false);
+    allocator.free(Extent { start: 103, len: 1 }).unwrap();
+    assert!(!allocator.shrink());
+}

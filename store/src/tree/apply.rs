@@ -93,7 +93,7 @@ enum Owner<'t, 'g> {
 }
 
 /// From the root to the parent of a node: each node with the number of the child that leads on.
-type Path<'g> = Vec<(Frame<'g>, usize)>;
+pub(super) type Path<'g> = Vec<(Frame<'g>, usize)>;
 
 impl<'a> Applier<'a> {
     /// An applier of the batch at `timestamp`.
@@ -268,7 +268,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Puts these pages in the place of `node`, which was rebuilt, rebuilding the nodes above as far as need be.
-    fn replace_node<'g>(
+    pub(super) fn replace_node<'g>(
         &mut self,
         tree: &Tree,
         mut node: Frame<'g>,
@@ -447,7 +447,7 @@ fn group(node: Frame<'_>, body: Body<'_>, edits: &[Edit<'_>]) -> Result<Vec<Grou
 ///
 /// Takes latches of nodes above one that the caller holds, against the order (I11): nobody who holds these waits for that one.
 /// Appliers take one at a time on their way up, and the clock and the checkpoint's end hold one at a time or only try.
-fn mark_path(tree: &Tree, path: &Path<'_>) -> Result<bool> {
+pub(super) fn mark_path(tree: &Tree, path: &[(Frame<'_>, usize)]) -> Result<bool> {
     for &(frame, i) in path {
         let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
         if !child.dirty() {

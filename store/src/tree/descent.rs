@@ -130,7 +130,7 @@ impl Tree {
     }
 
     /// The same for the current node at level `stop`, or the root if that is lower.
-    pub(super) fn with_node<R>(
+    pub(crate) fn with_node<R>(
         &self,
         pager: &Pager,
         target: Target<'_>,
@@ -185,8 +185,16 @@ impl Tree {
             // Somebody else installed it, or the tree changed: the caller looks again.
             _ => return Ok(()),
         };
-        // An error counts as damage only now: the swip still holds that address (I32).
-        let page = page?;
+        // An error counts as damage only now: the swip still holds that address (I32). Under the latch, as four words that say where a page
+        // lies may be read while they change.
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                let latch = place.parent.map_or(self.latch(), |(frame, _)| frame.latch());
+                let Ok(_locked) = latch.try_lock() else { return Ok(()) };
+                return if place.child.entry() == missing.entry { Err(error) } else { Ok(()) };
+            }
+        };
         let body = Body::trusted(page.body());
         if !fences_fit(body, place.parent.map(|(frame, i)| (Body::trusted(frame.body()), i))) {
             return Err(Error::corrupt(format!(

@@ -38,6 +38,11 @@ impl Applier<'_> {
     /// Tries to merge one node with a neighbour. `false` if a snapshot still needs a version of one of them: try again later.
     pub(crate) fn merge(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
         load_neighbours(tree, self.pager, node)?;
+        self.merge_loaded(tree, node, watermark)
+    }
+
+    /// The same for nodes that are resident: of others nothing becomes.
+    pub(crate) fn merge_loaded(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
         let guard = pin();
         let Swip::Resident(id) = tree.root().child().swip() else { return Ok(true) };
         let frame = self.follow(id, &guard)?;
@@ -175,7 +180,7 @@ impl Applier<'_> {
     }
 
     /// Takes levels off the top that have one child only.
-    fn shrink_root(&mut self, tree: &Tree, guard: &Guard) -> Result<()> {
+    pub(super) fn shrink_root(&mut self, tree: &Tree, guard: &Guard) -> Result<()> {
         loop {
             let root = tree.root().child();
             let Swip::Resident(id) = root.swip() else { return Ok(()) };
@@ -207,7 +212,7 @@ impl Applier<'_> {
 }
 
 /// Reads the node and its neighbours before anything is pinned.
-fn load_neighbours(tree: &Tree, pager: &Pager, node: &Underfull) -> Result<()> {
+pub(crate) fn load_neighbours(tree: &Tree, pager: &Pager, node: &Underfull) -> Result<()> {
     let fences = tree.with_leaf(pager, Target::At(&node.lower), Access::Scan, |leaf, _| {
         let body = Body::trusted(leaf.body());
         (body.lower().to_vec(), body.upper().map(<[u8]>::to_vec))

@@ -16,9 +16,11 @@ mod in_flight;
 mod inner;
 mod merge;
 pub(crate) mod node;
+mod pack;
 mod pager;
 mod parallel;
 mod registry;
+mod relocate;
 mod scan;
 mod versions;
 
@@ -28,9 +30,11 @@ pub(crate) use clock::{Candidate, Sweep};
 pub(crate) use coupling::Locks;
 pub(crate) use descent::{Access, Target};
 pub(crate) use forest::Forest;
-pub(crate) use merge::Underfull;
+pub(crate) use merge::{Underfull, load_neighbours};
+pub(crate) use pack::{Packed, Run};
 pub(crate) use pager::{Memory, Pager, page_image};
 pub(crate) use registry::{Registered, Registry, Seen, TooManySnapshots};
+pub(crate) use relocate::MovedValue;
 pub(crate) use scan::{At, SnapshotCursor};
 pub(crate) use versions::{Superseded, Versions};
 

@@ -83,11 +83,28 @@ impl Pager {
         length > (self.sizes.inner + FRAME_HEADER) / 4
     }
 
+    /// Children that an inner node has at most.
+    pub(crate) fn most_children(&self) -> usize {
+        super::inner::max_children(&self.sizes)
+    }
+
     /// Reads and verifies one page of tree `tree` at `level`.
     pub(crate) fn read(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<Building<'_>> {
-        let damaged = |what: String| {
-            Error::corrupt(format!("tree {tree}: the page at block {} is damaged: {what}", entry.address))
-        };
+        let (header, bytes) = self.fetch(tree, level, entry)?;
+        let payload = bytes.get(PAGE_HEADER_LEN..).unwrap_or_default();
+        match header.kind {
+            PageKind::Leaf => self.load_leaf(&header, payload),
+            _ => self.load_inner(&header, payload),
+        }
+        .map_err(|fault| match fault {
+            Fault::Damaged(what) => damaged(tree, entry, what),
+            Fault::NoMemory(error) => error,
+        })
+    }
+
+    /// The bytes of one page, of the length, checksum, place, generation, tree and level that they must have; their structure is not looked at.
+    pub(crate) fn fetch(&self, tree: u32, level: Option<u8>, entry: &ChildEntry) -> Result<(PageHeader, Vec<u8>)> {
+        let damaged = |what| damaged(tree, entry, what);
         let limit = self.pool.largest_body() + PAGE_HEADER_LEN + 8;
         let length = entry.length as usize;
         if length < PAGE_HEADER_LEN || length > limit {
@@ -109,16 +126,8 @@ impl Pager {
             }
         })?;
         let header = verify_page(entry, &self.file_id, &bytes).map_err(|fault| damaged(fault.to_string()))?;
-        let payload = bytes.get(PAGE_HEADER_LEN..).unwrap_or_default();
-        self.check(tree, level, &header).map_err(&damaged)?;
-        match header.kind {
-            PageKind::Leaf => self.load_leaf(&header, payload),
-            _ => self.load_inner(&header, payload),
-        }
-        .map_err(|fault| match fault {
-            Fault::Damaged(what) => damaged(what),
-            Fault::NoMemory(error) => error,
-        })
+        self.check(tree, level, &header).map_err(damaged)?;
+        Ok((header, bytes))
     }
 
     fn check(&self, tree: u32, level: Option<u8>, header: &PageHeader) -> Result<(), String> {
@@ -177,6 +186,10 @@ impl Pager {
     pub(crate) fn build(&self, level: u8, body_len: usize, children: usize) -> Result<Building<'_>> {
         self.pool.allocate(level, body_len, children).map_err(|error| out_of_memory(error.bytes))
     }
+}
+
+fn damaged(tree: u32, entry: &ChildEntry, what: String) -> Error {
+    Error::corrupt(format!("tree {tree}: the page at block {} is damaged: {what}", entry.address))
 }
 
 enum Fault {

@@ -68,6 +68,12 @@ fn history(seed: u64, operations: u64, shared: &mut u64) -> u64 {
                 check(&engine.snapshot().unwrap(), &world, TREES, &mut random);
             }
             13 => check(&engine.snapshot().unwrap(), &world, TREES, &mut random),
+            14 => {
+                engine.compact(&mut |_| {}).unwrap();
+                if random.bool() {
+                    audit(&engine);
+                }
+            }
             _ => {}
         }
         if held.len() > 6 {

@@ -169,6 +169,23 @@ pub(crate) fn merge_leaves<'a>(left: Body<'a>, right: Body<'a>, sizes: &Sizes) -
     (page.size <= sizes.leaf * 3 / 4).then_some(plan)
 }
 
+/// Plans as few leaves as hold what these neighbours hold, each filled to `target`. `None` if there are no leaves.
+pub(crate) fn pack_leaves<'a>(leaves: &[Body<'a>], target: usize) -> Option<LeafPlan<'a>> {
+    let (first, last) = (leaves.first()?, leaves.last()?);
+    let mut plan = LeafPlan {
+        lower: first.lower(),
+        upper: last.upper(),
+        items: leaves.iter().flat_map(|&leaf| (0..leaf.len()).map(move |i| Item::Old(leaf, i))).collect(),
+        pages: Vec::new(),
+        separators: Vec::new(),
+        splice: None,
+        dropped: Vec::new(),
+        delta: 0,
+    };
+    plan.split(target, true);
+    Some(plan)
+}
+
 impl<'a> LeafPlan<'a> {
     /// The bodies, in order; at least one.
     pub(crate) fn pages(&self) -> &[PlannedLeaf] {

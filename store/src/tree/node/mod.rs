@@ -41,7 +41,7 @@ mod splice;
 mod tests;
 
 pub(crate) use inner::{InnerPlan, KeyList, plan_inner};
-pub(crate) use leaf::{Edit, Sizes, empty_leaf, merge_leaves, plan_leaf};
+pub(crate) use leaf::{Edit, LeafPlan, Sizes, empty_leaf, merge_leaves, pack_leaves, plan_leaf};
 
 use std::cmp::Ordering;
 
