@@ -35,19 +35,7 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
         slots.push((Superblock::decode(&bytes), bytes.iter().all(|&byte| byte == 0)));
         guesses.extend(Superblock::guess(&bytes));
     }
-    for (slot, _) in &slots {
-        if let Err(error @ FormatError::TooNew { .. }) = slot {
-            return Err(Error::new(ErrorKind::TooNew, error.to_string()));
-        }
-    }
-    if slots.iter().all(|(slot, _)| matches!(slot, Err(FormatError::Foreign))) {
-        return Err(Error::new(ErrorKind::NotADatabase, FormatError::Foreign.to_string()));
-    }
-    if !slots.iter().any(|(slot, _)| slot.is_ok())
-        && let Some((Err(error), _)) = slots.iter().find(|(slot, _)| matches!(slot, Err(FormatError::Unfinished)))
-    {
-        return Err(Error::new(ErrorKind::NotADatabase, error.to_string()));
-    }
+    refuse(slots.iter().map(|(slot, _)| slot))?;
     let [(a, a_empty), (b, _)] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
     // A crash while the file was being made leaves slot A empty, and nothing committed.
     // A session that did not end leaves its salt. If a crash cut it off while it wrote one slot, the other one counts, and the next session writes both.
@@ -84,6 +72,22 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
         }
     }
     Ok(ReadSlots { superblocks, guesses, length, found })
+}
+
+/// Fails for what is no database of this format.
+fn refuse<'a>(slots: impl Iterator<Item = &'a Result<Superblock, FormatError>> + Clone) -> Result<()> {
+    let errors = || slots.clone().filter_map(|slot| slot.as_ref().err());
+    if let Some(error) = errors().find(|error| matches!(error, FormatError::TooNew { .. })) {
+        return Err(Error::new(ErrorKind::TooNew, error.to_string()));
+    }
+    let none = slots.clone().all(Result::is_err);
+    if let Some(error) = errors().find(|error| none && matches!(error, FormatError::Unfinished)) {
+        return Err(Error::new(ErrorKind::NotADatabase, error.to_string()));
+    }
+    if slots.clone().all(|slot| matches!(slot, Err(FormatError::Foreign))) {
+        return Err(Error::new(ErrorKind::NotADatabase, FormatError::Foreign.to_string()));
+    }
+    Ok(())
 }
 
 /// Slot A is written first, then slot B: a crash leaves A one generation ahead, and nothing else.
