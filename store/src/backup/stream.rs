@@ -348,7 +348,9 @@ pub(super) mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8]) -> Result<(Header, Vec<(Kind, u64, Vec<u8>)>)> {
+    type Frames = Vec<(Kind, u64, Vec<u8>)>;
+
+    fn read(bytes: &[u8]) -> Result<(Header, Frames)> {
         let mut reader = StreamReader::new(bytes)?;
         let mut frames = Vec::new();
         while let Some(Frame { kind, address, payload }) = reader.next()? {
