@@ -10,9 +10,6 @@ const COUNTER: TableDef<u8, u64> = TableDef::new("counter");
 const ROWS: TableDef<u64, Vec<u8>> = TableDef::new("rows");
 const TIMES: TableDef<u64, u64> = TableDef::new("times");
 
-/// A backup's bytes, the backup, what it follows, and the newest commit before and behind it.
-type Made = (Vec<u8>, Backup, Option<usize>, u64, u64);
-
 const KEYS: u64 = 3000;
 const WRITERS: u64 = 3;
 
@@ -35,6 +32,12 @@ fn commit(db: &Database<()>, durability: Durability) -> tamarack::Result<u64> {
         tx.open_table(&TIMES)?.insert(n, n * 3)?;
         Ok(n)
     })
+}
+
+fn commits(db: &Database<()>, count: u64) {
+    for _ in 0..count {
+        commit(db, Durability::Deferred).unwrap();
+    }
 }
 
 /// What the tables hold after `n` commits.
@@ -76,6 +79,15 @@ fn verify(backups: &[Vec<u8>], last: &Backup, new: &Path) -> u64 {
     n
 }
 
+/// A backup, the one that it follows, and how many commits were acknowledged before it, at least, and after it, at most.
+struct Made {
+    bytes: Vec<u8>,
+    backup: Backup,
+    since: Option<usize>,
+    before: u64,
+    after: u64,
+}
+
 /// A slow destination, so that much is written meanwhile.
 struct Slow(Vec<u8>);
 
@@ -99,9 +111,7 @@ fn a_backup_holds_a_prefix_with_all_that_was_acknowledged() {
     let (path, new) = (folder.path().join("a.tam"), folder.path().join("new.tam"));
     let options = Options::new().memory(1 << 20).log_size(256 << 10).page_size(4 << 10);
     let db: Database<()> = options.open(&path).unwrap();
-    for _ in 0..KEYS / 2 {
-        commit(&db, Durability::Deferred).unwrap();
-    }
+    commits(&db, KEYS / 2);
     let (stop, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
     let durabilities = [Durability::Synced, Durability::Buffered, Durability::Deferred];
     let made = std::thread::scope(|scope| {
@@ -114,7 +124,7 @@ fn a_backup_holds_a_prefix_with_all_that_was_acknowledged() {
                 }
             });
         }
-        let mut made = Vec::<Made>::new();
+        let mut made: Vec<Made> = Vec::new();
         for round in 0..12_usize {
             // Full, increment of it, increment of that, increment of the first again, ...
             let since = match round % 6 {
@@ -124,10 +134,10 @@ fn a_backup_holds_a_prefix_with_all_that_was_acknowledged() {
             };
             let before = acknowledged.load(Ordering::SeqCst);
             let mut out = Slow(Vec::new());
-            let backup = db.backup_with(since.map(|at| &made[at].1), &mut out, &mut |_| {}).unwrap();
+            let backup = db.backup_with(since.map(|at| &made[at].backup), &mut out, &mut |_| {}).unwrap();
             // One that a writer had committed may not be acknowledged yet.
             let after = acknowledged.load(Ordering::SeqCst) + WRITERS;
-            made.push((out.0, backup, since, before, after));
+            made.push(Made { bytes: out.0, backup, since, before, after });
             while acknowledged.load(Ordering::SeqCst) < after + 50 {
                 std::thread::sleep(std::time::Duration::from_millis(1));
             }
@@ -137,11 +147,11 @@ fn a_backup_holds_a_prefix_with_all_that_was_acknowledged() {
     });
     for at in 0..made.len() {
         let mut chain = vec![at];
-        while let Some(since) = made[chain[0]].2 {
+        while let Some(since) = made[chain[0]].since {
             chain.insert(0, since);
         }
-        let backups: Vec<Vec<u8>> = chain.iter().map(|&at| made[at].0.clone()).collect();
-        let (_, backup, _, before, after) = &made[at];
+        let backups: Vec<Vec<u8>> = chain.iter().map(|&at| made[at].bytes.clone()).collect();
+        let Made { backup, before, after, .. } = &made[at];
         let n = verify(&backups, backup, &new);
         assert!((*before..=*after).contains(&n), "{before} were acknowledged before, {n} are there, {after} after");
     }
@@ -159,9 +169,7 @@ fn a_backup_does_not_wait_for_an_open_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("new.tam");
     let db: Database<()> = Options::new().write_buffer(1 << 20).open(folder.path().join("a.tam")).unwrap();
-    for _ in 0..200 {
-        commit(&db, Durability::Deferred).unwrap();
-    }
+    commits(&db, 200);
     let tx = db.begin_write().unwrap();
     {
         let mut rows = tx.open_table(&ROWS).unwrap();
