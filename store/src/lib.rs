@@ -107,11 +107,11 @@ pub use tamarack_codec::{
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{
-    CanWrite, CheckReport, CompactReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has, Index, IntoQuery,
-    Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry, Options, Primary,
-    Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows, SalvageReport,
-    SalvagedTable, Schema, Stats, Table, TableDef, TableTotals, Totals, Unique, VacantEntry, ValueArg, ValueRef,
-    WriteTxn, check_file, compact_file, salvage_file,
+    CanWrite, CheckReport, CompactReport, Database, Each, Entry, ExtractIf, FindQuery, Finding, FindingKind, Has,
+    Index, IntoQuery, Iter, IterKeys, IterValues, KeyBounds, Keys, Kind, Lend, LostKeys, NonUnique, OccupiedEntry,
+    Options, Primary, Progress, Query, RangeQuery, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Rest, Rows,
+    SalvageReport, SalvagedTable, Schema, Stats, Table, TableDef, TableTotals, Totals, Unique, VacantEntry, ValueArg,
+    ValueRef, WriteTxn, check_file, compact_file, salvage_file,
 };
 
 /// What generated code names. Not for use by hand: it changes without notice.

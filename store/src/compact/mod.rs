@@ -14,11 +14,11 @@ mod pages;
 mod rounds;
 mod values;
 
+use crate::buffer::pin;
 use crate::check::Progress;
 use crate::ckpt::{self, ApplyState, Base, accounting, tidy};
 use crate::error::{Error, Result};
 use crate::space::SpaceUsage;
-use crate::buffer::pin;
 use crate::sync::{Condvar, Mutex, give_way, unlock_fairly};
 use std::time::Duration;
 
@@ -177,7 +177,11 @@ impl<'a> Work<'a> {
                 break;
             }
             pin().flush();
-            if tries < 16 { give_way() } else { drop(paused.wait_for(&mut pause.lock(), PAUSE)) }
+            if tries < 16 {
+                give_way()
+            } else {
+                paused.wait_for(&mut pause.lock(), PAUSE);
+            }
         }
         let base = self.base;
         // No other checkpoint puts anything into quarantine meanwhile.

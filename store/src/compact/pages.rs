@@ -1,7 +1,7 @@
 //! Moves pages: leaves are copied and their parents told; inner nodes are left to the next checkpoint, which writes them to the front.
 
-use super::rounds::{Limits, Seen};
 use super::Work;
+use super::rounds::{Limits, Seen};
 use crate::ckpt::{self, accounting};
 use crate::error::{Error, Result};
 use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, page_checksum};
@@ -99,14 +99,7 @@ impl Work<'_> {
         self.copy(tree, batch, seen)
     }
 
-    fn look_below(
-        &self,
-        tree: &Tree,
-        level: u8,
-        key: &[u8],
-        limits: &Limits,
-        seen: &mut Seen,
-    ) -> Result<Option<Node>> {
+    fn look_below(&self, tree: &Tree, level: u8, key: &[u8], limits: &Limits, seen: &mut Seen) -> Result<Option<Node>> {
         tree.with_node(&self.base.pager, Target::At(key), level, Access::Scan, |node, _| {
             let body = Body::trusted(node.body());
             let mut pages = Vec::new();

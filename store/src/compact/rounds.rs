@@ -124,7 +124,8 @@ impl Work<'_> {
         }
         self.note_blobs(limits, &mut seen)?;
         // Values lie in leaves, all of which would have to be read: only if something else than pages lies behind the limit.
-        if limits.short.is_some() || self.base.space()?.used_behind(limits.all) > seen.behind.saturating_sub(seen.moved) {
+        if limits.short.is_some() || self.base.space()?.used_behind(limits.all) > seen.behind.saturating_sub(seen.moved)
+        {
             for tree in trees.iter().filter(|tree| tree.has_overflow()) {
                 self.move_values(tree, limits, &mut seen)?;
             }
