@@ -40,9 +40,11 @@ impl Work<'_> {
         let trees: Vec<&Tree> = self.base.forest.iter().collect();
         for tree in trees {
             for pass in 0..MAX_LEVEL {
+                let before = self.did.leaves;
                 let later = self.pack_leaves(tree, pass == 0)?;
-                let joined = self.join_inner(tree)?;
-                if !joined && (!later || pass >= PATIENCE) {
+                // Inner nodes that packing has left small may be joined by whoever comes first, a commit for one.
+                let changed = self.join_inner(tree)? || self.did.leaves > before;
+                if !changed && (!later || pass >= PATIENCE) {
                     break;
                 }
             }
