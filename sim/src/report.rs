@@ -75,6 +75,7 @@ counts! {
     checkpoints: "checkpoints",
     compactions: "compactions",
     given_back: "  bytes that they gave back",
+    checks: "full checks that compare indexes with their tables",
     read_only: "read-only recoveries",
     failed_reads: "reads that failed",
     failed_writes: "writes that failed",

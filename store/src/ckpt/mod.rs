@@ -24,7 +24,7 @@ pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
-#[cfg(test)]
+#[cfg(any(test, feature = "simulate"))]
 pub(crate) use reclaim::tree_extents;
 pub(crate) use reclaim::{blob_parts, extent_of};
 pub(crate) use superblocks::{SLOTS, open_log, settle_slots, write_both};
