@@ -191,7 +191,7 @@ fn write_some(engine: &Engine, world: &mut World, random: &mut fastrand::Rng, co
         tx.put(TreeId(tree), &number.0, &number.1).unwrap();
         records.insert(number.0, number.1);
     }
-    tx.commit(if commits % 8 == 0 { Durability::Synced } else { Durability::Deferred }).unwrap();
+    tx.commit(if commits.is_multiple_of(8) { Durability::Synced } else { Durability::Deferred }).unwrap();
 }
 
 /// I16, I25: what a snapshot and a pinned checkpoint see stays, also values that move without a commit; and comes back when they are gone.
