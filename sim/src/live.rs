@@ -496,13 +496,21 @@ impl<S: Kind> Live<S> {
         let Some(db) = self.db.clone() else { return };
         let up_to = self.history.finished();
         let checked = check(&db).and_then(|()| db.check_with(&mut |_| {}));
+        // It writes a checkpoint if it can; on a full device it looks at the one before.
+        let written = db.stats().commits_since_checkpoint == 0;
         drop(db);
         match checked {
-            // It has written a checkpoint.
             Ok(report) => {
-                let now = self.now();
-                self.history.all_synced(up_to, now);
+                if written {
+                    let now = self.now();
+                    self.history.all_synced(up_to, now);
+                }
                 self.run.count(|counts| counts.checks += 1);
+                // A read that failed says nothing of what is there.
+                let unread = report.clone().into_result().err().filter(|error| error.kind() == ErrorKind::Io);
+                if let Some(error) = unread {
+                    return self.failed("checking", &error);
+                }
                 // Trees of the simulator's own have no table.
                 let bare = |finding: &&Finding| finding.tree().is_none_or(|tree| !tables::is_bare(tree));
                 if let Some(finding) = report.findings().iter().find(bare) {

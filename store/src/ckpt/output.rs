@@ -82,7 +82,12 @@ impl<'a> Output<'a> {
             self.pending.clear();
             if self.unsynced >= pace {
                 let synced = self.base.pager.storage.sync();
-                synced.map_err(|error| Error::io("syncing a part of a checkpoint", error))?;
+                synced.map_err(|error| {
+                    let error = Error::io("syncing a part of a checkpoint", error);
+                    // The system may have forgotten a commit's log together with these pages (I30).
+                    self.base.poison.set(&error);
+                    error
+                })?;
                 self.unsynced = 0;
             }
             self.base.between_writes();

@@ -6,14 +6,15 @@ use crate::ckpt::Base;
 use crate::error::Result;
 use crate::format::PAGE_HEADER_LEN;
 use crate::tree::node::Body;
-use crate::tree::{Access, Applier, Packed, Run, Target, Tree, Underfull, load_neighbours};
+use crate::tree::{Access, Applier, MAX_LEVEL, Packed, Run, Target, Tree, Underfull, load_neighbours};
 
 /// Leaves that one step packs at most, as full ones: what a commit may have to wait for.
 const AT_ONCE: usize = 16;
 /// The same as they were before.
 const MOST_LEAVES: usize = 256;
-/// Joined inner nodes bring leaves together that had different parents: so often a tree is gone through at most.
-const PASSES: usize = 4;
+/// So often leaves are tried again that a snapshot needed an older version of. Joined inner nodes bring leaves together that had different parents,
+/// a level more each time.
+const PATIENCE: u8 = 3;
 
 /// What a look at a node of level 1 came to.
 struct Look {
@@ -35,11 +36,15 @@ struct Leaf {
 impl Work<'_> {
     /// Packs all trees.
     pub(super) fn pack(&mut self) -> Result<()> {
+        self.let_versions_go()?;
         let trees: Vec<&Tree> = self.base.forest.iter().collect();
         for tree in trees {
-            for pass in 0..PASSES {
-                self.pack_leaves(tree, pass == 0)?;
-                if !self.join_inner(tree)? {
+            for pass in 0..MAX_LEVEL {
+                let before = self.did.leaves;
+                let later = self.pack_leaves(tree, pass == 0)?;
+                // Inner nodes that packing has left small may be joined by whoever comes first, a commit for one.
+                let changed = self.join_inner(tree)? || self.did.leaves > before;
+                if !changed && (!later || pass >= PATIENCE) {
                     break;
                 }
             }
@@ -47,29 +52,42 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn pack_leaves(&mut self, tree: &Tree, first: bool) -> Result<()> {
-        let base = self.base;
+    /// Lets go of what older snapshots have held back and nobody needs now: leaves with a version behind them are not packed. Commits let go of it
+    /// bit by bit, and so does this.
+    fn let_versions_go(&self) -> Result<()> {
+        const TURNS: usize = 1 << 16;
+        for _ in 0..TURNS {
+            if !self.turn(|turn| Ok(turn.state.versions.releasable(turn.watermark)))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through the leaves once; whether some of them had to be left for later.
+    fn pack_leaves(&mut self, tree: &Tree, first: bool) -> Result<bool> {
+        let (base, mut later) = (self.base, false);
         let mut from = Some(Vec::new());
         let mut node_counted: Option<Vec<u8>> = None;
         while let Some(key) = from.take().filter(|_| tree.dropped_at().is_none()) {
             let look = tree.with_node(&base.pager, Target::At(&key), 1, Access::Scan, |node, guard| {
                 look(base, node, &key, guard)
             })?;
-            let Some(Look { run, upper, bytes }) = look else { return Ok(()) };
+            let Some(Look { run, upper, bytes }) = look else { break };
             if first && node_counted != upper {
                 self.advance(bytes);
                 node_counted.clone_from(&upper);
             }
             from = match run {
                 None => upper,
-                Some((run, end)) => self.pack_run(tree, run, end)?,
+                Some((run, end)) => self.pack_run(tree, &run, end, &mut later)?,
             };
         }
-        Ok(())
+        Ok(later)
     }
 
     /// Packs one run; returns where to go on.
-    fn pack_run(&mut self, tree: &Tree, run: Run, end: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+    fn pack_run(&mut self, tree: &Tree, run: &Run, end: Option<Vec<u8>>, later: &mut bool) -> Result<Option<Vec<u8>>> {
         let base = self.base;
         let mut key = Some(run.lower.clone());
         for _ in 0..run.count {
@@ -84,10 +102,11 @@ impl Work<'_> {
                 return Ok(Packed::Later);
             }
             let mut applier = Applier::new(&base.pager, turn.watermark);
-            let packed = applier.pack(tree, &run, fill(base), turn.watermark, &|then, now| worth(base, then, now))?;
+            let packed = applier.pack(tree, run, fill(base), turn.watermark, &|then, now| worth(base, then, now))?;
             turn.adopt(base, tree, applier)?;
             Ok(packed)
         })?;
+        *later |= matches!(packed, Packed::Later);
         let Packed::Done { leaves, pages, last } = packed else { return Ok(end) };
         self.did.leaves += leaves as u64;
         self.did.packed += pages as u64;
@@ -100,7 +119,7 @@ impl Work<'_> {
     fn join_inner(&mut self, tree: &Tree) -> Result<bool> {
         let (base, mut joined) = (self.base, false);
         let most = base.pager.most_children();
-        for level in 1..crate::tree::MAX_LEVEL {
+        for level in 1..MAX_LEVEL {
             let mut from = Some(Vec::new());
             while let Some(key) = from.take().filter(|_| tree.dropped_at().is_none()) {
                 let node = tree.with_node(&base.pager, Target::At(&key), level, Access::Scan, |node, _| {

@@ -134,3 +134,84 @@ fn compact_storage(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(Progress)
     engine.close()?;
     Ok(CompactReport { bytes_after: length()?, ..report })
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+mod tests {
+    use super::*;
+    use crate::{Durability, Options, TableDef};
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    const TEXTS: TableDef<String, String> = TableDef::new("texts");
+    const OTHERS: TableDef<u64, Vec<u8>> = TableDef::new("others");
+
+    /// A real file, whose pages go past the cache: beside a writer, then alone; checked, closed and opened again.
+    #[test]
+    fn a_file_becomes_short_and_stays_sound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tam");
+        let options = || Options::new().memory(8 << 20).log_size(1 << 20);
+        let length = || std::fs::metadata(&path).unwrap().len();
+        let db: Database<()> = options().open(&path).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut model = BTreeMap::new();
+        for _ in 0..100 {
+            db.write_with(Durability::Deferred, |tx| {
+                let mut texts = tx.open_table(&TEXTS)?;
+                for _ in 0..100 {
+                    let long = if random.u8(..) < 5 { random.usize(5_000..700_000) } else { random.usize(10..800) };
+                    let (key, value) = (format!("key {}", random.u32(..)), "x".repeat(long));
+                    texts.insert(&key, &value)?;
+                    model.insert(key, value);
+                }
+                Ok(())
+            })
+            .unwrap();
+        }
+        model.retain(|_, _| random.u8(..) < 25);
+        db.write(|tx| tx.open_table(&TEXTS)?.retain(|key, _| model.contains_key(key))).unwrap();
+        db.checkpoint().unwrap();
+        let (before, stop) = (length(), &AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut number = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    number += 1;
+                    db.write(|tx| tx.open_table(&OTHERS)?.insert(number % 50, vec![7; 2000]).map(|_| ())).unwrap();
+                }
+            });
+            let report = db.compact().unwrap();
+            stop.store(true, Ordering::Relaxed);
+            writer.join().unwrap();
+            assert!(report.bytes_after * 2 < before && report.leaves_packed > report.leaves_made, "{report:?}");
+        });
+        let checked = db.check_with(&mut |_| {}).unwrap();
+        assert!(checked.is_sound(), "{checked}");
+        let report = db.compact().unwrap();
+        let data: usize = model.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() + 50 * 2000;
+        let fixed = 69_632 + (1 << 20);
+        assert!(length() == report.bytes_after && (length() - fixed) as usize <= data * 3 / 2, "{data}: {report:?}");
+        let checked = db.check_with(&mut |_| {}).unwrap();
+        assert!(checked.is_sound(), "{checked}");
+        db.close().unwrap();
+        assert!(crate::check_file(&path, &mut |_| {}).unwrap().is_sound());
+        let report = compact_file(&path, &mut |_| {}).unwrap();
+        assert!((report.leaves_packed, report.bytes_after) == (0, length()), "{report:?}");
+        let db: Database<()> = Database::open_read_only(&path).unwrap();
+        assert_eq!(db.compact().unwrap_err().kind(), ErrorKind::ReadOnly);
+        let found = db.read(|tx| tx.open_table(&TEXTS)?.iter().collect::<Result<BTreeMap<_, _>>>()).unwrap();
+        assert!(found == model);
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tam");
+        assert_eq!(compact_file(&path, &mut |_| {}).unwrap_err().kind(), ErrorKind::Io);
+        assert!(!path.exists());
+        std::fs::write(&path, []).unwrap();
+        assert_eq!(compact_file(&path, &mut |_| {}).unwrap_err().kind(), ErrorKind::NotADatabase);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+    }
+}

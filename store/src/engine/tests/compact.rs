@@ -414,3 +414,43 @@ fn it_needs_no_room_to_grow() {
     compact(&engine);
     audit(&engine);
 }
+
+/// Levels go, and a tree whose records are all deleted becomes one empty leaf.
+#[test]
+fn trees_become_low() {
+    let storage = Arc::new(MemoryFile::default());
+    let engine = open(&storage, small(Background::Inline, 5));
+    let level = |tree| {
+        let (target, most) = (crate::tree::Target::At(&[]), crate::tree::MAX_LEVEL);
+        let tree = engine.base().forest.get(tree).unwrap();
+        tree.with_node(&engine.base().pager, target, most, crate::tree::Access::Scan, |root, _| root.level()).unwrap()
+    };
+    let key = |i: u32| i.wrapping_mul(0x9e37_79b1).to_be_bytes();
+    for first in (0..6_000).step_by(100) {
+        let tx = engine.begin().unwrap();
+        for i in first..first + 100 {
+            (0..2).for_each(|tree| tx.put(TreeId(tree), &key(i), &[i as u8; 40]).unwrap());
+        }
+        tx.commit(Durability::Deferred).unwrap();
+    }
+    assert!(level(0) >= Some(3), "{:?}", level(0));
+    // A snapshot keeps deletes from being merged at once.
+    let snapshot = engine.snapshot().unwrap();
+    for first in (0..6_000).step_by(100) {
+        let tx = engine.begin().unwrap();
+        for i in first..first + 100 {
+            tx.delete(TreeId(0), &key(i)).unwrap();
+            if i % 50 > 0 {
+                tx.delete(TreeId(1), &key(i)).unwrap();
+            }
+        }
+        tx.commit(Durability::Deferred).unwrap();
+    }
+    drop(snapshot);
+    let did = compact(&engine);
+    assert_eq!((level(0), level(1)), (Some(0), Some(2)), "{did:?}");
+    let snapshot = engine.snapshot().unwrap();
+    assert_eq!((contents(&snapshot, 0).len(), contents(&snapshot, 1).len()), (0, 120));
+    audit(&engine);
+    assert!(engine.base().pager.pool.usage().dirty == 0, "the count of dirty bytes drifts");
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::vfs::fault::{Call, Waiting};
 use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan};
 
 /// Runs a session of synced commits, some of them large; returns the worlds that may be found after a crash, and the errors. The first
@@ -175,4 +176,37 @@ fn a_check_needs_no_room() {
     assert!(engine.checkpoint().is_err());
     let image = engine.pinned_image().unwrap();
     assert!(image.log.found.list.is_empty() && image.log.commits == 1, "{:?}", image.log);
+}
+
+/// A checkpoint syncs in the middle of its writes. When that failed it was given up, and nothing else: but the system had forgotten a buffered
+/// commit's log, too, so that a synced one behind it was acknowledged and lost.
+#[test]
+fn i30_a_failed_sync_within_a_checkpoint_stops_all_writing() {
+    for direct in [false, true] {
+        let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan { direct, ..FaultPlan::default() }));
+        let options = EngineOptions { log_size: 16 << 20, memory: Some(64 << 20), ..small(Background::Inline, 1) };
+        let engine = open(&file, options.clone());
+        // More than a checkpoint writes without a sync, and less than makes one due.
+        for first in (0..25_000_u32).step_by(500) {
+            let tx = engine.begin().unwrap();
+            (first..first + 500).for_each(|key| tx.put(TreeId(0), &key.to_be_bytes(), &[1; 100]).unwrap());
+            tx.commit(Durability::Deferred).unwrap();
+        }
+        engine.flush().unwrap();
+        assert_eq!(engine.base().counts.checkpoints.load(std::sync::atomic::Ordering::Relaxed), 0);
+        let commit = |key: &[u8], durability| -> Result<u64> {
+            let tx = engine.begin()?;
+            tx.put(TreeId(1), key, b"value")?;
+            tx.commit(durability)
+        };
+        commit(b"buffered", Durability::Buffered).unwrap();
+        file.fail(Waiting { from: file.calls(), on: Call::Sync, failure: Failure::LostSync });
+        let failed = engine.checkpoint().unwrap_err();
+        assert!(failed.to_string().contains("a part of a checkpoint"), "{failed}");
+        let synced = commit(b"synced", Durability::Synced);
+        let after = FaultFile::from_image(file.crash(CrashPolicy::DropAll, 1), FaultPlan::default());
+        let found = contents(&open(&Arc::new(after), options).snapshot().unwrap(), 1);
+        assert!(synced.is_err() || found.len() == 2, "acknowledged, and {} of 2 are there", found.len());
+        assert_eq!(synced.unwrap_err().kind(), ErrorKind::Poisoned);
+    }
 }
