@@ -76,6 +76,13 @@ enum Task {
         #[arg(long, default_value_t = 100)]
         kills: u64,
     },
+    /// Kills processes at random moments while threads and tasks of theirs commit at all durabilities. After each kill: an open, a full check, and
+    /// a proof that what was acknowledged is there as promised.
+    Kill {
+        /// Kills.
+        #[arg(long, default_value_t = 200)]
+        times: u64,
+    },
     /// Gets from 2 GiB of records under budgets from 4 GiB down to 64 MiB: rate, reads, resident memory; LMDB and RocksDB beside it.
     Memory {
         /// Passed on; `--help` lists what there is.
@@ -141,9 +148,9 @@ fn perform(task: &Task) -> Result {
         Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
         Task::Isolation { transactions, kills } => {
             simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions)?;
-            let test = ["test", "--release", "-p", "tamarack-tests", "--test", "kills", "--", "--nocapture"];
-            cargo(&test, &[("TAMARACK_KILLS", &kills.to_string())])
+            kill(*kills)
         }
+        Task::Kill { times } => kill(*times),
         Task::Memory { arguments } => peers::run("memory", arguments),
         Task::Commits => peers::run("commits", &[]),
         Task::Beside => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "beside"], &[]),
@@ -174,6 +181,12 @@ fn perform(task: &Task) -> Result {
             cargo(&["test", "-p", "tamarack-tests", "--test", "ui"], &[("TRYBUILD", "overwrite")])
         }
     }
+}
+
+fn kill(times: u64) -> Result {
+    let test =
+        ["test", "--release", "-p", "tamarack-tests", "--test", "kills", "--", "--nocapture", "--test-threads=1"];
+    cargo(&test, &[("TAMARACK_KILLS", &times.to_string())])
 }
 
 /// Runs the store's tests whose paths hold a word, with a count in the environment. That there are none is an error.
