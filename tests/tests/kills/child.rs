@@ -101,9 +101,8 @@ impl Plan {
 pub(crate) fn run(folder: &Path, clients: Clients) {
     std::panic::set_hook(Box::new(|_| {}));
     let mut random = fastrand::Rng::new();
-    // Small enough for evictions, checkpoints and write sets that go to the file before their commit.
+    // Small enough for evictions and checkpoints.
     let options = Options::new().memory(1 << random.u32(20..24)).log_size(1 << random.u32(18..21));
-    let options = options.write_buffer(if random.u8(0..4) == 0 { 2048 } else { 1 << 20 });
     let db: Database<()> = options.page_size(4096 << random.u32(0..2)).open(folder.join("kills.tam")).unwrap();
     let process = u64::from(std::process::id()) << 32;
     let counter = Arc::new(AtomicU64::new(0));
