@@ -145,7 +145,7 @@ fn verdict<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Ex
     }
     tables::compare(&tx, &run.shape.tables, &world)?;
     drop(tx);
-    db.check()?;
+    raw::audit(&db)?;
     Ok(if cut { Verdict::Cut } else { Verdict::Right })
 }
 

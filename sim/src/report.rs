@@ -73,6 +73,7 @@ counts! {
     long_reads: "  of them at checkpoints of their own",
     too_old: "snapshots that were given up for want of memory",
     checkpoints: "checkpoints",
+    checks: "full checks that compare indexes with their tables",
     read_only: "read-only recoveries",
     failed_reads: "reads that failed",
     failed_writes: "writes that failed",

@@ -82,6 +82,11 @@ impl Table {
     }
 }
 
+/// Whether a tree lies below the tables.
+pub(crate) fn is_bare(tree: u32) -> bool {
+    [Table::Attempts, Table::Tree, Table::LargeTree].iter().any(|table| table.tree() == tree)
+}
+
 fn tree_key(key: u32) -> Vec<u8> {
     let mut bytes = match key % 9 {
         0 => return if key == 0 { Vec::new() } else { key.to_be_bytes().repeat(60) },

@@ -14,6 +14,7 @@ mod frame;
 mod latch;
 mod pool;
 mod region;
+mod slots;
 mod swip;
 mod word;
 

@@ -9,6 +9,7 @@
 use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes};
 use super::region::{Part, Region, Reservation};
+use super::slots::Slots;
 use super::swip::FrameId;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -80,9 +81,9 @@ const LARGE: u64 = 4 << 20;
 #[derive(Default)]
 struct FreeSlots {
     /// With memory behind them.
-    idle: Vec<u32>,
+    idle: Slots,
     /// Without.
-    bare: Vec<u32>,
+    bare: Slots,
     /// Slots from here on were never used.
     next: u32,
     /// Highest birth number and latch word of the slots whose memory was given back: later lives begin above them (I12).
@@ -103,10 +104,10 @@ impl Class {
     fn take(&self, part: impl FnOnce() -> Option<Part>) -> Option<Taken> {
         let mut free = self.free.lock();
         let (births, versions) = (free.births, free.versions);
-        if let Some(slot) = free.idle.pop() {
+        if let Some(slot) = free.idle.take_lowest() {
             return Some(Taken { slot, idle: true, births, versions });
         }
-        if let Some(slot) = free.bare.pop() {
+        if let Some(slot) = free.bare.take_lowest() {
             return Some(Taken { slot, idle: false, births, versions });
         }
         let slot = free.next;
@@ -131,7 +132,7 @@ impl Class {
         if !self.wants(&free, bytes) {
             return None;
         }
-        if let Some(slot) = free.bare.pop() {
+        if let Some(slot) = free.bare.take_lowest() {
             return Some(slot);
         }
         let slot = free.next;
@@ -166,7 +167,7 @@ impl Class {
         let mut free = self.free.lock();
         let mut given = 0;
         while given < wanted {
-            let Some(slot) = free.idle.pop() else { break };
+            let Some(slot) = free.idle.take_highest() else { break };
             let Some(base) = self.base(slot) else { continue };
             // SAFETY: mapped and initialised; only the header's atomics are read.
             let header = unsafe { Frame::new(base, FrameId::new(0, slot, 0)) }.header();
@@ -174,12 +175,12 @@ impl Class {
             // SAFETY: an idle slot is referenced by nobody: it came back after its last reader had left (I6), and this lock keeps
             // others from taking it.
             if !unsafe { region.give_back(slot) } {
-                free.idle.push(slot);
+                free.idle.insert(slot);
                 break;
             }
             free.births = free.births.max(births);
             free.versions = free.versions.max(versions);
-            free.bare.push(slot);
+            free.bare.insert(slot);
             given += self.slot_bytes as u64;
         }
         given
@@ -264,7 +265,7 @@ impl Pool {
                 class.touch(slot);
                 touched += size;
                 self.idle.fetch_add(size, Ordering::Relaxed);
-                class.free.lock().idle.push(slot);
+                class.free.lock().idle.insert(slot);
             }
         }
     }
@@ -362,7 +363,7 @@ impl Pool {
         if let Some(class) = self.classes.get(id.class()) {
             self.in_use.fetch_sub(class.slot_bytes as u64, Ordering::Relaxed);
             self.idle.fetch_add(class.slot_bytes as u64, Ordering::Relaxed);
-            class.free.lock().idle.push(id.slot());
+            class.free.lock().idle.insert(id.slot());
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! Looks after I9, I24, I25, I29 and I32, and keeps I36: every page is read at most once, so that the work is bounded by the file.
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulate"))]
 mod audit;
 mod blocks;
 mod findings;
@@ -18,7 +18,7 @@ mod slots;
 mod space;
 mod walk;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulate"))]
 pub(crate) use audit::audit;
 pub(crate) use blocks::Blocks;
 pub(crate) use findings::{Findings, Found, Keys};

@@ -47,7 +47,7 @@ pub(crate) fn evict(base: &Base) -> Result<()> {
         let freed = {
             let state = base.apply.lock();
             let freed = pager.sweep(wanted, STEPS, &mut Sweep::Turn(&mut dirty));
-            choose(&state, &mut dirty);
+            choose(base, &state, &mut dirty);
             freed
         };
         let written = write(base, dirty)?;
@@ -70,7 +70,7 @@ pub(super) fn evict_in_turn(base: &Base, state: &mut ApplyState) -> Result<()> {
         let mut dirty = Vec::new();
         let wanted = pager.pool.excess(0).min(AT_ONCE);
         let freed = pager.sweep(wanted, STEPS, &mut Sweep::Turn(&mut dirty));
-        choose(state, &mut dirty);
+        choose(base, state, &mut dirty);
         let written = match write(base, dirty) {
             Ok(written) => written,
             // Memory stays above the budget until there is room in the file; the commit itself needs none there.
@@ -86,12 +86,14 @@ pub(super) fn evict_in_turn(base: &Base, state: &mut ApplyState) -> Result<()> {
     Ok(())
 }
 
-/// A running capture has claimed the dirty leaves: it writes them itself.
-fn choose(state: &ApplyState, dirty: &mut Vec<Candidate<'_>>) {
+/// A running capture has claimed the dirty leaves: it writes them itself. Those that are chosen stay in memory until they are written, and
+/// nobody else can make room with them: they are a small part of it.
+fn choose(base: &Base, state: &ApplyState, dirty: &mut Vec<Candidate<'_>>) {
     if state.captured {
         dirty.clear();
     }
-    dirty.truncate(TOGETHER);
+    let most = base.pager.pool.budget() / 8 / base.pager.sizes.leaf as u64;
+    dirty.truncate(TOGETHER.min(most.max(1) as usize));
 }
 
 /// Writes leaves to fresh blocks, next to each other as far as there is room. On failure the blocks are free again.

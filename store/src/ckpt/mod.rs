@@ -25,7 +25,7 @@ pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
 pub(crate) use reclaim::blob_parts;
-#[cfg(test)]
+#[cfg(any(test, feature = "simulate"))]
 pub(crate) use reclaim::{extent_of, tree_extents};
 pub(crate) use superblocks::{SLOTS, open_log, settle_slots, write_both};
 pub(crate) use tidy::tidy;

@@ -332,12 +332,16 @@ impl Core {
         if pool.usage().limbo > self.most_limbo() {
             self.wait_for_limbo();
         }
-        if pool.excess(0) <= pool.budget() / 8 {
+        let short = || pool.excess(0) > pool.budget() / 8;
+        if !short() {
             return Ok(());
         }
         Counts::add(&self.base.counts.stalls, 1);
         ckpt::evict(&self.base)?;
-        if pool.excess(0) > pool.budget() / 8 && pool.usage().dirty > pool.budget() / 4 {
+        for _ in 0..MEMORY_TRIES {
+            if !short() || pool.usage().dirty <= pool.budget() / 4 {
+                break;
+            }
             self.make_room()?;
             ckpt::evict(&self.base)?;
         }
@@ -443,6 +447,8 @@ impl Drop for Shared {
 
 /// Bytes of frames on their way out that are too few to wait for.
 const LITTLE_LIMBO: u64 = 2 << 20;
+/// Checkpoints that a writer waits for while memory is short: another thread that holds leaves may have lost its core meanwhile.
+const MEMORY_TRIES: usize = 4;
 /// How often, and for how long at a time, a commit waits for frames on their way out before it goes on regardless.
 const LIMBO_TRIES: usize = 50;
 const LIMBO_PAUSE: Duration = Duration::from_micros(100);

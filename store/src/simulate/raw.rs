@@ -82,6 +82,11 @@ impl Sequenced {
     }
 }
 
+/// Reads every page, and looks that every block is owned exactly once, as it is: without the checkpoint that [`Database::check`] writes.
+pub fn audit<S>(db: &Database<S>) -> Result<()> {
+    crate::check::audit(db.base())
+}
+
 /// A transaction whose trees can be read.
 pub trait Reads {
     #[doc(hidden)]

@@ -17,7 +17,7 @@ pub(crate) enum SpaceError {
     /// Blocks lie outside the file, or are none.
     Outside { block: u64 },
     /// Blocks that nobody knows of.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulate"))]
     Leak { block: u64, len: u64 },
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for SpaceError {
             Self::Full => f.write_str("the file has as many blocks as it can have"),
             Self::Overlap { block } => write!(f, "block {block} is owned twice"),
             Self::Outside { block } => write!(f, "block {block} lies outside the file"),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "simulate"))]
             Self::Leak { block, len } => write!(f, "{len} blocks from {block} on belong to nobody"),
         }
     }

@@ -417,6 +417,12 @@ impl<S> Database<S> {
         Ok(WriteTxn::new(Arc::clone(&self.inner), self.inner.engine.begin()?, self.inner.durability))
     }
 
+    /// What lies below.
+    #[cfg(feature = "simulate")]
+    pub(crate) fn base(&self) -> &crate::ckpt::Base {
+        self.inner.engine.base()
+    }
+
     /// Begins a write transaction that is validated when it commits.
     #[cfg(feature = "simulate")]
     pub(crate) fn begin_optimistic(&self) -> Result<WriteTxn<S>> {
