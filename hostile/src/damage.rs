@@ -37,7 +37,7 @@ impl Damage {
             Self::Bit => {
                 let at = random.usize(0..length);
                 bytes[at] ^= 1 << random.u8(0..8);
-                vec![at..at + 1]
+                one(at..at + 1)
             }
             Self::Zeroed | Self::Random => {
                 let place = piece(length, SECTOR, random);
@@ -46,7 +46,7 @@ impl Damage {
                     Some(random) => random.fill(&mut bytes[place.clone()]),
                     None => bytes[place.clone()].fill(0),
                 }
-                vec![place]
+                one(place)
             }
             Self::Stale => {
                 let shared = length.min(before.len()) / page;
@@ -54,7 +54,7 @@ impl Damage {
                 let pages: Vec<usize> = (0..shared).filter(differs).collect();
                 let Some(&at) = random.choice(&pages) else { return Vec::new() };
                 bytes[at * page..][..page].copy_from_slice(&before[at * page..][..page]);
-                vec![at * page..(at + 1) * page]
+                one(at * page..(at + 1) * page)
             }
             Self::Swapped => {
                 let (one, other) = (piece(length, page, random), piece(length, page, random));
@@ -77,6 +77,10 @@ impl Damage {
             }
         }
     }
+}
+
+fn one(place: Range<usize>) -> Vec<Range<usize>> {
+    std::iter::once(place).collect()
 }
 
 fn piece(length: usize, piece: usize, random: &mut Rng) -> Range<usize> {

@@ -144,7 +144,7 @@ pub fn read(db: &Database<Town>) -> Result<State> {
         let mut entries = 0;
         for tag in 0..5 {
             entries +=
-                table.query(Person::TAGS.at(&format!("tag{tag}"))).keys().try_fold(0, |n, key| key.map(|_| n + 1))?;
+                table.query(Person::TAGS.at(format!("tag{tag}"))).keys().try_fold(0, |n, key| key.map(|_| n + 1))?;
         }
         state.agreed &= entries == tagged;
         Ok(state)

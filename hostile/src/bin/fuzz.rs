@@ -1,6 +1,6 @@
 //! One target of `cargo xtask fuzz` under libFuzzer: `TAMARACK_FUZZ` names it.
 #![no_main]
-#![allow(missing_docs, reason = "the macro's entry points")]
+#![allow(missing_docs, clippy::disallowed_methods, reason = "the macro's entry points")]
 
 use std::sync::OnceLock;
 use tamarack_hostile::targets::{Target, named};
