@@ -254,7 +254,7 @@ mod tests {
                 Ok(())
             }
         };
-        db.write(fill(0, 1500)).unwrap();
+        (0..15).for_each(|part| db.write(fill(part * 100, part * 100 + 100)).unwrap());
         db.write(|tx| tx.open_table(&WORDS)?.insert(9, vec![3; 700_000])).unwrap();
         db.checkpoint().unwrap();
         db.write(fill(1490, 1560)).unwrap();
