@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a tool for people and CI: it starts programs and reads files")]
 
+mod fuzz;
 mod msrv;
 mod mutants;
 mod peers;
@@ -76,6 +77,41 @@ enum Task {
         #[arg(long, default_value_t = 100)]
         kills: u64,
     },
+    /// Kills processes at random moments while threads and tasks of theirs commit at all durabilities. After each kill: an open, a full check, and
+    /// a proof that what was acknowledged is there as promised.
+    Kill {
+        /// Kills.
+        #[arg(long, default_value_t = 200)]
+        times: u64,
+    },
+    /// Damages files on purpose: every bit of one page of each type, and whole files in seven ways; redb, LMDB and SQLite beside it. Each has to be
+    /// told of, or not to matter.
+    Flip {
+        /// Damages of whole files, for each kind of file.
+        #[arg(long, default_value_t = 10_000)]
+        damages: u64,
+        /// One in so many bits of the pages.
+        #[arg(long, default_value_t = 1)]
+        every: u64,
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Without the peers, whose C takes a minute to build.
+        #[arg(long)]
+        alone: bool,
+    },
+    /// Feeds each decoder, and open and check of whole files, with bytes that nobody wrote, guided by coverage (libFuzzer; needs a C++ compiler).
+    Fuzz {
+        /// For each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Only this target: superblock, page, row, key, log, catalog or file.
+        #[arg(long)]
+        only: Option<String>,
+        /// Adds what leads to new places to `tests/corpus`.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Gets from 2 GiB of records under budgets from 4 GiB down to 64 MiB: rate, reads, resident memory; LMDB and RocksDB beside it.
     Memory {
         /// Passed on; `--help` lists what there is.
@@ -141,9 +177,11 @@ fn perform(task: &Task) -> Result {
         Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
         Task::Isolation { transactions, kills } => {
             simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions)?;
-            let test = ["test", "--release", "-p", "tamarack-tests", "--test", "kills", "--", "--nocapture"];
-            cargo(&test, &[("TAMARACK_KILLS", &kills.to_string())])
+            kill(*kills)
         }
+        Task::Kill { times } => kill(*times),
+        Task::Fuzz { seconds, only, keep } => fuzz::run(*seconds, only.as_deref(), *keep),
+        Task::Flip { damages, every, seed, alone } => flip([*damages, *every, *seed], *alone),
         Task::Memory { arguments } => peers::run("memory", arguments),
         Task::Commits => peers::run("commits", &[]),
         Task::Beside => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "beside"], &[]),
@@ -174,6 +212,22 @@ fn perform(task: &Task) -> Result {
             cargo(&["test", "-p", "tamarack-tests", "--test", "ui"], &[("TRYBUILD", "overwrite")])
         }
     }
+}
+
+fn flip([damages, every, seed]: [u64; 3], alone: bool) -> Result {
+    let mut run = vec!["run", "--release", "-p", "tamarack-hostile", "--bin", "flip"];
+    if !alone {
+        run.extend(["--features", "peers"]);
+    }
+    let numbers = [damages, every, seed].map(|number| number.to_string());
+    run.extend(["--", "--damages", &numbers[0], "--every", &numbers[1], "--seed", &numbers[2]]);
+    cargo(&run, &[])
+}
+
+fn kill(times: u64) -> Result {
+    let test =
+        ["test", "--release", "-p", "tamarack-tests", "--test", "kills", "--", "--nocapture", "--test-threads=1"];
+    cargo(&test, &[("TAMARACK_KILLS", &times.to_string())])
 }
 
 /// Runs the store's tests whose paths hold a word, with a count in the environment. That there are none is an error.

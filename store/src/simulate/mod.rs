@@ -31,6 +31,12 @@
 //!
 //! To cut a run at many places, let [`Disk::fail`] end the process at a chosen call: [`Fault::Gone`].
 
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for this repository's own damage and fuzzing alone")]
+pub mod anatomy;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "for this repository's own fuzzing alone")]
+pub mod decode;
 mod disk;
 #[doc(hidden)]
 #[allow(

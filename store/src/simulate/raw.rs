@@ -193,6 +193,13 @@ impl Tape {
         self.entries.is_empty()
     }
 
+    /// How many of these were writes.
+    pub fn writes(&self) -> usize {
+        let write =
+            |entry: &&Entry| matches!(entry, Entry::Issued(Op::Write { .. }) | Entry::Durable(Op::Write { .. }));
+        self.entries.iter().filter(write).count()
+    }
+
     pub fn play(&self) -> Player<'_> {
         Player { tape: self, device: Device::new(self.start.clone()), at: 0 }
     }

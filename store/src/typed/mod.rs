@@ -44,6 +44,8 @@ pub use index::{FindQuery, Index, IntoQuery, Kind, NonUnique, Primary, Query, Ra
 pub use lend::{Lend, ValueArg, ValueRef};
 pub use options::Options;
 pub use plain::TableDef;
+#[cfg(all(feature = "simulate", not(shuttle)))]
+pub(crate) use plan::decode_table;
 pub use range::KeyBounds;
 pub use record::{AutoKey, Each, IndexDef, IndexSink, Record, RecordDef, encode_single_key};
 pub use records::RecordTable;

@@ -178,3 +178,24 @@ impl TablePlan {
         render_key(&[parts, self.key.clone()].concat(), key)
     }
 }
+
+/// What `simulate::decode` feeds with bytes that nobody wrote: an entry of the catalog, and keys and rows of its table in turn.
+#[cfg(all(feature = "simulate", not(shuttle)))]
+pub(crate) fn decode_table(entry: &[u8], rows: &[&[u8]]) -> bool {
+    let Ok(entry) = TableEntry::decode(entry) else { return false };
+    assert_eq!(TableEntry::decode(&entry.encode()).as_ref(), Ok(&entry), "it is read otherwise than it was written");
+    let _ = entry.fingerprint();
+    let plan = TablePlan::new("fuzzed".to_owned(), entry);
+    let mut sound = true;
+    for pair in rows.chunks_exact(2) {
+        let [key, row] = pair else { continue };
+        let _ = plan.show_key(key);
+        sound &= plan.check(key, row).is_ok();
+        let listed = plan.entries(key, row).unwrap_or_default();
+        for one in &listed {
+            let _ = plan.show_index_key(one.index, &one.key);
+            let _ = plan.primary(one.index, &one.key, one.value(key));
+        }
+    }
+    sound
+}

@@ -24,9 +24,13 @@ mod tests;
 
 pub(crate) use ops::{Malformed, Op, OpsReader, OpsWriter};
 pub(crate) use position::{record_len, unit_ceil};
+#[cfg(all(feature = "simulate", not(shuttle)))]
+pub(crate) use record::seal_record;
 pub(crate) use record::{Sealed, Sealer, Stamp, body_check};
 pub(crate) use reset::{Blocker, Full, RingWindow};
 pub(crate) use ring::{Ring, RingSegment};
+#[cfg(all(feature = "simulate", not(shuttle)))]
+pub(crate) use scan::record_places;
 pub(crate) use scan::{Commit, LogEnd, LogError, LogStart, remains, scan};
 
 /// A flush writes whole units of this many bytes.

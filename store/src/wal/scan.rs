@@ -290,6 +290,25 @@ impl Reader<'_> {
     }
 }
 
+/// Where the records lie that follow each other from a position on: byte in the file, bytes of the header, of the body, and whether it is a
+/// commit. Those that go round the ring are left out.
+#[cfg(all(feature = "simulate", not(shuttle)))]
+pub(crate) fn record_places(bytes: &[u8], ring: &Ring, mut position: u64) -> Vec<(usize, usize, usize, bool)> {
+    let mut places = Vec::new();
+    let limit = ring.limit(position);
+    while position < limit {
+        let at = ring.locate(position, HEADER).next().map_or(0, |piece| piece.offset as usize);
+        let header = bytes.get(at..at + HEADER).and_then(Header::decode).filter(|header| header.position == position);
+        let Some(header) = header else { break };
+        let length = HEADER + header.length as usize;
+        if ring.locate(position, length).count() == 1 {
+            places.push((at, HEADER, header.length as usize, header.kind == Kind::Commit));
+        }
+        position = header.next(ring.unit());
+    }
+    places
+}
+
 /// Shows the commits that lie in the ring, also those from before the log's start, which a checkpoint has released and nothing has overwritten
 /// yet: for whoever looks for what is left of a damaged file. Each is whole by its own checks; that it continues another is not asked. In
 /// order of their positions.

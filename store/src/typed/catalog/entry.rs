@@ -81,7 +81,7 @@ fn load((name, shape): StoredNamed) -> Result<Named, DecodeError> {
 
 impl TableEntry {
     /// The entry as stored.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::typed) fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORMAT];
         Shape::encode(&(self.table, self.tree.0, self.fingerprint()), &mut out);
         let version = |version: &Version| {
@@ -106,7 +106,7 @@ impl TableEntry {
     }
 
     /// Reads an entry.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(in crate::typed) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let head = super::Head::decode(bytes)?;
         let body = bytes.get(1 + 4 + 4 + 8..).unwrap_or_default();
         let ((record, key_codec, row_codec, auto), key, versions, next_field, indexes, value) =

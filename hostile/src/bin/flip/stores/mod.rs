@@ -1,0 +1,84 @@
+//! The stores whose files are damaged, each with its default options but for small caches.
+
+#[cfg(feature = "peers")]
+mod lmdb;
+#[cfg(feature = "peers")]
+mod redb;
+#[cfg(feature = "peers")]
+mod sqlite;
+mod tamarack;
+
+use std::path::{Path, PathBuf};
+
+/// Errors of all stores.
+pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Rows of a file.
+pub(crate) const ROWS: u32 = 10_000;
+
+/// Those that are compiled.
+#[cfg(feature = "peers")]
+pub(crate) const NAMES: &[&str] = &["tamarack", "redb", "lmdb", "sqlite"];
+/// Those that are compiled.
+#[cfg(not(feature = "peers"))]
+pub(crate) const NAMES: &[&str] = &["tamarack"];
+
+/// What a store says of a file.
+pub(crate) struct Answer {
+    /// All rows are as they were, by a scan and by gets.
+    pub(crate) right: bool,
+    /// A check of the store's found something.
+    pub(crate) found: bool,
+}
+
+/// One table of numbered rows in a folder of its own.
+pub(crate) trait Store {
+    /// The file that holds the rows.
+    fn file(&self, folder: &Path) -> PathBuf;
+    /// Stores rows, durably, and closes the file.
+    fn write(&self, folder: &Path, rows: &mut dyn Iterator<Item = (u32, Vec<u8>)>) -> Result<()>;
+    /// Reads all rows, then some; checks the file if the store has a check that it does not make by itself.
+    fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer>;
+}
+
+/// The bytes of a row.
+pub(crate) fn value(key: u32, version: u32) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(u64::from(key) << 8 | u64::from(version));
+    (0..100).map(|_| random.u8(..)).collect()
+}
+
+/// The bytes of a row in the end.
+pub(crate) fn last(key: u32) -> Vec<u8> {
+    value(key, u32::from(key.is_multiple_of(3)))
+}
+
+/// The rows of a scan, against what they must be.
+#[derive(Default)]
+pub(crate) struct Scan {
+    next: u32,
+    wrong: bool,
+}
+
+impl Scan {
+    pub(crate) fn row(&mut self, key: u32, value: &[u8]) {
+        self.wrong |= key != self.next || value != last(key);
+        self.next = self.next.saturating_add(1);
+    }
+
+    pub(crate) fn right(&self) -> bool {
+        !self.wrong && self.next == ROWS
+    }
+}
+
+pub(crate) fn named(name: &str) -> Box<dyn Store> {
+    match name {
+        "tamarack" => Box::new(tamarack::Tamarack),
+        #[cfg(feature = "peers")]
+        "redb" => Box::new(redb::Redb),
+        #[cfg(feature = "peers")]
+        "lmdb" => Box::new(lmdb::Lmdb),
+        #[cfg(feature = "peers")]
+        "sqlite" => Box::new(sqlite::Sqlite),
+        _ => panic!("no store is named {name}"),
+    }
+}

@@ -1,0 +1,54 @@
+//! Every file of `tests/corpus` once more: bytes that found something, or that lead a decoder to a place of its own.
+
+#![allow(clippy::disallowed_methods, reason = "tests read files")]
+
+use std::path::Path;
+use tamarack_hostile::seeds::seeds;
+use tamarack_hostile::targets::TARGETS;
+
+#[test]
+fn i36_hostile_bytes_of_the_corpus_end_in_an_answer() {
+    for target in TARGETS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus").join(target.name);
+        let mut files = 0;
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let _ = (target.run)(&std::fs::read(file.unwrap().path()).unwrap());
+            files += 1;
+        }
+        assert!(files >= 5, "{} has {files} files", target.name);
+    }
+}
+
+/// A target that refuses everything at its door would find nothing.
+#[test]
+fn sound_bytes_mean_something_to_each_target() {
+    for target in TARGETS {
+        let seeds = seeds(&target);
+        let mean = seeds.iter().filter(|seed| (target.run)(seed)).count();
+        assert!(mean > 0, "{}: none of {} seeds", target.name, seeds.len());
+    }
+}
+
+/// Sound bytes with a few changes, as an ordinary test: what a fuzzer begins with.
+#[test]
+fn i36_changed_bytes_end_in_an_answer() {
+    let mut random = fastrand::Rng::with_seed(1);
+    for target in TARGETS {
+        let seeds = seeds(&target);
+        let rounds = if target.name == "file" { 150 } else { 3000 };
+        for _ in 0..rounds {
+            let mut bytes = random.choice(&seeds).unwrap().clone();
+            for _ in 0..random.usize(1..5) {
+                let at = random.usize(0..bytes.len());
+                match random.u8(0..4) {
+                    0 => bytes[at] = random.u8(..),
+                    1 => bytes[at] ^= 1 << random.u8(0..8),
+                    2 => bytes.insert(at, random.u8(..)),
+                    _ if bytes.len() > 1 => drop(bytes.remove(at)),
+                    _ => {}
+                }
+            }
+            let _ = (target.run)(&bytes);
+        }
+    }
+}
