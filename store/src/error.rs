@@ -26,7 +26,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The operating system refused a read, a write or a sync.
     Io,
-    /// There is no room on the device. The commit was not made; the database goes on once there is room.
+    /// There is no room on the device. The commit was not made; the database goes on once there is room. If it was found full only in the
+    /// midst of a write of the log or of a superblock, the database refuses further commits until it is opened again.
     StorageFull,
     /// Another process, or another handle in this one, has the file open.
     Locked,

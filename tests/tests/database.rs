@@ -50,6 +50,20 @@ fn a_second_opener_gets_a_clear_error() {
     Database::<()>::open(folder.file()).unwrap();
 }
 
+/// A worker of an asynchronous transaction, or a process that ends, may hold the file for a moment longer.
+#[test]
+fn who_is_about_to_let_go_is_waited_for() {
+    let folder = Folder::new();
+    let db = Database::<()>::open(folder.file()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            drop(db);
+        });
+        Database::<()>::open(folder.file()).unwrap();
+    });
+}
+
 #[test]
 fn what_is_not_a_database() {
     let folder = Folder::new();

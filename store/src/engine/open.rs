@@ -353,7 +353,7 @@ impl Core {
     /// checkpoint holds them or has not come to them, the writer waits (I13). Readers never do.
     pub(super) fn wait_for_memory(&self) -> Result<()> {
         let pool = &self.base.pager.pool;
-        if pool.usage().limbo > self.most_limbo() {
+        if self.base.pager.limbo_is_long() {
             self.wait_for_limbo();
         }
         let short = || pool.excess(0) > pool.budget() / 8;
@@ -372,18 +372,12 @@ impl Core {
         Ok(())
     }
 
-    /// Bytes on their way out that no writer waits for.
-    fn most_limbo(&self) -> u64 {
-        self.base.pager.pool.budget() / 8 + LITTLE_LIMBO
-    }
-
     /// Frames on their way out need other threads to move on. Nobody stays pinned for long (I7), but with more threads than cores it takes
     /// until each of them had its turn; meanwhile this writer must not fill memory.
     fn wait_for_limbo(&self) {
-        let pool = &self.base.pager.pool;
         for _ in 0..LIMBO_TRIES {
             crate::buffer::pin().flush();
-            if pool.usage().limbo <= self.most_limbo() {
+            if !self.base.pager.limbo_is_long() {
                 return;
             }
             let mut wanted = self.signal.state.lock();
@@ -469,8 +463,6 @@ impl Drop for Shared {
     }
 }
 
-/// Bytes of frames on their way out that are too few to wait for.
-const LITTLE_LIMBO: u64 = 2 << 20;
 /// Checkpoints that a writer waits for while memory is short: another thread that holds leaves may have lost its core meanwhile.
 const MEMORY_TRIES: usize = 4;
 /// How often, and for how long at a time, a commit waits for frames on their way out before it goes on regardless.

@@ -124,6 +124,7 @@ pub fn log(mut bytes: &[u8]) -> bool {
         chain: 4,
         segments: vec![ring],
         salts: vec![(salt, 0)],
+        backups: Vec::new(),
     };
     if file.write_at(&image, 0).is_err() {
         return false;

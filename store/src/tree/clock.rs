@@ -17,8 +17,8 @@ use super::registry::thread_number;
 use super::{Pager, Target, Tree};
 use crate::buffer::{Building, Child, Frame, FrameId, Guard, OptimisticLatch, PinnedFrame, Swip, pin};
 use crate::error::Result;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, give_way};
 use std::sync::OnceLock;
 
 /// Steps of the hand that a reader makes at most before it reads a page.
@@ -27,6 +27,10 @@ const HELP: usize = 8;
 const SKIP: u32 = 32;
 /// What a reader frees at most, in bytes: more than it needs, so that not all readers help all the time.
 const HELP_BYTES: u64 = 64 << 10;
+/// Bytes of frames on their way out that are too few to wait for.
+const LITTLE_LIMBO: u64 = 2 << 20;
+/// How often a reader gives its core away before it reads a page while too many frames are on their way out.
+const LIMBO_YIELDS: usize = 16;
 
 /// The hand, and what happened.
 #[derive(Default)]
@@ -161,6 +165,19 @@ impl Pager {
             // Helps the epoch on.
             pin().flush();
         }
+        // Somebody lost its core while it was pinned. It goes on when it has it back; meanwhile this reader must not fill memory.
+        for _ in 0..LIMBO_YIELDS {
+            if !self.limbo_is_long() {
+                break;
+            }
+            give_way();
+            pin().flush();
+        }
+    }
+
+    /// Whether frames on their way out take so much that those who fill memory should wait.
+    pub(crate) fn limbo_is_long(&self) -> bool {
+        self.pool.usage().limbo > self.pool.budget() / 8 + LITTLE_LIMBO
     }
 
     /// Counts dirty leaves that were written to make them evictable.

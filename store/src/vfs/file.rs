@@ -49,6 +49,10 @@ pub(crate) struct RealFile {
     turn: crate::sync::Mutex<()>,
 }
 
+/// How often, and for how long at a time, somebody waits for a locked file: a fifth of a second in all.
+const LOCK_TRIES: usize = 100;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+
 impl RealFile {
     /// Opens and locks a file. A new one is entered durably into its folder.
     #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
@@ -65,12 +69,7 @@ impl RealFile {
         let create = mode == OpenMode::CreateOrOpen;
         options.read(true).write(writing).create(create).truncate(false).create_new(mode == OpenMode::CreateNew);
         let file = options.open(path).map_err(OpenError::Io)?;
-        let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
-        match locked {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
-            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
-        }
+        lock(&file, writing)?;
         if !existed {
             sync_folder(path).map_err(OpenError::Io)?;
         }
@@ -85,6 +84,24 @@ impl RealFile {
             #[cfg(not(any(unix, windows)))]
             turn: crate::sync::Mutex::new(()),
         })
+    }
+}
+
+/// Waits a moment for whoever is about to let go: a process that ends, or a worker of an asynchronous transaction whose outcome is known.
+#[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
+fn lock(file: &File, writing: bool) -> Result<(), OpenError> {
+    let mut tries = 0;
+    loop {
+        let locked = if writing { file.try_lock() } else { file.try_lock_shared() };
+        match locked {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                tries += 1;
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+        }
     }
 }
 
