@@ -82,8 +82,9 @@ fn beside(
     })
 }
 
-/// What the machine does to a thread that only looks at the clock, and to a small durable write: nothing above can be better.
-fn noise(dir: &Path) -> Result<[Histogram<u64>; 2]> {
+/// What the machine does to a thread that only looks at the clock, to a small durable write, and to one beside another file's large ones:
+/// nothing above can be better.
+fn noise(dir: &Path) -> Result<[Histogram<u64>; 3]> {
     let mut pauses = Histogram::new(3)?;
     let until = Instant::now() + ALONE;
     let mut last = Instant::now();
@@ -92,6 +93,20 @@ fn noise(dir: &Path) -> Result<[Histogram<u64>; 2]> {
         pauses.record((now - last).as_nanos() as u64)?;
         last = now;
     }
+    let alone = small_writes(dir)?;
+    let stop = AtomicBool::new(false);
+    let beside = std::thread::scope(|scope| {
+        let large = scope.spawn(|| large_writes(dir, &stop));
+        let small = small_writes(dir);
+        stop.store(true, Ordering::Relaxed);
+        large.join().map_err(|_| "the writer panicked")??;
+        small
+    })?;
+    Ok([pauses, alone, beside])
+}
+
+/// Nanoseconds of each 4 KiB written and synced.
+fn small_writes(dir: &Path) -> Result<Histogram<u64>> {
     let mut writes = Histogram::new(3)?;
     let file = tempfile::tempfile_in(dir)?;
     file.write_all_at(&vec![0; 16 << 20], 0)?;
@@ -106,7 +121,21 @@ fn noise(dir: &Path) -> Result<[Histogram<u64>; 2]> {
         file.sync_data()?;
         writes.record(started.elapsed().as_nanos() as u64)?;
     }
-    Ok([pauses, writes])
+    Ok(writes)
+}
+
+/// One MiB after the other, each synced, as fast as the device takes them.
+fn large_writes(dir: &Path, stop: &AtomicBool) -> Result<()> {
+    let file = tempfile::tempfile_in(dir)?;
+    let mebibyte = vec![1; 1 << 20];
+    for at in (0..1 << 30).step_by(1 << 20).cycle() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        file.write_all_at(&mebibyte, at)?;
+        file.sync_data()?;
+    }
+    Ok(())
 }
 
 /// One line of the table: all rounds together, but for the longest, of which each round has one.
@@ -157,7 +186,7 @@ fn main() -> Result<()> {
     };
     fill(0, 1)?;
     db.checkpoint()?;
-    let mut noises: [Line; 2] = Default::default();
+    let mut noises: [Line; 3] = Default::default();
     let mut lines: [[Line; 2]; 2] = Default::default();
     let (mut stalls, mut most_dirty) = (0, 0);
     for round in 0..rounds {
@@ -181,7 +210,9 @@ fn main() -> Result<()> {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["", "", "count", "median", "99 %", "99.9 %", "longest: median", "worst"]);
-    for (line, what) in noises.iter().zip(["a thread that spins", "4 KiB written and synced"]) {
+    for (line, what) in
+        noises.iter().zip(["a thread that spins", "4 KiB written and synced", "that beside large writes"])
+    {
         table.add_row(line.cells(what, "noise")?);
     }
     for (what, [alone, during]) in ["Deferred commits", "Synced commits"].into_iter().zip(&lines) {
