@@ -7,7 +7,7 @@ use tamarack::simulate::{Crash, Disk, Fault, On};
 use tamarack::{Database, Durability, ErrorKind, Result, TableDef};
 
 const ROWS: TableDef<u32, Vec<u8>> = TableDef::new("rows");
-const COMMITS: u32 = 70;
+const COMMITS: u32 = 90;
 
 type Model = BTreeMap<u32, Vec<u8>>;
 
