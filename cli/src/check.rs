@@ -13,6 +13,15 @@ pub(crate) fn run(file: &Path, most: usize) -> Result<Outcome> {
     Ok(if report.is_sound() { Outcome::Sound } else { Outcome::Wrong })
 }
 
+/// What a check has counted in each table.
+pub(crate) fn tables(report: &CheckReport) -> comfy_table::Table {
+    let mut rows = table(&["table", "records", "indexes", "index entries"]);
+    for of in report.tables() {
+        rows.add_row([of.table.clone(), number(of.records), number(of.indexes as u64), number(of.index_entries)]);
+    }
+    rows
+}
+
 fn print(report: &CheckReport, most: usize) {
     for finding in report.findings().iter().take(most) {
         println!("{:<10} {finding}", finding.kind());
@@ -22,11 +31,7 @@ fn print(report: &CheckReport, most: usize) {
     if hidden > 0 {
         println!("... and {} more", number(hidden));
     }
-    let mut rows = table(&["table", "records", "indexes", "index entries"]);
-    for of in report.tables() {
-        rows.add_row([of.table.clone(), number(of.records), number(of.indexes as u64), number(of.index_entries)]);
-    }
-    println!("{rows}");
+    println!("{}", tables(report));
     let totals = report.totals();
     println!(
         "{} of {} in use, {} pages read, checkpoint {}, {} commits in the log",
