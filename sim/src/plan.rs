@@ -265,7 +265,7 @@ fn step(random: &mut Rng, all: bool) -> Step {
         70..76 => What::Release,
         76..78 => What::LongRead,
         78..90 => {
-            let most = if random.u8(..) < 80 { 45 } else { 20 };
+            let most = if random.u8(..) < 130 { 50 } else { 20 };
             What::Checkpoint((0..random.usize(0..most)).map(|_| within(random)).collect())
         }
         90..94 => What::Kill,
