@@ -4,10 +4,11 @@ use crate::damage;
 use crate::live::{Live, Run, live};
 use crate::model::Expected;
 use crate::plan::{Cut, Life, Plan};
-use crate::report::{Counts, tell, violated};
+use crate::report::{CRASHES, Counts, tell, violated};
 use crate::tables::{Kind, Shop};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use tamarack::simulate::Crash;
 use tamarack::simulate::raw::{self, Medium};
 
@@ -39,14 +40,14 @@ pub(crate) fn play(plan: &Plan) -> Outcome {
 
 fn begin<S: Kind>(run: &Rc<Run>, life: &Life) {
     let nothing = Medium::default();
-    let first = Live::<S>::start(run, &nothing, life, 1, &Expected::default(), true);
+    let first = Live::<S>::start(run, &nothing, life, 1, &Expected::default(), true, Vec::new());
     all_cuts(run, first, &nothing, life, 0);
 }
 
 /// Lives a life and all that its cuts begin. `depth`: cuts in a row inside recovery that led to it.
 fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life, depth: u32) {
     let ended = live(begun, life);
-    run.count(|counts| counts.simulated_seconds += ended.disk.elapsed().as_secs());
+    run.count(|counts| counts.simulated_micros += ended.disk.elapsed().as_micros() as u64);
     let tape = ended.disk.tape(start);
     let settled = ended.settled.unwrap_or(tape.len());
     let mut places: Vec<(usize, &Cut)> = life
@@ -68,7 +69,10 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         let crash = if being_made && cut.crash == Crash::Garbage { Crash::Sectors } else { cut.crash };
         let medium = player.cut(crash, cut.dice);
         tell!("cut after {at} things, {depth} deep: {crash:?}");
-        run.count(|counts| count(counts, crash, in_recovery, depth));
+        run.count(|counts| {
+            count(counts, crash, in_recovery, depth);
+            counts.in_backup += u64::from(ended.is_in_backup(at));
+        });
         let noise = crash == Crash::Garbage && in_recovery;
         let expected = if noise { ended.history.expected_after_noise(at) } else { ended.history.expected(at, true) };
         if let Some(damage) = cut.damage
@@ -80,13 +84,14 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         if cut.dice.is_multiple_of(16) {
             read_only::<S>(run, &medium, &expected, fresh);
         }
-        let next = Live::<S>::start(run, &medium, &cut.life, cut.dice, &expected, fresh);
+        let next = Live::<S>::start(run, &medium, &cut.life, cut.dice, &expected, fresh, ended.backups_at(at));
         all_cuts(run, next, &medium, &cut.life, depth);
     }
 }
 
 fn count(counts: &mut Counts, crash: Crash, in_recovery: bool, depth: u32) {
     counts.crashes += 1;
+    CRASHES.fetch_add(1, Ordering::Relaxed);
     counts.in_recovery += u64::from(in_recovery);
     counts.three_deep += u64::from(depth >= 3);
     let kind = match crash {

@@ -145,7 +145,7 @@ fn verdict<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Ex
     }
     tables::compare(&tx, &run.shape.tables, &world)?;
     drop(tx);
-    raw::audit(&db)?;
+    run.audit(&db)?;
     Ok(if cut { Verdict::Cut } else { Verdict::Right })
 }
 
@@ -200,7 +200,12 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
                     db.checkpoint()?;
                 }
             }
-            if random.bool() { db.close() } else { Ok(()) }
+            if random.bool() {
+                return db.close();
+            }
+            // Killed: dropping it would write a checkpoint.
+            disk.kill();
+            Ok(())
         };
     if let Err(error) = process(&mut commit, random)
         && error.kind() != ErrorKind::Poisoned

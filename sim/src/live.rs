@@ -1,20 +1,24 @@
 //! A life: from a start of the machine to the end of its power. Logical clients take their steps one after the other, on one thread; while
 //! a checkpoint syncs, others go on within it.
 
+mod backups;
+mod checks;
 mod steps;
 
+pub(crate) use backups::Kept;
 pub(crate) use steps::live;
 
 use crate::model::{Change, Commit, Expected, History, World};
 use crate::plan::{Life, Shape};
 use crate::report::{Counts, tell, violated};
 use crate::tables::{self, Kind};
+use checks::check;
 use fastrand::Rng;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tamarack::simulate::Disk;
 use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
-use tamarack::{CompactReport, Database, Durability, Error, ErrorKind, Finding, ReadTxn, Result, WriteTxn};
+use tamarack::{CompactReport, Database, Durability, Error, ErrorKind, ReadTxn, Result, WriteTxn};
 
 /// What all lives of a run share.
 pub(crate) struct Run {
@@ -76,6 +80,10 @@ pub(crate) struct Live<S> {
     /// When there was a database for the first time.
     pub(crate) created: usize,
     fresh: bool,
+    /// Backups that somebody has.
+    kept: Vec<Kept>,
+    /// When backups were being made.
+    backing_up: Vec<std::ops::Range<usize>>,
 }
 
 /// A failure that the faults explain.
@@ -99,6 +107,7 @@ impl<S: Kind> Live<S> {
         dice: u64,
         expected: &Expected,
         fresh: bool,
+        kept: Vec<Kept>,
     ) -> Self {
         let disk = raw::disk(dice, medium, run.shape.direct);
         for failing in &life.faults {
@@ -116,6 +125,8 @@ impl<S: Kind> Live<S> {
             settled: None,
             created: 0,
             fresh,
+            kept,
+            backing_up: Vec::new(),
         };
         live.open();
         let count = live.verify(expected);
@@ -179,7 +190,7 @@ impl<S: Kind> Live<S> {
         }
         tables::compare(&tx, &self.run.shape.tables, &expected.world(count))?;
         drop(tx);
-        check(db)?;
+        check(&self.run, db)?;
         self.run.note(count as u64);
         tell!("  found {count} of {} commits, {} promised", expected.commits.len(), expected.least);
         Ok(count)
@@ -491,35 +502,6 @@ impl<S: Kind> Live<S> {
             Err(error) => self.failed("flushing", &error),
         }
     }
-
-    fn check(&mut self) {
-        let Some(db) = self.db.clone() else { return };
-        let up_to = self.history.finished();
-        let checked = check(&db).and_then(|()| db.check_with(&mut |_| {}));
-        // It writes a checkpoint if it can; on a full device it looks at the one before.
-        let written = db.stats().commits_since_checkpoint == 0;
-        drop(db);
-        match checked {
-            Ok(report) => {
-                if written {
-                    let now = self.now();
-                    self.history.all_synced(up_to, now);
-                }
-                self.run.count(|counts| counts.checks += 1);
-                // A read that failed says nothing of what is there.
-                let unread = report.clone().into_result().err().filter(|error| error.kind() == ErrorKind::Io);
-                if let Some(error) = unread {
-                    return self.failed("checking", &error);
-                }
-                // Trees of the simulator's own have no table.
-                let bare = |finding: &&Finding| finding.tree().is_none_or(|tree| !tables::is_bare(tree));
-                if let Some(finding) = report.findings().iter().find(bare) {
-                    violated!("leak: the check says: {finding}");
-                }
-            }
-            Err(error) => self.failed("checking", &error),
-        }
-    }
 }
 
 /// Sectors that are not all zeros.
@@ -527,22 +509,6 @@ fn live_sectors(medium: &Medium) -> Vec<usize> {
     let mut bytes = [0; 512];
     let used = |&sector: &usize| medium.read(sector * 512, &mut bytes) && bytes.iter().any(|&byte| byte != 0);
     (0..medium.len() / 512).filter(used).collect()
-}
-
-fn is_poisoned<S: Kind>(db: &Database<S>) -> bool {
-    db.flush().is_err_and(|error| error.kind() == ErrorKind::Poisoned)
-}
-
-/// Rows that a check finds wrong, and extents that belong to nobody.
-fn check<S: Kind>(db: &Database<S>) -> Result<()> {
-    match raw::audit(db) {
-        // A checkpoint that failed between the superblocks has left blocks to neither of them, until the file is opened again.
-        Err(error) if error.kind() == ErrorKind::Corrupt && is_poisoned(db) => {
-            Err(Error::new(ErrorKind::Poisoned, error.to_string()))
-        }
-        Err(error) if error.kind() == ErrorKind::Corrupt => violated!("leak: the check says: {error}"),
-        result => result,
-    }
 }
 
 fn write_one<S: Kind>(open: &mut Open<S>, shape: &Shape, random: &mut Rng) -> Result<()> {

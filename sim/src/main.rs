@@ -16,7 +16,7 @@ mod tables;
 use clap::Parser;
 use cuts::{Outcome, play};
 use plan::Plan;
-use report::{Counts, TELLS, grouped};
+use report::{CRASHES, Counts, TELLS, grouped};
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode, Stdio};
@@ -130,12 +130,15 @@ fn worker(first: u64, every: u64, crashes: u64, quick: bool) -> ExitCode {
         match attempt(&plan) {
             Ok(outcome) => counts.add(&outcome.counts),
             Err(message) => {
-                println!("after {} runs and {} crashes", counts.runs + 1, counts.crashes);
+                println!("after {} runs and {} crashes", counts.runs + 1, CRASHES.load(Ordering::Relaxed));
                 fault(seed, &plan, &message, quick);
                 return ExitCode::FAILURE;
             }
         }
         seed += every;
+    }
+    if quick {
+        println!("after {} runs and {} crashes", counts.runs, counts.crashes);
     }
     println!("counts {}", counts.encode());
     println!("last {}", seed - every);
@@ -168,30 +171,27 @@ fn parent(arguments: &Arguments, seed: u64) -> ExitCode {
         }
         failed |= !child.wait().is_ok_and(|status| status.success());
     }
-    let seconds = begun.elapsed().as_secs_f64();
     all.print();
     if failed {
         println!("a promise was broken, see above");
         return ExitCode::FAILURE;
     }
-    for zero in [
-        "acknowledged synced commits lost",
-        "partial transactions",
-        "prefix violations",
-        "leaked extents",
-        "files that did not open",
-        "panics",
-    ] {
-        println!("{:>14}  {zero}", 0);
-    }
-    let rate = all.crashes as f64 / seconds;
+    report::print_promises(&all);
+    let seconds = begun.elapsed().as_secs_f64();
     println!(
-        "seeds {seed} to {last}, {seconds:.1} s, {:.1} runs and {} crashes a second with {threads} processes",
+        "commit {}, seeds {seed} to {last}, {seconds:.1} s, {:.1} runs and {} crashes a second with {threads} processes",
+        arguments.commit,
         all.runs as f64 / seconds,
-        grouped(rate as u64),
+        grouped((all.crashes as f64 / seconds) as u64),
     );
-    if all.crashes < arguments.crashes || all.in_recovery == 0 || all.snapshots == 0 {
-        println!("nothing was tested");
+    let share = |some: u64| 100.0 * some as f64 / all.crashes.max(1) as f64;
+    println!(
+        "{:.1} % of the crashes inside recovery, {:.1} % three deep or deeper",
+        share(all.in_recovery),
+        share(all.three_deep)
+    );
+    if let Some(what) = report::missing(&all, arguments.crashes) {
+        println!("this shows nothing: {what}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -231,9 +231,25 @@ mod tests {
 
     #[test]
     fn counts_come_through_a_pipe() {
-        let counts = Counts { crashes: 3, simulated_seconds: 9, ..Counts::default() };
+        let counts = Counts { crashes: 3, simulated_micros: 9, ..Counts::default() };
         assert_eq!(Counts::decode(&counts.encode()), Some(counts));
         assert_eq!(Counts::decode("1 2"), None);
         assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    /// A run that did not do what it is for fails.
+    #[test]
+    fn a_run_that_shows_nothing_is_told() {
+        let few = Counts { crashes: 10, ..Counts::default() };
+        assert_eq!(
+            (report::missing(&few, 10), report::missing(&few, 11)),
+            (None, Some("there were too few power cuts"))
+        );
+        let outside = Counts { crashes: 10_000, in_recovery: 4999, ..Counts::default() };
+        assert_eq!(report::missing(&outside, 10), Some("fewer than half of the power cuts were inside recovery"));
+        let flat = Counts { in_recovery: 5000, three_deep: 999, ..outside };
+        assert_eq!(report::missing(&flat, 10), Some("fewer than a tenth of the power cuts were three deep"));
+        let deep = Counts { three_deep: 1000, audits: 10_000, snapshots: 1, ..flat };
+        assert_eq!(report::missing(&deep, 10), Some("backups or increments are missing"));
     }
 }

@@ -77,6 +77,10 @@ pub(crate) enum What {
     Check,
     /// The file is made short; meanwhile other clients do this.
     Compact(Vec<Step>),
+    /// A backup, perhaps an increment of an earlier one; meanwhile other clients do this.
+    Backup(Vec<Step>),
+    /// A backup and those that it goes back to are restored on another disk.
+    Restore,
     /// The process is killed and started again.
     Kill,
     /// The database is closed and opened again.
@@ -196,6 +200,10 @@ fn long_life(random: &mut Rng, more: u32) -> Life {
 /// Opens, commits once or twice, and is perhaps cut before that is over.
 fn short_life(random: &mut Rng, depth: u32) -> Life {
     let mut steps = vec![Step { client: 0, what: What::Commit(Durability::Synced), dice: random.u64(..) }];
+    if random.u8(..) < 12 {
+        let what = if random.bool() { What::Backup(during_backup(random, 4)) } else { What::Restore };
+        steps.push(Step { client: 0, what, dice: random.u64(..) });
+    }
     while random.u8(..) < 60 {
         steps.push(step(random, false));
     }
@@ -240,7 +248,7 @@ fn durability(random: &mut Rng) -> Durability {
 }
 
 fn step(random: &mut Rng, all: bool) -> Step {
-    let what = match random.u32(0..if all { 110 } else { 70 }) {
+    let what = match random.u32(0..if all { 118 } else { 70 }) {
         0..20 => What::Commit(durability(random)),
         20..32 => What::Write { count: if random.u8(..) < 20 { random.usize(20..80) } else { random.usize(1..8) } },
         32..40 => What::Begin { exclusive: random.u8(..) < 80 },
@@ -257,7 +265,7 @@ fn step(random: &mut Rng, all: bool) -> Step {
         70..76 => What::Release,
         76..78 => What::LongRead,
         78..90 => {
-            let most = if random.u8(..) < 80 { 45 } else { 20 };
+            let most = if random.u8(..) < 130 { 50 } else { 20 };
             What::Checkpoint((0..random.usize(0..most)).map(|_| within(random)).collect())
         }
         90..94 => What::Kill,
@@ -266,9 +274,26 @@ fn step(random: &mut Rng, all: bool) -> Step {
         101..103 => What::Look,
         103..105 => What::Snapshot,
         105..107 => What::Compact((0..random.usize(0..20)).map(|_| within(random)).collect()),
+        107..113 => What::Backup(during_backup(random, 12)),
+        113..115 => What::Restore,
         _ => What::Commit(durability(random)),
     };
     Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
+}
+
+/// What happens while a backup is made: it holds up nothing.
+fn during_backup(random: &mut Rng, most: usize) -> Vec<Step> {
+    let one = |random: &mut Rng| {
+        let what = match random.u32(0..40) {
+            0..6 => What::Checkpoint(Vec::new()),
+            6..8 => What::Compact(Vec::new()),
+            8 => What::Kill,
+            9 => What::Flush,
+            _ => return within(random),
+        };
+        Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
+    };
+    (0..random.usize(0..most)).map(|_| one(random)).collect()
 }
 
 /// What clients do while a checkpoint runs.
@@ -313,6 +338,7 @@ fn write_step(f: &mut fmt::Formatter<'_>, step: &Step, indent: &str) -> fmt::Res
     let (within, what) = match what {
         What::Checkpoint(within) => (within, "checkpoint"),
         What::Compact(within) => (within, "compaction"),
+        What::Backup(within) => (within, "backup"),
         _ => return writeln!(f, "{indent}client {client}: {what:?} by {dice:#x}"),
     };
     writeln!(f, "{indent}{what}")?;

@@ -1,7 +1,7 @@
 //! Counting, and saying what went wrong.
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use tamarack::simulate::raw::Faults;
 
 /// Ends a run: a promise is broken. The first word says which.
@@ -12,6 +12,9 @@ pub(crate) use violated;
 
 /// Whether runs tell what they do.
 pub(crate) static TELLS: AtomicBool = AtomicBool::new(false);
+
+/// Power cuts of this process, those of a run that found a fault included.
+pub(crate) static CRASHES: AtomicU64 = AtomicU64::new(0);
 
 /// Tells what a run does, if it is to.
 macro_rules! tell {
@@ -55,7 +58,8 @@ counts! {
     runs: "runs (seeds)",
     crashes: "crashes: power cuts, each followed by an open, a full check and a comparison",
     in_recovery: "  of them inside recovery",
-    three_deep: "  of them the third in a row inside recovery, or a later one",
+    three_deep: "  of them the third in a row, inside a recovery of a recovery, or a later one",
+    in_backup: "  while a backup was made",
     kept: "  that kept everything unsynced",
     dropped: "  that kept nothing unsynced",
     subset: "  that kept some of the unsynced writes",
@@ -73,9 +77,22 @@ counts! {
     long_reads: "  of them at checkpoints of their own",
     too_old: "snapshots that were given up for want of memory",
     checkpoints: "checkpoints",
+    audits: "audits: every page read, every block looked up in what owns it",
+    audited: "  blocks that were looked up",
     checks: "full checks that compare indexes with their tables",
     compactions: "compactions",
     given_back: "  bytes that they gave back",
+    backups: "backups of the running database",
+    increments: "  of them increments",
+    since_crash: "  of them of backups from before a power cut",
+    during: "steps of others while a backup read the file",
+    backups_failed: "backups that failed: of the device, of the writer, or as the process was killed",
+    restores: "restores, each checked and compared with the rows at the backup's commit",
+    longest: "  backups in them",
+    went_on: "  restored databases that were backed up as increments, and restored again",
+    restores_failed: "restores that failed: of the device",
+    restores_cut: "power cuts within restores",
+    refused: "damaged, cut, missing and swapped backups, all refused",
     read_only: "read-only recoveries",
     failed_reads: "reads that failed",
     failed_writes: "writes that failed",
@@ -89,7 +106,7 @@ counts! {
     detected: "  damages, lost and misdirected writes that were reported",
     harmless: "  that changed nothing",
     cut: "  that cost the end of the log, which nothing proves to have been durable",
-    simulated_seconds: "seconds on the disks' clocks",
+    simulated_micros: "microseconds on the disks' clocks",
 }
 
 impl Counts {
@@ -103,6 +120,43 @@ impl Counts {
         self.lost_writes += faults.lost_writes;
         self.misdirected_writes += faults.misdirected_writes;
     }
+}
+
+/// What no run has seen: the first one that does ends everything.
+pub(crate) fn print_promises(counts: &Counts) {
+    for broken in [
+        "acknowledged synced commits lost",
+        "partial transactions",
+        "prefix violations",
+        "files that did not open",
+        "panics",
+    ] {
+        println!("{:>14}  {broken}", 0);
+    }
+    println!("{:>14}  leaked extents in {} audits", 0, grouped(counts.audits));
+}
+
+/// What a run of this length has to have done, or it has shown nothing; says what is missing.
+pub(crate) fn missing(counts: &Counts, crashes: u64) -> Option<&'static str> {
+    const ENOUGH: u64 = 5000;
+    let done = [
+        (counts.crashes >= crashes.max(1), "there were too few power cuts"),
+        (counts.in_recovery * 2 >= counts.crashes, "fewer than half of the power cuts were inside recovery"),
+        (counts.three_deep * 10 >= counts.crashes, "fewer than a tenth of the power cuts were three deep"),
+        (counts.audits >= counts.crashes, "not every power cut was followed by an audit"),
+        (counts.snapshots > 0, "no held snapshot was looked at"),
+        (counts.backups > counts.increments && counts.increments > 0, "backups or increments are missing"),
+        (counts.since_crash > 0 && counts.in_backup > 0, "no power cut met a backup"),
+        (counts.backups_failed > 0, "no backup failed"),
+        (counts.restores > 0 && counts.restores_cut > 0 && counts.refused > 0, "restores are missing"),
+        (
+            counts.detected > 0 && counts.compactions > 0 && counts.checks > 0,
+            "damages, compactions or checks are missing",
+        ),
+    ];
+    // A few power cuts need not show all of that.
+    let asked = if counts.crashes < ENOUGH { 1 } else { done.len() };
+    done.iter().take(asked).find(|(done, _)| !done).map(|&(_, what)| what)
 }
 
 /// 1234567 as 1,234,567.

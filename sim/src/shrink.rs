@@ -49,7 +49,7 @@ impl Part {
             Self::Within => {
                 let mut number = 0;
                 for step in &mut life.steps {
-                    if let What::Checkpoint(inner) | What::Compact(inner) = &mut step.what {
+                    if let What::Checkpoint(inner) | What::Compact(inner) | What::Backup(inner) = &mut step.what {
                         inner.retain(|_| {
                             number += 1;
                             !range.contains(&(number - 1))
@@ -62,7 +62,10 @@ impl Part {
 }
 
 fn within(life: &Life) -> usize {
-    let inner = |what: &What| if let What::Checkpoint(inner) | What::Compact(inner) = what { inner.len() } else { 0 };
+    let inner = |what: &What| match what {
+        What::Checkpoint(inner) | What::Compact(inner) | What::Backup(inner) => inner.len(),
+        _ => 0,
+    };
     life.steps.iter().map(|step| inner(&step.what)).sum()
 }
 

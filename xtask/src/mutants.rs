@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::run::root;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,31 +15,42 @@ pub(crate) struct Mutant {
 }
 
 impl Mutant {
-    /// Copies the sources as they are here to `target/mutants/sources` and plants the mistake there. Returns that folder.
+    /// Plants the mistake in a fresh copy of the sources. Returns that folder.
     pub(crate) fn plant(&self) -> Result<PathBuf> {
-        let copy = root().join("target/mutants/sources");
-        copy_sources(&copy)?;
+        let copy = copy()?;
         let file = copy.join(self.file);
-        let mut text = fs::read_to_string(&file)?;
+        let planted = self.changed(fs::read_to_string(&file)?)?;
+        fs::write(&file, planted)?;
+        Ok(copy)
+    }
+
+    /// The file with the mistake in it.
+    pub(crate) fn changed(&self, mut text: String) -> Result<String> {
         for (from, to) in self.changes {
             if text.matches(from).count() != 1 {
-                return Err(format!("{}: `{from}` occurs not once", self.file).into());
+                return Err(format!("{}: {}: `{from}` does not occur once", self.what, self.file).into());
             }
             text = text.replace(from, to);
         }
-        fs::write(&file, text)?;
-        Ok(copy)
+        Ok(text)
     }
+}
+
+/// Copies the sources as they are here to `target/mutants/sources`, and takes from there what is no more.
+pub(crate) fn copy() -> Result<PathBuf> {
+    let copy = root().join("target/mutants/sources");
+    copy_sources(&copy)?;
+    Ok(copy)
 }
 
 fn copy_sources(to: &Path) -> Result {
     let list = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output()?;
-    for name in String::from_utf8(list.stdout)?.lines() {
+    let list = String::from_utf8(list.stdout)?;
+    let names: HashSet<&str> = list.lines().filter(|name| root().join(name).is_file()).collect();
+    remove_others(to, to, &names)?;
+    for name in &names {
         let (from, to) = (root().join(name), to.join(name));
-        let text = match fs::read(&from) {
-            Ok(text) => text,
-            Err(_) => continue,
-        };
+        let text = fs::read(&from)?;
         // What is the same keeps its time, so that only what changed is compiled again.
         if fs::read(&to).is_ok_and(|old| old == text) {
             continue;
@@ -47,6 +59,20 @@ fn copy_sources(to: &Path) -> Result {
             fs::create_dir_all(folder)?;
         }
         fs::write(to, text)?;
+    }
+    Ok(())
+}
+
+/// Takes away files that an earlier copy had: a module of that name could be found in two places.
+fn remove_others(folder: &Path, top: &Path, names: &HashSet<&str>) -> Result {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_others(&path, top, names)?;
+        } else if !path.strip_prefix(top).ok().and_then(Path::to_str).is_some_and(|name| names.contains(name)) {
+            fs::remove_file(path)?;
+        }
     }
     Ok(())
 }

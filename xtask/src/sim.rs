@@ -1,8 +1,9 @@
 //! The simulator, and mistakes that it has to find.
 
 use crate::Result;
-use crate::mutants::Mutant;
+use crate::mutants::{Mutant, copy};
 use crate::run::{cargo, root};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
@@ -108,46 +109,106 @@ pub(crate) fn run(crashes: u64, seed: Option<u64>, threads: u64, one: bool) -> R
     cargo(&arguments, &[])
 }
 
-/// Plants each mistake in a copy of the sources. A run that finds nothing is an error, and so is one that fails for another reason.
-pub(crate) fn mutants(crashes: u64, seed: u64, only: Option<&str>) -> Result {
-    let (mut missed, mut planted) = (Vec::new(), 0);
-    for mutant in MUTANTS.iter().filter(|mutant| only.is_none_or(|word| mutant.what.contains(word))) {
-        planted += 1;
-        let copy = mutant.plant()?;
-        let begun = Instant::now();
-        let output = play(&copy, crashes, seed)?;
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = |start: &str| told.lines().position(|line| line.starts_with(start));
-        match (output.status.success(), line("after "), line("FAULT")) {
-            (false, Some(after), Some(fault)) => {
-                let lines: Vec<&str> = told.lines().collect();
-                let spent = lines.get(after).copied().unwrap_or_default();
-                println!("found {spent}: {} ({:.0} s with the build)", mutant.what, begun.elapsed().as_secs_f64());
-                lines.iter().skip(fault).take(2).for_each(|line| println!("    {line}"));
-            }
-            (true, ..) => {
-                println!("NOT FOUND within {crashes} crashes: {}", mutant.what);
-                missed.push(mutant.what);
-            }
-            _ => return Err(format!("{}: {told}\n{}", mutant.what, String::from_utf8_lossy(&output.stderr)).into()),
-        }
-    }
-    if planted == 0 {
-        return Err("no mistake has this word".into());
-    }
-    if missed.is_empty() {
-        println!("{planted} mistakes planted and found");
-        return Ok(());
-    }
-    Err(format!("{} mistakes were not found", missed.len()).into())
+/// How far the simulator came in a copy of the sources.
+struct Spent {
+    runs: u64,
+    crashes: u64,
+    /// What it found, if it did.
+    fault: Option<String>,
+    seconds: f64,
 }
 
-fn play(sources: &std::path::Path, crashes: u64, seed: u64) -> Result<Output> {
+/// Plays the sources as they are, where nothing may be found, unless some mistakes are chosen; and then with each mistake planted in a copy, which has to be found. What is not
+/// found within so many power cuts is an error, and so is a run that ends for another reason than a broken promise.
+pub(crate) fn mutants(crashes: u64, seed: u64, only: Option<&str>) -> Result {
+    let chosen: Vec<&Mutant> =
+        MUTANTS.iter().filter(|mutant| only.is_none_or(|word| mutant.what.contains(word))).collect();
+    if chosen.is_empty() {
+        return Err("no mistake has this word".into());
+    }
+    if only.is_none() {
+        let control = play(&copy()?, crashes, seed)?;
+        if let Some(fault) = control.fault {
+            return Err(format!("with no mistake planted something was found: {fault}").into());
+        }
+        println!("control: no mistake planted, nothing found in {} runs and {} crashes", control.runs, control.crashes);
+    }
+    println!("{:>6}  {:>8}  {:>8}  mistake, planted alone; searched from seed {seed} on", "runs", "crashes", "seconds");
+    let mut missed = 0;
+    for mutant in &chosen {
+        let Spent { runs, crashes, fault, seconds } = play(&mutant.plant()?, crashes, seed)?;
+        println!("{runs:>6}  {crashes:>8}  {seconds:>8.1}  {}", mutant.what);
+        println!("{:>28}{}", "", fault.as_deref().unwrap_or("NOT FOUND"));
+        missed += usize::from(fault.is_none());
+    }
+    println!("{} mistakes planted, {} found", chosen.len(), chosen.len() - missed);
+    if missed == 0 { Ok(()) } else { Err(format!("{missed} mistakes were not found").into()) }
+}
+
+/// Builds and plays a copy of the sources. Seconds are those of the play alone.
+fn play(sources: &Path, crashes: u64, seed: u64) -> Result<Spent> {
     let target = root().join("target/mutants/build");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut command = Command::new(cargo);
-    command.args(["run", "--release", "-p", "tamarack-sim", "--target-dir"]).arg(target).current_dir(sources);
-    command.args(["--", "--every", "1", "--quick", "--crashes", &crashes.to_string(), "--seed", &seed.to_string()]);
-    command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    Ok(command.output()?)
+    let run = |word: &str, arguments: &[&str]| -> Result<Output> {
+        let mut command = Command::new(&cargo);
+        command.args([word, "--release", "--quiet", "-p", "tamarack-sim", "--target-dir"]).arg(&target).args(arguments);
+        // Built once and played for seconds: only what a mistake changes is compiled again.
+        let profile =
+            [("LTO", "off"), ("OPT_LEVEL", "1"), ("CODEGEN_UNITS", "64"), ("DEBUG", "false"), ("INCREMENTAL", "true")];
+        command.envs(profile.map(|(name, value)| (format!("CARGO_PROFILE_RELEASE_{name}"), value)));
+        command.env_remove("CARGO_INCREMENTAL");
+        Ok(command.current_dir(sources).output()?)
+    };
+    let built = run("build", &[])?;
+    if !built.status.success() {
+        return Err(format!("it does not compile: {}", String::from_utf8_lossy(&built.stderr)).into());
+    }
+    let begun = Instant::now();
+    let (crashes, seed) = (crashes.to_string(), seed.to_string());
+    let output = run("run", &["--", "--every", "1", "--quick", "--crashes", &crashes, "--seed", &seed])?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    spent(&told, output.status.success(), begun.elapsed().as_secs_f64()).ok_or_else(|| {
+        format!("it ended without a verdict: {told}\n{}", String::from_utf8_lossy(&output.stderr)).into()
+    })
+}
+
+/// Reads what the simulator told: `after 3 runs and 400 crashes`, and the fault, if it failed.
+fn spent(told: &str, success: bool, seconds: f64) -> Option<Spent> {
+    let mut numbers =
+        told.lines().find_map(|line| line.strip_prefix("after "))?.split(' ').filter_map(|word| word.parse().ok());
+    let fault = told.lines().skip_while(|line| !line.starts_with("FAULT ")).take(2).collect::<Vec<_>>().join(" ");
+    if success != fault.is_empty() {
+        return None;
+    }
+    Some(Spent { runs: numbers.next()?, crashes: numbers.next()?, fault: (!success).then_some(fault), seconds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_read() {
+        let found = spent(
+            "after 3 runs and 400 crashes\nFAULT seed 7: panicked at a.rs:1:2:\nlost: two\nagain: ...\n",
+            false,
+            1.0,
+        )
+        .unwrap();
+        assert_eq!((found.runs, found.crashes), (3, 400));
+        assert_eq!(found.fault.as_deref(), Some("FAULT seed 7: panicked at a.rs:1:2: lost: two"));
+        let none = spent("after 9 runs and 500 crashes\ncounts 1 2\n", true, 1.0).unwrap();
+        assert_eq!((none.runs, none.crashes, none.fault), (9, 500, None));
+        assert!(spent("thread panicked", false, 1.0).is_none());
+        assert!(spent("after 9 runs and 500 crashes", false, 1.0).is_none());
+    }
+
+    /// Each mistake changes what is there, at one place.
+    #[test]
+    fn mistakes_can_be_planted() {
+        for mutant in &MUTANTS {
+            let text = std::fs::read_to_string(root().join(mutant.file)).unwrap();
+            assert_ne!(mutant.changed(text.clone()).unwrap(), text, "{}", mutant.what);
+        }
+    }
 }

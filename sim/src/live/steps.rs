@@ -1,6 +1,7 @@
 //! Steps of logical clients, one after the other; and what they do within a checkpoint, at its syncs.
 
 use super::Live;
+use super::backups::backup;
 use crate::plan::{Life, Step, What};
 use crate::report::{tell, violated};
 use crate::tables::Kind;
@@ -20,7 +21,7 @@ impl<S: Kind> Live<S> {
             && stats.log_capacity.saturating_sub(stats.log_used) >= 16 << 10
     }
 
-    fn step(&mut self, step: &Step) {
+    pub(super) fn step(&mut self, step: &Step) {
         let mut random = Rng::with_seed(step.dice);
         let client = step.client;
         tell!("client {client}: {:?}", step.what);
@@ -46,12 +47,15 @@ impl<S: Kind> Live<S> {
             What::Close => self.close(),
             What::Full(room) => self.disk.limit(Some(self.disk.medium().len() as u64 + room)),
             What::Room => self.disk.limit(None),
-            What::Checkpoint(_) | What::Compact(_) => violated!("wrong: a checkpoint within a step"),
+            What::Restore => self.restore(&mut random),
+            What::Checkpoint(_) | What::Compact(_) | What::Backup(_) => {
+                violated!("wrong: a checkpoint within a step")
+            }
         }
     }
 
     /// A step of a client while a checkpoint runs.
-    fn step_within(&mut self, step: &Step) {
+    pub(super) fn step_within(&mut self, step: &Step) {
         let mut random = Rng::with_seed(step.dice);
         match &step.what {
             What::Commit(durability) if self.has_room() => {
@@ -82,6 +86,7 @@ pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
         match &step.what {
             What::Checkpoint(within) => checkpoint(&shared, within, step.dice),
             What::Compact(within) => compact(&shared, within),
+            What::Backup(within) => backup(&shared, within, step.dice),
             _ => shared.borrow_mut().step(step),
         }
     }
@@ -94,10 +99,10 @@ pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
 }
 
 /// Half of the checkpoints have others go on at all of their syncs, before and behind each; half have them do everything at one place: the log
-/// goes round that far only if all of it comes at once.
-fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64) {
-    const PLACES: u64 = 6;
-    let only = (dice % (2 * PLACES)) as usize;
+/// goes round that far only if all of it comes at once. Most of these before the first superblock is durable, when the old log is still needed.
+pub(super) fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64) {
+    const PLACES: [usize; 8] = [2, 2, 2, 0, 1, 3, 4, 5];
+    let only = PLACES.get((dice % (2 * PLACES.len() as u64)) as usize).copied();
     let (db, up_to) = {
         let live = shared.borrow();
         (live.db.clone(), live.history.finished())
@@ -108,8 +113,11 @@ fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64
     let mut place = 0;
     let result = raw::interleave(
         move || {
-            let all = if place == only { rest.len() } else { 0 };
-            let some = if only >= PLACES as usize { rest.len().min(6) } else { all };
+            let some = match only {
+                Some(only) if place == only => rest.len(),
+                Some(_) => 0,
+                None => rest.len().min(6),
+            };
             place += 1;
             for step in rest.drain(..some) {
                 inside.borrow_mut().step_within(&step);
@@ -122,7 +130,7 @@ fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64
 }
 
 /// Others go on between the steps of a compaction: where it says how far it is.
-fn compact<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
+pub(super) fn compact<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
     let (db, up_to) = {
         let live = shared.borrow();
         (live.db.clone(), live.history.finished())

@@ -43,6 +43,8 @@ pub(crate) fn copy(
     let pages = Pages::new(storage, &superblock);
     let most = superblock.tail.saturating_mul(u64::from(superblock.block_size));
     let mut copier = Copier { pages, since, out, progress, tell, buffer: Vec::new(), most };
+    // Whoever shows it has something to show at once.
+    (copier.tell)(copier.progress);
     encode_free(&base.free, LONGEST, &mut |payload| copier.out.frame(Kind::Free, 0, payload))?;
     for blob in [&superblock.free_map, &superblock.directory].into_iter().flatten() {
         copier.blob(PageKind::Blob, blob)?;

@@ -8,7 +8,8 @@ use crate::tree::node::Body;
 use crate::tree::{Access, Target};
 
 /// Reads every page of every tree, and checks that each block of the file is owned exactly once. Works between two batches: commits wait.
-pub(crate) fn audit(base: &Base) -> Result<()> {
+/// Returns the number of blocks.
+pub(crate) fn audit(base: &Base) -> Result<u64> {
     let superblock = base.superblock.lock();
     let state = base.apply.lock();
     let mut live = fixed(base, superblock.block_size, &superblock.segments);
@@ -30,7 +31,9 @@ pub(crate) fn audit(base: &Base) -> Result<()> {
         live.extend(blob_parts(base, PageKind::Overflow, &crate::blob::BlobRef::decode(reference)?)?);
     }
     live.extend(state.spent.iter().map(|&(extent, _)| extent));
-    base.space()?.audit(live).map_err(accounting)
+    let space = base.space()?;
+    space.audit(live).map_err(accounting)?;
+    Ok(space.tail())
 }
 
 /// Superblocks and log.

@@ -6,7 +6,7 @@ use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
 use crate::space::{Extent, Space};
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use crate::sync::atomic::{AtomicU64, AtomicUsize};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
@@ -30,8 +30,8 @@ pub(crate) struct Base {
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
-    /// Whether slot B may not hold durably what the session started from.
-    pub(crate) unsure_of_b: AtomicBool,
+    /// Whether slot B may not hold durably what the session started from. Held while it is written.
+    pub(super) unsure_of_b: Mutex<bool>,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
@@ -124,7 +124,7 @@ impl Base {
             between: OnceLock::new(),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
-            unsure_of_b: AtomicBool::new(false),
+            unsure_of_b: Mutex::new(false),
             window,
             ring,
             poison: Poison::default(),
@@ -155,6 +155,13 @@ impl Base {
             *space = Some(super::freemap::load(self, &self.opened)?);
         }
         MutexGuard::try_map(space, Option::as_mut).map_err(|_| Error::new(ErrorKind::Io, "the free map was not loaded"))
+    }
+
+    /// The same, to take blocks that will be written to. What is free for the superblock that the session started from may be in use for an older
+    /// one, which slot B still holds if only the system's cache has the newer there: so that is settled first.
+    pub(crate) fn room(&self) -> Result<crate::sync::MappedMutexGuard<'_, Space>> {
+        super::superblocks::settle_b(self)?;
+        self.space()
     }
 
     /// How blobs of a kind are written.

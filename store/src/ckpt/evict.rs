@@ -135,7 +135,7 @@ fn write_run<'a>(
     let blocks = |leaf: &Candidate<'_>| ((PAGE_HEADER_LEN + leaf.frame.body().len()) as u64).div_ceil(block);
     let Some(least) = leaves.peek().map(blocks) else { return Ok(()) };
     let most = least * leaves.len() as u64;
-    let mut space = base.space()?;
+    let mut space = base.room()?;
     let mut run = space.allocate_run(least, most).map_err(no_space)?;
     while let Some(candidate) = leaves.next_if(|leaf| blocks(leaf) <= run.len) {
         let extent = Extent { start: run.start, len: blocks(&candidate) };

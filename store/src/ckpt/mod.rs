@@ -190,7 +190,7 @@ fn fill(
 fn write_blob(base: &Base, generation: u64, bytes: &[u8], extents: &mut Vec<Extent>) -> Result<BlobRef> {
     let ctx = base.blob_ctx(PageKind::Blob, generation);
     let mut allocate = |blocks| {
-        let extent = base.space()?.allocate(blocks).map_err(base::no_space)?;
+        let extent = base.room()?.allocate(blocks).map_err(base::no_space)?;
         extents.push(extent);
         Ok(extent)
     };

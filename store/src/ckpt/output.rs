@@ -58,7 +58,7 @@ impl<'a> Output<'a> {
             self.flush()?;
             self.give_back_run()?;
             let most = (RUN_BYTES / u64::from(self.base.pager.block_size)).max(blocks);
-            let run = self.base.space()?.allocate_run(blocks, most).map_err(no_space)?;
+            let run = self.base.room()?.allocate_run(blocks, most).map_err(no_space)?;
             self.start = run.start;
             self.run = Some(run);
         }

@@ -33,13 +33,7 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
 /// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
 /// a reader would find.
 pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
-    if base.unsure_of_b.swap(false, Ordering::Relaxed) {
-        if base.opened.generation == 1 {
-            // A new file's slot B was written first.
-            write_one(base, &base.opened, SLOTS[0])?;
-        }
-        write_one(base, &base.opened, SLOTS[1])?;
-    }
+    settle_b(base)?;
     for slot in SLOTS {
         write_one(base, superblock, slot)?;
     }
@@ -49,13 +43,29 @@ pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
 
 /// Before a session writes anything, one slot is durable, and holds what the session starts from (I34). After a power cut that is so by
 /// itself, but a process may have failed between the two slots' syncs, and left to this one what only the system's cache holds. Slot B alone
-/// is written again before A is overwritten for the first time; opening a file need not wait for it.
+/// is written again by [`settle_b`]; opening a file need not wait for it.
 pub(crate) fn settle_slots(base: &Base, slots: Slots) -> Result<()> {
     match slots {
         Slots::OnlyB => {}
-        Slots::Same | Slots::OnlyA => base.unsure_of_b.store(true, Ordering::Relaxed),
+        Slots::Same | Slots::OnlyA => *base.unsure_of_b.lock() = true,
         // B's pages are free for A: none of them may be used again before A is durable in both slots.
         Slots::NewerA => SLOTS.iter().try_for_each(|&slot| write_one(base, &base.opened, slot))?,
+    }
+    Ok(())
+}
+
+/// Makes slot B durable, if it may not be: before A is overwritten for the first time, and before any block is written that is free. On the
+/// device B may be older than A, and that is what counts when the power fails twice: first so, then while recovery writes A again.
+pub(super) fn settle_b(base: &Base) -> Result<()> {
+    let mut unsure = base.unsure_of_b.lock();
+    if *unsure {
+        base.poison.check()?;
+        if base.opened.generation == 1 {
+            // A new file's slot B was written first.
+            write_one(base, &base.opened, SLOTS[0])?;
+        }
+        write_one(base, &base.opened, SLOTS[1])?;
+        *unsure = false;
     }
     Ok(())
 }

@@ -181,7 +181,7 @@ impl Work<'_> {
         let mut placed: Vec<(Image, Extent)> = Vec::new();
         {
             // In one go: a checkpoint must not find blocks that are neither free nor tentative.
-            let mut space = self.base.space()?;
+            let mut space = self.base.room()?;
             let hole = space.allocate_below(least, most, start).map_err(accounting)?;
             let Some(mut hole) = hole else {
                 seen.no_hole(least);

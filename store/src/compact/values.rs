@@ -100,7 +100,7 @@ impl Work<'_> {
     ) -> Result<BlobRef> {
         let base = self.base;
         let mut allocate = |blocks| {
-            let mut space = base.space()?;
+            let mut space = base.room()?;
             match space.allocate_below(blocks, blocks, before).map_err(accounting)? {
                 Some(extent) => {
                     space.mark_tentative(extent);

@@ -43,8 +43,10 @@ impl Engine {
         }
         let pin = Pin::of(shared, &superblock)?;
         let follows = since.map(|since| (since.header.id, since.header.superblock.generation));
-        // The restored file's log is empty, as after a clean close: there are no sessions in it.
-        let restored = Superblock { salts: Vec::new(), ..superblock.clone() };
+        // The restored file's log is empty, as after a clean close: there are no sessions in it. A directory without trees is read as none, so
+        // that a backup says the same of itself when it is made and when it is read.
+        let directory = superblock.directory.filter(|blob| blob.top().is_some());
+        let restored = Superblock { salts: Vec::new(), directory, ..superblock.clone() };
         Ok(BackupImage {
             shared: Arc::clone(shared),
             _pin: pin,

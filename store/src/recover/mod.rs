@@ -264,7 +264,7 @@ pub(crate) fn write_value(base: &Base, value: &[u8], extents: &mut Vec<Extent>) 
 /// The same for a blob of any kind.
 pub(crate) fn write_tentative(base: &Base, kind: PageKind, bytes: &[u8], extents: &mut Vec<Extent>) -> Result<BlobRef> {
     let mut allocate = |blocks| {
-        let extent = base.space()?.allocate_tentative(blocks).map_err(no_space)?;
+        let extent = base.room()?.allocate_tentative(blocks).map_err(no_space)?;
         extents.push(extent);
         Ok(extent)
     };

@@ -389,6 +389,7 @@ impl Process {
 
 impl Storage for Process {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        super::raw::pause_at_read();
         self.file()?.read_at(buffer, offset)
     }
 

@@ -4,7 +4,7 @@
 use super::{Crash, Disk};
 use crate::engine::{self, Durability, TreeId, View};
 use crate::error::Result;
-use crate::typed::{Database, Options, ReadTxn, Schema, WriteTxn};
+use crate::typed::{CheckReport, Database, Options, ReadTxn, Schema, WriteTxn, restore_onto};
 use crate::vfs::fault::{Device, Dice, Entry, FaultFile, FaultPlan, Fired, Image, Op};
 use std::cell::RefCell;
 use std::ops::Bound;
@@ -13,6 +13,7 @@ type Pause = Box<dyn FnMut()>;
 
 thread_local! {
     static PAUSE: RefCell<Option<Pause>> = const { RefCell::new(None) };
+    static AT_READ: RefCell<Option<Pause>> = const { RefCell::new(None) };
 }
 
 /// Runs `act`, and `other` before and after each sync that it makes on this thread: what other clients do while a checkpoint runs.
@@ -27,6 +28,20 @@ pub(super) fn pause() {
     let Some(mut other) = PAUSE.with(|pause| pause.borrow_mut().take()) else { return };
     other();
     PAUSE.with(|pause| pause.borrow_mut().replace(other));
+}
+
+/// Runs `act`, and `other` before each read that it makes on this thread: what other clients do while a backup reads the file.
+pub fn interleave_reads<T>(other: impl FnMut() + 'static, act: impl FnOnce() -> T) -> T {
+    AT_READ.with(|pause| pause.borrow_mut().replace(Box::new(other)));
+    let done = act();
+    AT_READ.with(|pause| pause.borrow_mut().take());
+    done
+}
+
+pub(super) fn pause_at_read() {
+    let Some(mut other) = AT_READ.with(|pause| pause.borrow_mut().take()) else { return };
+    other();
+    AT_READ.with(|pause| pause.borrow_mut().replace(other));
 }
 
 /// Sizes of a file and of memory that make everything happen early.
@@ -83,8 +98,14 @@ impl Sequenced {
 }
 
 /// Reads every page, and looks that every block is owned exactly once, as it is: without the checkpoint that [`Database::check`] writes.
-pub fn audit<S>(db: &Database<S>) -> Result<()> {
+/// Returns how many blocks that were.
+pub fn audit<S>(db: &Database<S>) -> Result<u64> {
     crate::check::audit(db.base())
+}
+
+/// Restores backups on a disk, which is empty.
+pub fn restore<'a>(backups: impl IntoIterator<Item = &'a [u8]>, disk: &Disk) -> Result<CheckReport> {
+    restore_onto(backups, &*disk.process())
 }
 
 /// A transaction whose trees can be read.

@@ -35,6 +35,8 @@ mod table;
 mod transaction;
 
 pub use access::{CanWrite, ReadOnly, ReadWrite};
+#[cfg(feature = "simulate")]
+pub(crate) use backup::restore_onto;
 pub use backup::{Backup, backup_file, restore, restore_file};
 pub use check::{CheckReport, Finding, FindingKind, Progress, TableTotals, Totals, check_file};
 pub use compact::{CompactReport, compact_file};

@@ -7,6 +7,8 @@ mod restore;
 mod tests;
 
 pub use describe::Backup;
+#[cfg(feature = "simulate")]
+pub(crate) use restore::restore_onto;
 pub use restore::{restore, restore_file};
 
 use super::Database;

@@ -99,6 +99,16 @@ fn into_file<R: Read>(
     restored
 }
 
+/// [`restore`] for any storage, which is empty.
+#[cfg(feature = "simulate")]
+pub(crate) fn restore_onto<'a>(
+    backups: impl IntoIterator<Item = &'a [u8]>,
+    storage: &dyn Storage,
+) -> Result<CheckReport> {
+    let named = backups.into_iter().enumerate().map(|(at, backup)| (format!("backup {}", at + 1), backup));
+    into_storage(Streams::open(named)?, storage, 0, &mut |_| {})
+}
+
 /// The same for any storage, which is empty.
 pub(super) fn into_storage<R: Read>(
     streams: Streams<R>,
