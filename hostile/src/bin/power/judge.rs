@@ -15,8 +15,8 @@ pub(crate) struct Promised {
     pub(crate) synced: Counts,
     /// All that were acknowledged.
     pub(crate) acknowledged: Counts,
-    /// All that can have begun: what is acknowledged in the whole record, and one more.
-    begun: Counts,
+    /// All that can have begun: what is acknowledged in the whole record, and one more. None where not every word was heard.
+    begun: Option<Counts>,
     /// What each process found when it opened the file.
     found: BTreeMap<u32, Counts>,
     /// What was there after the cut before this one, inside of whose recovery this one came.
@@ -31,6 +31,7 @@ impl Promised {
     /// At a moment of a record.
     pub(crate) fn at(log: &[Entry], moment: usize) -> Self {
         let mut promised = Self::default();
+        let mut begun = Counts::new();
         for (at, entry) in log.iter().enumerate() {
             match entry {
                 Entry::Said(Said::Life(life, counts)) => {
@@ -38,7 +39,7 @@ impl Promised {
                     promised.found.insert(*life, counts.clone());
                 }
                 Entry::Said(Said::Done(thread, number, durability)) => {
-                    promised.begun.insert(*thread, number + 2);
+                    begun.insert(*thread, number + 2);
                     if at < moment {
                         promised.acknowledged.insert(*thread, number + 1);
                         if *durability == Durability::Synced {
@@ -49,7 +50,13 @@ impl Promised {
                 Entry::Write { .. } | Entry::Flush => (),
             }
         }
+        promised.begun = Some(begun);
         promised
+    }
+
+    /// Of a record that lacks what was said last.
+    pub(crate) fn unheard(self) -> Self {
+        Self { begun: None, ..self }
     }
 
     /// What is wrong with what is there; or how many acknowledged ones that were not synced are gone.
@@ -67,7 +74,7 @@ impl Promised {
             }
         }
         for (&thread, &count) in counts {
-            if count > of(&self.begun, thread).max(1) {
+            if self.begun.as_ref().is_some_and(|begun| count > of(begun, thread).max(1)) {
                 return Err(format!("thread {thread} has {count} transactions and began fewer"));
             }
             self.follows(life_of(thread), counts)?;
