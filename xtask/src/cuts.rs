@@ -17,7 +17,8 @@ pub(crate) fn run(times: u64, seed: Option<u64>) -> Result {
     let kernel = parts()?;
     let (times, seed) = (times.to_string(), seed.map(|seed| seed.to_string()));
     let (image, modules) = (find(&kernel.join("boot"), "vmlinuz-")?, kernel.join("lib/modules"));
-    let mut arguments = vec!["run", "--release", "-p", "tamarack-hostile", "--bin", "power", "--", "cuts", "--times", &times];
+    let mut arguments =
+        vec!["run", "--release", "-p", "tamarack-hostile", "--bin", "power", "--", "cuts", "--times", &times];
     arguments.extend(seed.iter().flat_map(|seed| ["--seed", seed]));
     let (image, modules) = (image.to_string_lossy(), modules.to_string_lossy());
     arguments.extend(["--kernel", &image, "--modules", &modules, "--busybox", BUSYBOX]);
@@ -45,7 +46,10 @@ fn parts() -> Result<PathBuf> {
         std::fs::create_dir_all(&packages)?;
         let output = Command::new("apt-cache").args(["depends", "--important", KERNEL]).output()?;
         let text = String::from_utf8(output.stdout)?;
-        let newest = text.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-")).ok_or("Debian names no kernel")?;
+        let newest = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Depends: linux-image-"))
+            .ok_or("Debian names no kernel")?;
         call(Command::new("apt-get").arg("download").arg(format!("linux-image-{newest}")).current_dir(&packages))?;
         call(Command::new("dpkg").arg("-x").arg(find(&packages, "linux-image-")?).arg(&kernel))?;
     }
@@ -61,6 +65,7 @@ fn call(command: &mut Command) -> Result {
 fn find(folder: &Path, start: &str) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let found = paths.into_iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)));
+    let found =
+        paths.into_iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)));
     found.ok_or_else(|| format!("{}: no file {start}*", folder.display()).into())
 }

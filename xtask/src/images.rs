@@ -22,7 +22,10 @@ const MUTANTS: [Mutant; 4] = [
     Mutant {
         what: "large values are not durable before the log names them (I25)",
         file: "store/src/engine/write.rs",
-        changes: &[("        if names_extents {\n            base.pager", "        if false && names_extents {\n            base.pager")],
+        changes: &[(
+            "        if names_extents {\n            base.pager",
+            "        if false && names_extents {\n            base.pager",
+        )],
     },
     Mutant {
         what: "a checkpoint's pages are not synced before a superblock names them (I25)",
@@ -47,15 +50,25 @@ pub(crate) fn mutants(count: u64, seed: u64, only: Option<&str>) -> Result {
         planted += 1;
         let (copy, begun) = (mutant.plant()?, Instant::now());
         let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-        command.args(POWER).args(["images", "--count", &count.to_string(), "--seed", &seed.to_string()]).current_dir(copy);
+        command
+            .args(POWER)
+            .args(["images", "--count", &count.to_string(), "--seed", &seed.to_string()])
+            .current_dir(copy);
         command.env("CARGO_TARGET_DIR", root().join("target/mutants/build"));
-        let output = command.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16").output()?;
+        let output = command
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .output()?;
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         let wrong: Vec<&str> = told.lines().filter(|line| line.starts_with("WRONG: ")).collect();
         let images = told.lines().find(|line| line.contains(" images in ")).unwrap_or_default();
         match (output.status.success(), wrong.first()) {
             (false, Some(first)) => {
-                println!("found: {} ({images}; {:.0} s with the build)\n    {first}", mutant.what, begun.elapsed().as_secs_f64());
+                println!(
+                    "found: {} ({images}; {:.0} s with the build)\n    {first}",
+                    mutant.what,
+                    begun.elapsed().as_secs_f64()
+                );
             }
             (true, _) => {
                 println!("NOT FOUND within {count} images: {}", mutant.what);

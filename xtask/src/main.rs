@@ -209,7 +209,9 @@ fn perform(task: &Task) -> Result {
             kill(*kills)
         }
         Task::Kill { times } => kill(*times),
-        Task::Images { count, seed, mutants: true, only } => images::mutants(*count, seed.unwrap_or(1), only.as_deref()),
+        Task::Images { count, seed, mutants: true, only } => {
+            images::mutants(*count, seed.unwrap_or(1), only.as_deref())
+        }
         Task::Images { count, seed, mutants: false, .. } => images::run(*count, *seed),
         Task::Cuts { times, seed } => cuts::run(*times, *seed),
         Task::Fuzz { seconds, only, keep } => fuzz::run(*seconds, only.as_deref(), *keep),

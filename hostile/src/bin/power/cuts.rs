@@ -101,7 +101,9 @@ fn control(bench: &mut Bench, machine: &Machine, times: u64, random: &mut fastra
         }
     }
     let found = tally.wrong.len() as u64;
-    println!("control, a process that says synced of what it only wrote: {found} of {times} disks are wrong, as they must be");
+    println!(
+        "control, a process that says synced of what it only wrote: {found} of {times} disks are wrong, as they must be"
+    );
     tally.wrong.first().into_iter().for_each(|wrong| println!("    {wrong}"));
     if found * 2 < times { Err(format!("the control was found only {found} times")) } else { Ok(()) }
 }
@@ -159,7 +161,10 @@ fn kill(
     let (tell, lines) = channel();
     let reader = std::thread::spawn(move || {
         // The last line may be torn, and is none then.
-        output.split(b'\n').map_while(Result::ok).for_each(|line| _ = tell.send(String::from_utf8_lossy(&line).into_owned()));
+        output
+            .split(b'\n')
+            .map_while(Result::ok)
+            .for_each(|line| _ = tell.send(String::from_utf8_lossy(&line).into_owned()));
     });
     let (time, mark) = if early { (random.u64(0..2_000), "booted") } else { (random.u64(200..6_000), "life") };
     let mut said = Vec::new();

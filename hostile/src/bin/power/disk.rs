@@ -149,7 +149,8 @@ impl<'a> Replay<'a> {
     /// What the disk may hold when so many entries had happened; and how many writes of those since the last flush were there to choose from. Moments
     /// come in ascending order.
     pub(crate) fn cut(&mut self, moment: usize, kept: Kept, random: &mut fastrand::Rng) -> (Image, usize) {
-        let mut flushes = self.log[..moment].iter().enumerate().rev().filter(|(_, entry)| matches!(entry, Entry::Flush));
+        let mut flushes =
+            self.log[..moment].iter().enumerate().rev().filter(|(_, entry)| matches!(entry, Entry::Flush));
         let last = flushes.nth(self.ignored).map_or(0, |(at, _)| at + 1);
         for entry in &self.log[self.flushed.min(last)..last] {
             if let Entry::Write { at, bytes } = entry {

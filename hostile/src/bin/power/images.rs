@@ -74,12 +74,22 @@ pub(crate) fn run(arguments: &Images) -> Outcome {
     }
     println!("{}", tally.table());
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{} images in {seconds:.0} s, {} of cuts inside of a recovery, {} file systems whole", tally.images(), tally.again, tally.fsck);
+    println!(
+        "{} images in {seconds:.0} s, {} of cuts inside of a recovery, {} file systems whole",
+        tally.images(),
+        tally.again,
+        tally.fsck
+    );
     tally.wrong.iter().for_each(|wrong| println!("WRONG: {wrong}"));
     if !tally.wrong.is_empty() {
         return Err(format!("{} images are wrong; they are in {}", tally.wrong.len(), arguments.keep.display()));
     }
-    if tally.images() < arguments.count || tally.synced() == 0 || tally.gone() == 0 || tally.again == 0 || tally.fsck == 0 {
+    if tally.images() < arguments.count
+        || tally.synced() == 0
+        || tally.gone() == 0
+        || tally.again == 0
+        || tally.fsck == 0
+    {
         return Err("too little was tried to prove anything".to_owned());
     }
     println!("0 acknowledged and lost, 0 partial transactions, 0 holes in the order, 0 findings of checks");
@@ -145,15 +155,26 @@ fn record(bench: &mut Bench, random: &mut fastrand::Rng, round: usize, trial: Tr
 
 fn describe(record: &Record) {
     let count = |which: fn(&Entry) -> bool| record.log.iter().filter(|entry| which(entry)).count();
-    let (writes, flushes) = (count(|entry| matches!(entry, Entry::Write { .. })), count(|entry| matches!(entry, Entry::Flush)));
+    let (writes, flushes) =
+        (count(|entry| matches!(entry, Entry::Write { .. })), count(|entry| matches!(entry, Entry::Flush)));
     let promised = Promised::at(&record.log, record.log.len());
     let [all, synced] = [&promised.acknowledged, &promised.synced].map(|counts| counts.values().sum::<u64>());
     let lives = killed(&record.log).unwrap_or(0);
-    println!("record ({}): {writes} writes, {flushes} flushes, {lives} processes, {all} acknowledged, {synced} up to a synced one", record.subject.options);
+    println!(
+        "record ({}): {writes} writes, {flushes} flushes, {lives} processes, {all} acknowledged, {synced} up to a synced one",
+        record.subject.options
+    );
 }
 
 /// Makes images of one record and looks at each.
-fn cut(bench: &mut Bench, record: &Record, trial: Trial, count: u64, random: &mut fastrand::Rng, tally: &mut Tally) -> Outcome {
+fn cut(
+    bench: &mut Bench,
+    record: &Record,
+    trial: Trial,
+    count: u64,
+    random: &mut fastrand::Rng,
+    tally: &mut Tally,
+) -> Outcome {
     let moments = moments(&record.log, count, random);
     let mut replay = match trial {
         Trial::Deaf => Replay::deaf(&record.start, &record.log, 40),

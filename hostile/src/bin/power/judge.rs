@@ -70,7 +70,9 @@ impl Promised {
         for (&thread, &count) in &self.synced {
             if of(counts, thread) < count {
                 let there = of(counts, thread);
-                return Err(format!("acknowledged and lost: {there} of {count} synced transactions of thread {thread}"));
+                return Err(format!(
+                    "acknowledged and lost: {there} of {count} synced transactions of thread {thread}"
+                ));
             }
         }
         for (&thread, &count) in counts {
@@ -86,7 +88,8 @@ impl Promised {
     /// Where something of a process is there, all that it had found is there, and nothing else of its predecessors.
     fn follows(&self, life: u32, counts: &Counts) -> Result<(), String> {
         let found = self.found.get(&life).ok_or_else(|| format!("process {life} never opened the file"))?;
-        let before: Counts = counts.iter().filter(|(thread, _)| life_of(**thread) < life).map(|(&t, &c)| (t, c)).collect();
+        let before: Counts =
+            counts.iter().filter(|(thread, _)| life_of(**thread) < life).map(|(&t, &c)| (t, c)).collect();
         if before == *found {
             return Ok(());
         }

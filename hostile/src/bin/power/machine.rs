@@ -24,8 +24,17 @@ pub(crate) struct Parts {
 const EMULATOR: &str = "qemu-system-x86_64";
 /// In the order in which they are loaded. One that the kernel has built in is no file.
 const MODULES: [&str; 11] = [
-    "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "crc16", "mbcache", "jbd2",
-    "crc32c_generic", "ext4",
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "virtio_blk",
+    "crc16",
+    "mbcache",
+    "jbd2",
+    "crc32c_generic",
+    "ext4",
 ];
 
 /// The first process. The kernel passes on what stands behind `--` in its command line: mount options, then what this program is to do.
@@ -52,7 +61,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(parts: &Parts, folder: &Path) -> Result<Self, String> {
-        let emulator = find(EMULATOR).ok_or(format!("missing: the program {EMULATOR} (Debian's package qemu-system-x86)"))?;
+        let emulator =
+            find(EMULATOR).ok_or(format!("missing: the program {EMULATOR} (Debian's package qemu-system-x86)"))?;
         for path in [&parts.kernel, &parts.busybox, &parts.modules] {
             if !path.exists() {
                 return Err(format!("missing: {}", path.display()));
@@ -65,15 +75,37 @@ impl Machine {
     }
 
     /// Starts it, with what it is to do.
-    pub(crate) fn start(&self, disk: &Path, options: &str, work: &[String]) -> Result<(Running, BufReader<ChildStdout>), String> {
+    pub(crate) fn start(
+        &self,
+        disk: &Path,
+        options: &str,
+        work: &[String],
+    ) -> Result<(Running, BufReader<ChildStdout>), String> {
         let mut command = bound(&self.emulator);
-        command.args(["-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", "256", "-nodefaults", "-nographic", "-no-reboot"]);
+        command.args([
+            "-accel",
+            "tcg",
+            "-cpu",
+            "max",
+            "-smp",
+            "2",
+            "-m",
+            "256",
+            "-nodefaults",
+            "-nographic",
+            "-no-reboot",
+        ]);
         command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.system);
-        let line = format!("console=ttyS0 panic=-1 loglevel=5 mitigations=off nokaslr -- {options} {}", work.join(" "));
+        // A word that the kernel does not know it would pass on before ours.
+        let line = format!("console=ttyS0 panic=-1 loglevel=4 mitigations=off edd=off -- {options} {}", work.join(" "));
         command.args(["-append", &line]);
-        let drive = format!("file={},format=raw,if=virtio,cache=writeback,discard=ignore,file.locking=off", disk.display());
+        let drive =
+            format!("file={},format=raw,if=virtio,cache=writeback,discard=ignore,file.locking=off", disk.display());
         command.args(["-drive", &drive]);
-        command.arg("-serial").arg(format!("file:{}", self.console.display())).args(["-serial", "stdio", "-monitor", "none"]);
+        command
+            .arg("-serial")
+            .arg(format!("file:{}", self.console.display()))
+            .args(["-serial", "stdio", "-monitor", "none"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("starting {EMULATOR}: {error}"))?;
         let lines = child.stdout.take().ok_or("no pipe")?;
@@ -82,9 +114,13 @@ impl Machine {
 
     /// The end of what the kernel said.
     pub(crate) fn console(&self) -> String {
-        let lines = File::open(&self.console).map(|file| BufReader::new(file).split(b'\n').map_while(Result::ok).collect::<Vec<_>>());
+        let lines = File::open(&self.console)
+            .map(|file| BufReader::new(file).split(b'\n').map_while(Result::ok).collect::<Vec<_>>());
         let lines = lines.unwrap_or_default();
-        let last = lines.iter().skip(lines.len().saturating_sub(12)).map(|line| String::from_utf8_lossy(line).trim().to_owned());
+        let last = lines
+            .iter()
+            .skip(lines.len().saturating_sub(12))
+            .map(|line| String::from_utf8_lossy(line).trim().to_owned());
         last.collect::<Vec<_>>().join("\n")
     }
 }
@@ -100,7 +136,9 @@ fn system_of(parts: &Parts) -> Result<Vec<u8>, String> {
     archive.add("bin/busybox", 0o100_755, &read(&parts.busybox)?);
     let found = modules(&parts.modules);
     for (number, name) in MODULES.iter().enumerate() {
-        if let Some(path) = found.iter().find(|path| path.file_name().is_some_and(|file| file == format!("{name}.ko").as_str())) {
+        if let Some(path) =
+            found.iter().find(|path| path.file_name().is_some_and(|file| file == format!("{name}.ko").as_str()))
+        {
             archive.add(&format!("modules/{number:02}-{name}.ko"), 0o100_644, &read(path)?);
         }
     }

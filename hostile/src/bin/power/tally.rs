@@ -49,7 +49,13 @@ impl Tally {
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["kept of what was not flushed", "images", "writes to choose from", "synced, there", "others, gone"]);
+        table.set_header([
+            "kept of what was not flushed",
+            "images",
+            "writes to choose from",
+            "synced, there",
+            "others, gone",
+        ]);
         for (kept, row) in Kept::ALL.into_iter().zip(self.rows).filter(|(_, row)| row.images > 0) {
             let mean = row.pending as f64 / row.images as f64;
             let numbers = [row.images.to_string(), format!("{mean:.1}"), row.synced.to_string(), row.gone.to_string()];

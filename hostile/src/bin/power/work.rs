@@ -46,12 +46,12 @@ pub(crate) fn run(work: &Work) -> Outcome {
     let voice = OpenOptions::new().write(true).open(&work.acks);
     let voice = Arc::new(Voice(voice.map_err(|error| format!("{}: {error}", work.acks.display()))?));
     let mut random = fastrand::Rng::with_seed(work.seed ^ (u64::from(work.life) << 40));
-    // Small enough for evictions, checkpoints and many turns of the log.
-    let options = Options::new().memory(1 << random.u32(20..24)).log_size(1 << random.u32(18..21));
+    // Small enough for evictions, checkpoints and many turns of the log; but each checkpoint would make true what a liar says.
+    let log = if work.liar { 24 } else { random.u32(18..21) };
+    let options = Options::new().memory(1 << random.u32(20..24)).log_size(1 << log);
     let db: Database<()> = options.page_size(4096 << random.u32(0..2)).open(&work.file).map_err(said("opening"))?;
     let before = prove(&db, work.seed)?;
     voice.say(&Said::Life(work.life, before).line())?;
-    // A checkpoint syncs, which would make true what a liar says.
     if random.bool() && !work.liar {
         let (db, random) = (db.clone(), random.fork());
         std::thread::spawn(move || disturb(&db, random));
