@@ -79,7 +79,10 @@ pub(crate) fn mutants(count: u64, seed: u64, only: Option<&str>) -> Result {
     }
     match (planted, missed) {
         (0, _) => Err("no mistake has this word".into()),
-        (_, 0) => Ok(println!("{planted} mistakes planted and found")),
+        (_, 0) => {
+            println!("{planted} mistakes planted and found");
+            Ok(())
+        }
         _ => Err(format!("{missed} mistakes were not found").into()),
     }
 }

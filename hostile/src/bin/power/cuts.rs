@@ -22,6 +22,9 @@ pub(crate) struct Cuts {
     times: u64,
     #[arg(long)]
     seed: Option<u64>,
+    /// Machines of the control.
+    #[arg(long, default_value_t = 5)]
+    controls: u64,
     #[command(flatten)]
     parts: Parts,
     /// Where images that are wrong are kept.
@@ -87,7 +90,7 @@ pub(crate) fn run(arguments: &Cuts) -> Outcome {
         return Err("too little was tried to prove anything".to_owned());
     }
     println!("0 acknowledged and lost, 0 partial transactions, 0 holes in the order, 0 findings of checks");
-    control(&mut bench, &machine, (arguments.times / 10).clamp(3, 10), &mut random)
+    control(&mut bench, &machine, arguments.controls, &mut random)
 }
 
 /// A process that says synced of what it only wrote has to lose it.

@@ -85,10 +85,8 @@ pub(crate) fn run(arguments: &Images) -> Outcome {
         return Err(format!("{} images are wrong; they are in {}", tally.wrong.len(), arguments.keep.display()));
     }
     if tally.images() < arguments.count
-        || tally.synced() == 0
-        || tally.gone() == 0
-        || tally.again == 0
-        || tally.fsck == 0
+        || [tally.synced(), tally.fsck].contains(&0)
+        || (arguments.count >= 100 && [tally.gone(), tally.again].contains(&0))
     {
         return Err("too little was tried to prove anything".to_owned());
     }
@@ -109,7 +107,7 @@ fn controls(bench: &mut Bench, count: u64, random: &mut fastrand::Rng) -> Outcom
         let found = tally.wrong.len() as u64;
         println!("control, {what}: {found} of {} images are wrong, as they must be", tally.images() + found);
         tally.wrong.first().into_iter().for_each(|wrong| println!("    {wrong}"));
-        if found < count / 4 {
+        if found < count / 6 {
             return Err(format!("control: {what} was found only {found} times"));
         }
     }
