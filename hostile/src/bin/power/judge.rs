@@ -103,8 +103,8 @@ pub(crate) fn killed(log: &[Entry]) -> Result<u64, String> {
     for entry in log {
         match entry {
             Entry::Said(Said::Life(life, counts)) => {
-                for (&thread, &count) in handed.iter().filter(|(thread, count)| of(counts, **thread) < **count) {
-                    let there = of(counts, thread);
+                if let Some((thread, count)) = handed.iter().find(|(thread, count)| of(counts, **thread) < **count) {
+                    let there = of(counts, *thread);
                     return Err(format!("process {life} found {there} of {count} transactions of thread {thread}"));
                 }
                 processes += 1;

@@ -174,7 +174,9 @@ fn prefix(commits: &BTreeMap<(u32, u64), Commit>, chain: &[(u64, (u32, u64))], n
 mod tests {
     use super::*;
 
-    fn commits(of: &[(u32, u64, &[(u32, u64)], Option<u64>)]) -> BTreeMap<(u32, u64), Commit> {
+    type Named<'a> = (u32, u64, &'a [(u32, u64)], Option<u64>);
+
+    fn commits(of: &[Named<'_>]) -> BTreeMap<(u32, u64), Commit> {
         of.iter().map(|&(thread, number, heard, place)| ((thread, number), (heard.to_vec(), place))).collect()
     }
 
