@@ -2,7 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a tool for people and CI: it starts programs and reads files")]
 
+mod cuts;
 mod fuzz;
+mod images;
 mod msrv;
 mod mutants;
 mod peers;
@@ -83,6 +85,33 @@ enum Task {
         /// Kills.
         #[arg(long, default_value_t = 200)]
         times: u64,
+    },
+    /// Cuts the power of a disk with ext4 on which processes commit: images of what a device may hold at any moment, between flushes too, and again inside
+    /// of the recovery. Each is mounted, and the file checked, opened and compared with what had been acknowledged. Then controls that must lose.
+    /// Linux only, as root; leaves nothing mounted.
+    Images {
+        /// Images.
+        #[arg(long, default_value_t = 300)]
+        count: u64,
+        /// The seed of what is chosen; another one each time, if it is not given.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Plants one mistake after the other in a copy of the sources, each of which has to be found.
+        #[arg(long)]
+        mutants: bool,
+        /// Only the mistakes whose description has this word.
+        #[arg(long, requires = "mutants")]
+        only: Option<String>,
+    },
+    /// Kills emulated machines with an operating system on which a process commits, and looks at their disks; then with a control that must lose.
+    /// Linux only, as root; on Debian it installs the emulator.
+    Cuts {
+        /// Machines.
+        #[arg(long, default_value_t = 50)]
+        times: u64,
+        /// The seed of what is chosen; another one each time, if it is not given.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Damages files on purpose: every bit of one page of each type, and whole files in seven ways; redb, LMDB and SQLite beside it. Each has to be
     /// told of, or not to matter.
@@ -180,6 +209,11 @@ fn perform(task: &Task) -> Result {
             kill(*kills)
         }
         Task::Kill { times } => kill(*times),
+        Task::Images { count, seed, mutants: true, only } => {
+            images::mutants(*count, seed.unwrap_or(1), only.as_deref())
+        }
+        Task::Images { count, seed, mutants: false, .. } => images::run(*count, *seed),
+        Task::Cuts { times, seed } => cuts::run(*times, *seed),
         Task::Fuzz { seconds, only, keep } => fuzz::run(*seconds, only.as_deref(), *keep),
         Task::Flip { damages, every, seed, alone } => flip([*damages, *every, *seed], *alone),
         Task::Memory { arguments } => peers::run("memory", arguments),
