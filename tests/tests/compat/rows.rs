@@ -58,7 +58,7 @@ fn word(n: u64) -> (String, u64) {
 
 fn mixed(n: u64) -> (Mixed, (i64, Option<String>, Vec<u16>)) {
     let grade = if n.is_multiple_of(3) { Grade::Low } else { Grade::High((n % 7) as u8) };
-    let key = (grade, Desc(50 - n as i32), (n % 4 > 0).then_some(n as u16), vec![0, n as u8, 1]);
+    let key = (grade, Desc(50 - n as i32), (!n.is_multiple_of(4)).then_some(n as u16), vec![0, n as u8, 1]);
     (key, (-(n as i64) << 30, n.is_multiple_of(2).then(|| format!("no. {n}")), (0..n as u16 % 5).collect()))
 }
 
@@ -171,10 +171,11 @@ fn person(n: u64) -> Person {
     Person {
         id: Id::new(n + 1),
         name: format!("person {n}"),
-        email: (n % 3 > 0).then(|| format!("p{n}@example.org")),
+        email: (!n.is_multiple_of(3)).then(|| format!("p{n}@example.org")),
         city: ["Oslo", "Bergen", "Å\0", ""][n as usize % 4].to_owned(),
         age: (n * 37 % 90) as u16,
-        grade: (n % 5 > 0).then(|| if n.is_multiple_of(2) { Grade::Low } else { Grade::High((n % 9) as u8) }),
+        grade: (!n.is_multiple_of(5))
+            .then(|| if n.is_multiple_of(2) { Grade::Low } else { Grade::High((n % 9) as u8) }),
         tags: (0..n % 4).map(|i| format!("tag {}", (n + i) % 11)).collect(),
         home: Home {
             rooms: (n % 6) as u8,

@@ -9,7 +9,9 @@ const CHILD: &str = "TAMARACK_FAULTS_CHILD";
 /// A scene that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-const SCENES: [(&str, fn(&Path)); 15] = [
+type Scene = (&'static str, fn(&Path));
+
+const SCENES: [Scene; 15] = [
     ("descriptors", super::descriptors::without),
     ("few descriptors", super::descriptors::with_few),
     ("memory", super::memory::without),
