@@ -43,7 +43,7 @@ pub enum ErrorKind {
     LogDamaged,
     /// An earlier failure of the log or of a superblock stopped all writing until the file is opened again.
     Poisoned,
-    /// The database was opened for reading only.
+    /// The database was opened for reading only; or the file, or the file system that it is on, cannot be written to.
     ReadOnly,
     /// The database was closed.
     Closed,
@@ -75,6 +75,10 @@ pub enum ErrorKind {
     Timeout,
     /// The snapshot is older than what the database still keeps.
     SnapshotTooOld,
+    /// There is no memory for a value, or for a node of a table. Everything else goes on.
+    OutOfMemory,
+    /// This process was forked from the one that has the database open, and only that one may write to it. Nothing was changed.
+    Forked,
     /// An argument or option is out of its range.
     InvalidArgument,
     /// The transaction's closure gave up, see the source.
@@ -138,9 +142,11 @@ impl Error {
         self.0.kind
     }
 
-    /// Wraps a system error: a full device becomes [`ErrorKind::StorageFull`], all else [`ErrorKind::Io`].
+    /// Wraps a system error: a full device becomes [`ErrorKind::StorageFull`], a call of a forked process [`ErrorKind::Forked`], all else
+    /// [`ErrorKind::Io`].
     pub(crate) fn io(doing: &str, error: io::Error) -> Self {
         let kind = match error.kind() {
+            io::ErrorKind::Other if error.get_ref().is_some_and(|inner| inner.is::<Forked>()) => ErrorKind::Forked,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 ErrorKind::StorageFull
             }
@@ -162,6 +168,13 @@ impl Error {
     #[must_use]
     pub(crate) fn context(mut self, what: impl fmt::Display) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// Puts what to do about it behind the message.
+    #[must_use]
+    pub(crate) fn hint(mut self, advice: &str) -> Self {
+        self.0.message = format!("{}; {advice}", self.0.message);
         self
     }
 
@@ -192,3 +205,15 @@ impl error::Error for Error {
         self.0.source.as_deref().map(|source| source as &(dyn error::Error + 'static))
     }
 }
+
+/// What a call on a file ends with in a process that was forked from the one that opened it.
+#[derive(Debug)]
+pub(crate) struct Forked;
+
+impl fmt::Display for Forked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this process was forked from the one that has the database open; only that one can write to it")
+    }
+}
+
+impl error::Error for Forked {}

@@ -5,6 +5,7 @@
 mod cuts;
 mod fuzz;
 mod images;
+mod invariants;
 mod msrv;
 mod mutants;
 mod peers;
@@ -175,6 +176,8 @@ enum Task {
     /// Stress tests under a sanitizer, with a standard library that is instrumented too; then with a planted mistake, which it has to
     /// find. Debian only: the compiler is Debian's, unpacked below target/, as rustup has none with that library's source here.
     Sanitize { sanitizer: sanitize::Sanitizer },
+    /// Holds the map from the design's invariants to their tests (tests/README.md) against the sources: each has one, and each that is named exists.
+    Invariants,
     /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
     Unsafe,
     /// Lists files over 600 lines and functions over 60; fails if one has no reason in xtask/sizes.txt.
@@ -238,6 +241,7 @@ fn perform(task: &Task) -> Result {
         Task::Sanitize { sanitizer } => sanitize::run(*sanitizer),
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
+        Task::Invariants => invariants::check(),
         Task::Unsafe => unsafe_code::check(),
         Task::Sizes => sizes::check(),
         Task::Msrv => msrv::check(),

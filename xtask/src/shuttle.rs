@@ -6,7 +6,7 @@ use crate::run::root;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const MUTANTS: [Mutant; 5] = [
+pub(crate) const MUTANTS: [Mutant; 5] = [
     Mutant {
         what: "commits become visible before they are applied (I14)",
         file: "store/src/txn/pipeline.rs",

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-const MUTANTS: [Mutant; 10] = [
+pub(crate) const MUTANTS: [Mutant; 10] = [
     Mutant {
         what: "a sync is left out: a synced commit is only written (I21)",
         file: "store/src/txn/pipeline.rs",

@@ -128,14 +128,15 @@ impl Header {
             return Err(Error::new(ErrorKind::NotADatabase, "this is not a backup of a Tamarack file"));
         }
         let version = half(16);
+        // The magic, the version and the place and kind of this check are the same in all versions: without it a version is not believed.
+        if xxh3_64(bytes.get(..CHECK_AT).unwrap_or_default()).to_le_bytes() != word(bytes, CHECK_AT) {
+            return Err(damaged("the checksum of its header does not match"));
+        }
         if version > VERSION {
             let message = format!(
                 "this backup has version {version}, and this program knows versions up to {VERSION}; use a newer program"
             );
             return Err(Error::new(ErrorKind::TooNew, message));
-        }
-        if xxh3_64(bytes.get(..CHECK_AT).unwrap_or_default()).to_le_bytes() != word(bytes, CHECK_AT) {
-            return Err(damaged("the checksum of its header does not match"));
         }
         let flags = half(20);
         let zeros = bytes.get(64..SUPERBLOCK_AT).is_some_and(|zeros| zeros.iter().all(|&byte| byte == 0));
@@ -403,6 +404,9 @@ pub(super) mod tests {
     fn what_is_newer_or_something_else_is_told() {
         let mut newer = sample();
         newer[16] = 2;
+        assert_eq!(read(&newer).unwrap_err().kind(), ErrorKind::Corrupt, "its check does not hold");
+        let check = xxh3_64(&newer[..CHECK_AT]).to_le_bytes();
+        newer[CHECK_AT..HEADER_LEN].copy_from_slice(&check);
         assert_eq!(read(&newer).unwrap_err().kind(), ErrorKind::TooNew);
         assert_eq!(read(&[b'x'; 5000]).unwrap_err().kind(), ErrorKind::NotADatabase);
         assert_eq!(read(&[]).unwrap_err().kind(), ErrorKind::Truncated);

@@ -15,7 +15,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, Untrusted, page_checksum, verify_page,
 };
@@ -226,7 +226,13 @@ pub(crate) fn read(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Resu
     // I36: never more than the file could hold.
     let file = storage.len().map_err(|error| Error::io("reading a value", error))?;
     let length = Untrusted::new(blob.length).at_most(file).map_err(|error| Error::corrupt(error.to_string()))?;
-    bytes.try_reserve_exact(length as usize).map_err(|_| Error::corrupt("a blob does not fit memory"))?;
+    bytes.try_reserve_exact(length as usize).map_err(|error| {
+        Error::with_source(
+            ErrorKind::OutOfMemory,
+            format!("there is no memory for a value of {length} bytes; free some, or read it on a machine with more"),
+            error,
+        )
+    })?;
     for_each_chunk(storage, ctx, blob, &mut |payload| {
         bytes.extend_from_slice(payload);
         Ok(())

@@ -35,6 +35,13 @@ pub(crate) fn all_have_left() -> Arc<AtomicBool> {
     left
 }
 
+/// Whoever is about to wait for I/O, the log or another thread says so here. Tests end if it is pinned (I7).
+#[inline]
+pub(crate) fn about_to_wait() {
+    #[cfg(test)]
+    assert!(!HANDLE.try_with(LocalHandle::is_pinned).unwrap_or(false), "I7: about to wait, and pinned in an epoch");
+}
+
 /// Enters the current epoch. I7: nobody waits for memory, I/O, the log or another thread while holding the guard.
 pub(crate) fn pin() -> Guard {
     // While a thread is being torn down its handle is gone; a fresh registration serves the few pins made then.

@@ -191,8 +191,8 @@ impl Pool {
     /// An empty pool.
     pub(crate) fn new(options: PoolOptions) -> Arc<Self> {
         let count = (options.largest / options.smallest).max(1).ilog2() as usize + 1;
-        // Room for a batch far beyond the budget: addresses cost nothing.
-        let range = usize::try_from(options.budget).unwrap_or(usize::MAX).saturating_mul(8).max(64 << 30);
+        // Room for a batch far beyond the budget: addresses cost nothing. Where they are too many for the system, slots are allocated.
+        let range = usize::try_from(options.budget).unwrap_or(usize::MAX).saturating_mul(8).clamp(64 << 30, 1 << 50);
         let range = range.next_multiple_of(options.largest);
         let class = |class: usize| Class {
             slot_bytes: options.smallest << class,

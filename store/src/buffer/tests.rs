@@ -54,6 +54,15 @@ fn frames_of_all_sizes_keep_their_bytes() {
     assert!(pool.allocate(0, 1 << 17, 0).is_err());
 }
 
+/// All tests of this crate run with this check where threads wait.
+#[test]
+#[should_panic(expected = "I7")]
+fn i7_who_waits_while_pinned_is_found() {
+    about_to_wait();
+    let _guard = pin();
+    about_to_wait();
+}
+
 #[test]
 fn i6_a_pinned_frame_is_not_reused() {
     let pool = pool();

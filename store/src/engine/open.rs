@@ -14,7 +14,7 @@ use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex};
 use crate::tree::{MAX_NODE, Memory};
 use crate::txn::{Pipeline, WriterTurn};
-use crate::vfs::{Overlay, Storage};
+use crate::vfs::{Overlay, Owner, Storage};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub(crate) struct Core {
     signal: Signal,
     pub(super) evictor: Evictor,
     closed: AtomicBool,
+    /// The process whose threads these are.
+    owner: Owner,
     /// The newest commit when the file was opened.
     opened_at: u64,
     /// Whether the log held commits that no checkpoint of this session has written since.
@@ -220,6 +222,7 @@ impl Engine {
     /// Waits for the running write transaction, writes a last checkpoint, and refuses all later use.
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.check_open()?;
+        self.shared.check_owner()?;
         self.shared.turn.close()?;
         self.shared.closed.store(true, Ordering::Release);
         self.shared.stop_thread();
@@ -257,6 +260,7 @@ impl Core {
             signal: Signal::default(),
             evictor: Evictor::default(),
             closed: AtomicBool::new(false),
+            owner: Owner::this_process(),
             opened_at: last,
             recovered: AtomicBool::new(recovered),
             _pin: pin,
@@ -268,6 +272,11 @@ impl Core {
             return Err(Error::new(ErrorKind::Closed, "the database is closed"));
         }
         Ok(())
+    }
+
+    /// Fails in a child that was forked, before it waits for threads that only its parent has.
+    fn check_owner(&self) -> Result<()> {
+        self.owner.check().map_err(|error| Error::io("using the database", error))
     }
 
     /// Before the first commit behind a recovered log, and before anything promises that what is visible is durable: what was read from the log may never have reached the device, if a sync failed and
@@ -375,6 +384,7 @@ impl Core {
     /// Frames on their way out need other threads to move on. Nobody stays pinned for long (I7), but with more threads than cores it takes
     /// until each of them had its turn; meanwhile this writer must not fill memory.
     fn wait_for_limbo(&self) {
+        crate::buffer::about_to_wait();
         for _ in 0..LIMBO_TRIES {
             crate::buffer::pin().flush();
             if !self.base.pager.limbo_is_long() {
@@ -421,6 +431,8 @@ impl Core {
 
     /// Makes room in the log: whoever finds it full waits for a whole checkpoint.
     pub(super) fn make_room(&self) -> Result<()> {
+        crate::buffer::about_to_wait();
+        self.check_owner()?;
         self.pipeline.flush(&self.base)?;
         if self.options.background == Background::Inline {
             return ckpt::run(&self.base);
@@ -455,6 +467,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        if !self.owner.is_here() {
+            // The file and its threads are the parent's.
+            return;
+        }
         self.stop_thread();
         // I37: best effort. Everything that was acknowledged as durable is in the log.
         if !self.closed.load(Ordering::Acquire) && !crate::sync::thread::panicking() {

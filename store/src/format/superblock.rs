@@ -26,6 +26,10 @@
 //! | 4080..4096 | xxh3-128 of the bytes before |
 //!
 //! All numbers are little-endian.
+//!
+//! The magic, the version's place, both slots' places and length, and the checksum's place and kind are the same in every version, also in those to come.
+//! So a superblock whose checksum does not hold is damaged, whatever its version says, and one whose checksum holds and whose version is above ours
+//! is of a newer program.
 
 use crate::blob::{BLOB_REF_LEN, BlobRef};
 use std::fmt;
@@ -131,6 +135,13 @@ impl Writer<'_> {
     }
 }
 
+/// Puts the checksum of the bytes before it in its place.
+fn seal(bytes: &mut [u8; SUPERBLOCK_LEN]) {
+    let (body, _) = bytes.split_at(CHECKSUM_AT);
+    let checksum = xxh3_128(body).to_le_bytes();
+    Writer(bytes).put(CHECKSUM_AT, &checksum);
+}
+
 impl Superblock {
     /// The superblock's bytes.
     pub(crate) fn encode(&self) -> [u8; SUPERBLOCK_LEN] {
@@ -166,9 +177,7 @@ impl Superblock {
             out.put(at, &backup.id);
             out.put(at + 16, &backup.generation.to_le_bytes());
         }
-        let (body, _) = bytes.split_at(CHECKSUM_AT);
-        let checksum = xxh3_128(body).to_le_bytes();
-        Writer(&mut bytes).put(CHECKSUM_AT, &checksum);
+        seal(&mut bytes);
         bytes
     }
 
@@ -182,12 +191,12 @@ impl Superblock {
             let unfinished = bytes.first_chunk() == Some(&UNFINISHED);
             return Err(if unfinished { FormatError::Unfinished } else { FormatError::Foreign });
         }
-        if half(16) > VERSION {
-            return Err(FormatError::TooNew { version: half(16) });
-        }
         let (body, checksum) = bytes.split_at(CHECKSUM_AT);
         if xxh3_128(body).to_le_bytes() != checksum {
             return Err(damaged("a checksum does not match"));
+        }
+        if half(16) > VERSION {
+            return Err(FormatError::TooNew { version: half(16) });
         }
         if half(16) != VERSION
             || half(28) != 0
@@ -239,9 +248,7 @@ impl Superblock {
         let mut out = Writer(&mut sealed);
         out.put(0, &MAGIC);
         out.put(16, &VERSION.to_le_bytes());
-        let (body, _) = sealed.split_at(CHECKSUM_AT);
-        let checksum = xxh3_128(body).to_le_bytes();
-        Writer(&mut sealed).put(CHECKSUM_AT, &checksum);
+        seal(&mut sealed);
         Self::decode(&sealed).ok()
     }
 
@@ -302,6 +309,9 @@ pub(crate) enum Slots {
 }
 
 /// Chooses between the slots. `length` is the file's length in bytes.
+///
+/// One whole superblock of a newer version is enough to refuse the file: a newer program has switched to it, and what the other slot leads to may be
+/// used for something else by now.
 pub(crate) fn choose(a: &[u8; SUPERBLOCK_LEN], b: &[u8; SUPERBLOCK_LEN], length: u64) -> Result<Chosen, FormatError> {
     let chosen = match (Superblock::decode(a), Superblock::decode(b)) {
         (Ok(a), Ok(b)) if a.file_id != b.file_id => {
@@ -409,13 +419,50 @@ mod tests {
             Chosen { superblock: old.clone(), slots: Slots::OnlyA }
         );
         assert_eq!(choose(&zeros, &zeros, long), Err(FormatError::Foreign));
-        let mut newer = sample().encode();
-        newer[16] = 2;
-        assert_eq!(choose(&newer, &zeros, long), Err(FormatError::TooNew { version: 2 }));
         let short = choose(&old.encode(), &old.encode(), 4096);
         assert_eq!(short, Err(FormatError::Truncated { bytes: 4096, expected: 40 * 4096 }));
         let mut other = sample();
         other.file_id = [4; 16];
         assert!(matches!(choose(&old.encode(), &other.encode(), long), Err(FormatError::Damaged { .. })));
+    }
+
+    /// The bytes of a version to come, of which only what is frozen is known.
+    fn newer() -> [u8; SUPERBLOCK_LEN] {
+        let mut newer = [0x5a; SUPERBLOCK_LEN];
+        newer[..16].copy_from_slice(&MAGIC);
+        newer[16..20].copy_from_slice(&2_u32.to_le_bytes());
+        seal(&mut newer);
+        newer
+    }
+
+    #[test]
+    fn a_newer_version_is_believed_if_its_checksum_holds() {
+        let (whole, zeros, long) = (sample().encode(), [0; SUPERBLOCK_LEN], 1 << 20);
+        for (a, b) in [(newer(), newer()), (newer(), zeros), (zeros, newer()), (newer(), whole), (whole, newer())] {
+            let error = choose(&a, &b, long).unwrap_err();
+            assert_eq!(error, FormatError::TooNew { version: 2 });
+            assert!(error.to_string().contains("version 2") && error.to_string().contains("use a newer program"));
+        }
+        let mut damaged = newer();
+        damaged[700] ^= 1;
+        assert_eq!(choose(&damaged, &whole, long).unwrap().slots, Slots::OnlyB);
+        assert!(matches!(choose(&damaged, &damaged, long), Err(FormatError::Damaged { .. })));
+    }
+
+    /// Each bit of the version, in either slot and in both.
+    #[test]
+    fn a_flipped_bit_in_the_version_is_damage() {
+        let (whole, long) = (sample().encode(), 1 << 20);
+        for bit in 0..32 {
+            let mut bad = whole;
+            bad[16 + bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(choose(&bad, &whole, long).unwrap().slots, Slots::OnlyB, "bit {bit} in slot A");
+            assert_eq!(choose(&whole, &bad, long).unwrap().slots, Slots::OnlyA, "bit {bit} in slot B");
+            assert!(matches!(choose(&bad, &bad, long), Err(FormatError::Damaged { .. })), "bit {bit} in both");
+        }
+        let mut older = whole;
+        older[16] = 0;
+        seal(&mut older);
+        assert!(matches!(choose(&older, &older, long), Err(FormatError::Damaged { .. })), "there is no version 0");
     }
 }

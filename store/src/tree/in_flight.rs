@@ -1,5 +1,6 @@
 //! Pages that are being read from the file: each is read once, however many readers want it.
 
+use crate::buffer::about_to_wait;
 use crate::sync::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(super) struct Reading<'a> {
 impl InFlight {
     /// Becomes the one reader of a block; `None` after having waited for another one. Call it unpinned (I7).
     pub(super) fn begin(&self, block: u64) -> Option<Reading<'_>> {
+        about_to_wait();
         let shard = self.shards.get(block as usize % SHARDS)?;
         let other = {
             let mut reads = shard.lock();

@@ -117,6 +117,7 @@ impl Pager {
             .checked_mul(u64::from(self.block_size))
             .ok_or_else(|| damaged("its address lies beyond any file".into()))?;
         let mut bytes = vec![0; length];
+        crate::buffer::about_to_wait();
         self.clock.counts.reads.fetch_add(1, Ordering::Relaxed);
         self.storage.read_at(&mut bytes, offset).map_err(|error| {
             if error.kind() == std::io::ErrorKind::UnexpectedEof {
@@ -198,7 +199,7 @@ enum Fault {
 }
 
 fn out_of_memory(bytes: usize) -> Error {
-    Error::new(ErrorKind::Io, format!("no memory for a node of {bytes} bytes"))
+    Error::new(ErrorKind::OutOfMemory, format!("there is no memory for a node of {bytes} bytes"))
 }
 
 /// Appends what a page holds behind its header: `entries` are the children's, none for a leaf.

@@ -251,6 +251,7 @@ impl Pipeline {
         while base.registry.published() < timestamp {
             base.poison.check()?;
             if state.relay.is_led() || state.relay.is_empty() {
+                crate::buffer::about_to_wait();
                 self.changed.wait(&mut state);
             } else {
                 state = self.lead(base, state)?;
@@ -265,6 +266,7 @@ impl Pipeline {
         while base.registry.published() < pending.timestamp {
             base.poison.check()?;
             if state.relay.is_led() || state.relay.is_empty() {
+                crate::buffer::about_to_wait();
                 pending.owner.wait(&mut state);
             } else {
                 state = self.lead(base, state)?;
@@ -321,6 +323,7 @@ impl Pipeline {
             } else if base.registry.published() >= last {
                 return Ok(());
             } else if state.relay.is_led() || state.relay.is_empty() {
+                crate::buffer::about_to_wait();
                 self.changed.wait(&mut state);
             } else {
                 state = self.lead(base, state)?;
@@ -431,6 +434,7 @@ impl Pipeline {
         wanted: Durability,
     ) -> Result<MutexGuard<'a, State>> {
         while state.writing {
+            crate::buffer::about_to_wait();
             self.changed.wait(&mut state);
         }
         let synced = wanted == Durability::Synced;
@@ -476,6 +480,7 @@ impl Pipeline {
 /// I21: a durable write of this range alone counts only when everything before it in the log is durable too. Otherwise, or where the storage
 /// offers no such writes, the sync is that of the whole file.
 fn write_log(base: &Base, bytes: &Taken, sync: bool) -> std::io::Result<()> {
+    crate::buffer::about_to_wait();
     let storage = &*base.pager.storage;
     let alone = sync && base.window.durable() == bytes.start;
     if alone && base.ring.write_durable(storage, bytes.start, &bytes.bytes)? {

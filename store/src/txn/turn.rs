@@ -75,6 +75,7 @@ impl WriterTurn {
     /// Waits for a part of the patience; fails when it is used up.
     fn pause(&self, on: &Condvar, state: &mut MutexGuard<'_, State>, slices: u32) -> Result<u32> {
         const SLICES: u32 = 64;
+        crate::buffer::about_to_wait();
         if !on.wait_for(state, self.patience / SLICES).timed_out() {
             return Ok(slices);
         }
@@ -111,9 +112,10 @@ impl WriterTurn {
         }
     }
 
-    /// Waits for the writer whose turn it is, and lets no other begin.
+    /// Waits for the writer whose turn it is, and lets no other begin; unless that one stays for too long, and then nothing is closed.
     pub(crate) fn close(&self) -> Result<()> {
         let me = thread::current().id();
+        let mut slices = 0;
         let mut state = self.state.lock();
         state.closed = true;
         while let Some(holder) = state.holder {
@@ -124,7 +126,7 @@ impl WriterTurn {
                     "this thread has a write transaction open; end it before the database is closed",
                 ));
             }
-            self.ended.wait(&mut state);
+            slices = self.pause(&self.ended, &mut state, slices).inspect_err(|_| state.closed = false)?;
         }
         self.free.notify_all();
         Ok(())

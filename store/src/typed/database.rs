@@ -10,6 +10,7 @@ use crate::vfs::{MemoryFile, OpenError, OpenMode, RealFile, Storage};
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,10 @@ use tamarack_codec::{KeyPart, Shape};
 /// An open database whose records the schema `S` lists; `Database<()>` holds plain tables only.
 ///
 /// Clones share it; it is `Send + Sync` and borrows nothing. It closes with its last clone; [`close`](Self::close) says how that went.
+///
+/// A process that was forked from one that has a database open has to leave it alone. It cannot change the file: what would write ends with
+/// [`ErrorKind::Forked`]. But threads that worked at that moment are missing in it, so that it may wait for them for ever, and what it reads may be gone from the file.
+/// Programs that fork open their databases afterwards.
 ///
 /// ```
 /// use tamarack::{Database, TableDef};
@@ -91,8 +96,24 @@ pub(super) fn open_error(path: &Path, error: OpenError) -> Error {
                 "`{path}` is open in another process, or by another handle of this one: share one `Database` by cloning it"
             ),
         ),
+        OpenError::ReadOnly(error) => Error::with_source(
+            ErrorKind::ReadOnly,
+            format!(
+                "`{path}` cannot be opened for writing ({error}): to read it, use `Database::open_read_only`; to write to it, change its permissions, or copy \
+                 it to where this program may write"
+            ),
+            error,
+        ),
         OpenError::NotAFile => Error::new(ErrorKind::NotADatabase, format!("`{path}` is not a file")),
-        OpenError::Io(error) => Error::io(&format!("opening `{path}`"), error),
+        OpenError::Io(error) => {
+            let denied = matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
+            let error = Error::io(&format!("opening `{path}`"), error);
+            if denied {
+                error.hint("this program needs the right to read the file, or to make one in its folder")
+            } else {
+                error
+            }
+        }
     }
 }
 
@@ -110,7 +131,8 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if the file is open elsewhere; [`ErrorKind::SchemaMismatch`], with what differs, if it was written with another
+    /// [`ErrorKind::Locked`] if the file is open elsewhere; [`ErrorKind::ReadOnly`] if this program may only read it
+    /// ([`open_read_only`](Self::open_read_only) does); [`ErrorKind::SchemaMismatch`], with what differs, if it was written with another
     /// schema; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`], [`ErrorKind::Truncated`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::LogDamaged`] for what the file is. In all these cases nothing was changed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self>
@@ -518,7 +540,9 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]: the file is as after a crash, and what was durable stays so.
+    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]: the file is as after a crash, and what was durable stays so. [`ErrorKind::Timeout`] if
+    /// a transaction of [`begin_write`](Self::begin_write) stays open for longer than [`Options::write_timeout`](crate::Options::write_timeout):
+    /// then the database is not closed, and other clones go on.
     pub fn close(self) -> Result<()> {
         self.inner.engine.close()
     }

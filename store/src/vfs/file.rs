@@ -3,7 +3,7 @@
 //! Only the standard library is used, but for direct writes on Linux (`direct.rs`). Its `sync_data` is `fdatasync` on Linux and `F_FULLFSYNC` on macOS, its `try_lock` is `flock` on
 //! Unix and `LockFileEx` on Windows; both belong to the open file, so that a second handle in this process is refused like one in another.
 
-use super::Storage;
+use super::{Owner, Storage};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
@@ -28,6 +28,8 @@ pub(crate) enum OpenError {
     Locked,
     /// It is a folder, a pipe or a device.
     NotAFile,
+    /// It can be read, and this process may not write to it.
+    ReadOnly(io::Error),
     /// The operating system refused.
     Io(io::Error),
 }
@@ -35,6 +37,7 @@ pub(crate) enum OpenError {
 /// See the module.
 pub(crate) struct RealFile {
     file: File,
+    owner: Owner,
     /// Opened for the first write that is to be durable by itself.
     #[cfg(target_os = "linux")]
     direct: std::sync::OnceLock<Option<super::direct::DirectFile>>,
@@ -68,9 +71,14 @@ impl RealFile {
         let mut options = OpenOptions::new();
         let create = mode == OpenMode::CreateOrOpen;
         options.read(true).write(writing).create(create).truncate(false).create_new(mode == OpenMode::CreateNew);
-        let file = options.open(path).map_err(OpenError::Io)?;
+        let file = options.open(path).map_err(|error| {
+            let refused = matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
+            let readable = refused && existed && writing && OpenOptions::new().read(true).open(path).is_ok();
+            if readable { OpenError::ReadOnly(error) } else { OpenError::Io(error) }
+        })?;
         lock(&file, writing)?;
-        if !existed {
+        // An empty one may be what somebody left who failed here.
+        if writing && (!existed || file.metadata().map_err(OpenError::Io)?.len() == 0) {
             sync_folder(path).map_err(OpenError::Io)?;
         }
         Ok(Self {
@@ -81,6 +89,7 @@ impl RealFile {
             #[cfg(target_os = "linux")]
             cached: crate::sync::RwLock::new(()),
             file,
+            owner: Owner::this_process(),
             #[cfg(not(any(unix, windows)))]
             turn: crate::sync::Mutex::new(()),
         })
@@ -172,6 +181,7 @@ impl Storage for RealFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.owner.check()?;
         #[cfg(target_os = "linux")]
         let _cached = self.cached.read();
         let mut done = 0;
@@ -187,11 +197,13 @@ impl Storage for RealFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.owner.check()?;
         self.file.sync_data()
     }
 
     #[cfg(target_os = "linux")]
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
+        self.owner.check()?;
         let direct = self.direct.get_or_init(|| super::direct::DirectFile::open(&self.file));
         direct.as_ref().map_or(Ok(false), |direct| direct.write(bytes, offset, true))
     }
@@ -200,6 +212,7 @@ impl Storage for RealFile {
     fn write_past_cache(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let direct = self.past_cache.get_or_init(|| super::direct::DirectFile::open(&self.file));
         if let Some(direct) = direct.as_ref().filter(|direct| direct.works()) {
+            self.owner.check()?;
             let _alone = self.cached.write();
             if direct.write(bytes, offset, false)? {
                 return Ok(true);
@@ -218,6 +231,7 @@ impl Storage for RealFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
+        self.owner.check()?;
         self.file.set_len(length)
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod fault;
 mod file;
 mod memory;
 mod overlay;
+mod owner;
 mod plain;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(crate) use fault::{CrashPolicy, Failure, FaultFile, FaultPlan};
 pub(crate) use file::{OpenError, OpenMode, RealFile};
 pub(crate) use memory::MemoryFile;
 pub(crate) use overlay::Overlay;
+pub(crate) use owner::Owner;
 pub(crate) use plain::{create_plain, discard, finish_plain, open_plain};
 
 use std::io;

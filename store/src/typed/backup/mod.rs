@@ -171,9 +171,7 @@ fn exists(path: &Path, what: &str) -> Error {
 fn open_existing(path: &Path) -> Result<Engine> {
     let (file, read_only) = match RealFile::open(path, OpenMode::Existing) {
         Ok(file) => (file, false),
-        Err(OpenError::Io(error))
-            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) =>
-        {
+        Err(OpenError::ReadOnly(_)) => {
             (RealFile::open(path, OpenMode::ReadOnly).map_err(|error| open_error(path, error))?, true)
         }
         Err(error) => return Err(open_error(path, error)),
