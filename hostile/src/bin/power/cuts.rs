@@ -36,6 +36,8 @@ pub(crate) struct Cuts {
 const LIVES: u32 = 5;
 /// A machine that takes longer to open the file does not work.
 const BOOT: Duration = Duration::from_secs(240);
+/// Tries to start a machine: emulated hardware is late at times, and a kernel gives up before it has seen the disk.
+const STARTS: u32 = 4;
 
 /// A file system under work, from cut to cut.
 struct Disk {
@@ -53,6 +55,8 @@ struct Heard {
     log: Vec<Entry>,
     /// Killed before the process had opened the file.
     early: bool,
+    /// It never got to the disk.
+    stillborn: Option<String>,
 }
 
 pub(crate) fn run(arguments: &Cuts) -> Outcome {
@@ -73,12 +77,14 @@ pub(crate) fn run(arguments: &Cuts) -> Outcome {
         let kept = if number % 2 == 0 { Kept::Everything } else { Kept::ALL[random.usize(0..Kept::ALL.len())] };
         let heard = kill(&mut bench, &machine, &disk, random.u8(0..5) == 0, false, &mut random)?;
         early += u64::from(heard.early);
+        eprint!("\r{} of {} machines", number + 1, arguments.times);
         if let Err(wrong) = disk.judge(&mut bench, heard, kept, &mut random, &mut tally) {
             bench.keep(&disk.image, tally.wrong.len())?;
             tally.wrong.push(format!("cut {number}, {}, {}: {wrong}", disk.subject.options, kept.name()));
             disk.life = LIVES;
         }
     }
+    eprintln!();
     println!("{}", tally.table());
     let seconds = begun.elapsed().as_secs_f64();
     println!("{} machines killed in {seconds:.0} s, {early} before the file was open", tally.images());
@@ -156,6 +162,26 @@ fn kill(
     liar: bool,
     random: &mut fastrand::Rng,
 ) -> Result<Heard, String> {
+    for _ in 1..STARTS {
+        let heard = start_and_kill(bench, machine, disk, early, liar, random)?;
+        let Some(console) = heard.stillborn else { return Ok(heard) };
+        eprintln!("a machine did not start, once more: {}", console.lines().last().unwrap_or_default());
+    }
+    let heard = start_and_kill(bench, machine, disk, early, liar, random)?;
+    match heard.stillborn {
+        Some(console) => Err(format!("{STARTS} machines did not start; the console says:\n{console}")),
+        None => Ok(heard),
+    }
+}
+
+fn start_and_kill(
+    bench: &mut Bench,
+    machine: &Machine,
+    disk: &Disk,
+    early: bool,
+    liar: bool,
+    random: &mut fastrand::Rng,
+) -> Result<Heard, String> {
     let number = bench.shelf.put(disk.image.clone());
     let mut work = ["work", "--file", "/disk/power.tam", "--acks", "/dev/ttyS1"].map(str::to_owned).to_vec();
     work.extend(["--seed".to_owned(), disk.subject.seed.to_string(), "--life".to_owned(), disk.life.to_string()]);
@@ -171,10 +197,17 @@ fn kill(
     });
     let (time, mark) = if early { (random.u64(0..2_000), "booted") } else { (random.u64(200..6_000), "life") };
     let mut said = Vec::new();
-    let awaited = listen(&lines, Instant::now() + BOOT, Some(mark), &mut said);
-    let opened = awaited.and_then(|marked| match marked {
+    let until = Instant::now() + BOOT;
+    let booted = listen(&lines, until, Some("booted"), &mut said)?;
+    let opened = match mark {
+        _ if !booted => Ok(false),
+        "booted" => Ok(true),
+        mark => listen(&lines, until, Some(mark), &mut said),
+    };
+    let opened = opened.and_then(|marked| match marked {
         true => listen(&lines, Instant::now() + Duration::from_millis(time), None, &mut said),
-        false => Err(format!("the machine did not say `{mark}`")),
+        false if booted => Err(format!("the machine did not say `{mark}`")),
+        false => Ok(false),
     });
     running.kill();
     let rest = listen(&lines, Instant::now() + Duration::from_secs(20), None, &mut said);
@@ -182,7 +215,7 @@ fn kill(
     let log = bench.shelf.take(number).ok_or("the disk is gone")?.log;
     opened.and(rest).map_err(|error| format!("{error}; the console says:\n{}", machine.console()))?;
     let early = !said.iter().any(|said| matches!(said, Said::Life(..)));
-    Ok(Heard { said, log, early })
+    Ok(Heard { said, log, early, stillborn: (!booted).then(|| machine.console()) })
 }
 
 /// Listens until a time, until a line begins with a word, or until there is nobody to listen to. Whether it began with the word.
