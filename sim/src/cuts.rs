@@ -78,7 +78,9 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         if let Some(damage) = cut.damage
             && !being_made
         {
-            damage::try_out::<S>(run, &medium, &tape, at, damage, cut.dice, &ended.history.expected_of_damaged(at));
+            // Noise in a superblock may have cost the base already.
+            let expected = if noise { expected.clone() } else { ended.history.expected_of_damaged(at) };
+            damage::try_out::<S>(run, &medium, &tape, at, damage, cut.dice, &expected);
         }
         let fresh = being_made && expected.commits.is_empty();
         if cut.dice.is_multiple_of(16) {

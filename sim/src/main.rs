@@ -20,8 +20,8 @@ use report::{CRASHES, Counts, TELLS, grouped};
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 #[derive(Parser)]
@@ -54,6 +54,10 @@ const SHRINK: usize = 3000;
 /// And time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A seed takes a tenth of a second.
+const HANGS: Duration = Duration::from_secs(120);
+const HANG: &str = "hangs";
+
 static MESSAGE: Mutex<String> = Mutex::new(String::new());
 
 fn main() -> ExitCode {
@@ -71,12 +75,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Plays on a thread of its own: what a thread has left behind would change when memory is free again.
+/// Plays on a thread of its own: what a thread has left behind would change when memory is free again. A thread that waits for ever is left behind.
 fn attempt(plan: &Plan) -> Result<Outcome, String> {
-    let played = std::thread::scope(|scope| scope.spawn(|| catch_unwind(AssertUnwindSafe(|| play(plan)))).join());
+    let plan = plan.clone();
+    within(HANGS, move || play(&plan))
+}
+
+/// What `play` returns or panics with, unless it takes longer than `time`.
+fn within<T: Send + 'static>(time: Duration, play: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        // Nobody listens any more if it took too long.
+        let _ = tell.send(catch_unwind(AssertUnwindSafe(play)));
+    });
+    let played = told.recv_timeout(time);
+    if played.is_ok() {
+        // Until it has let go of what is its own.
+        let _ = thread.join();
+    }
     match played {
         Ok(Ok(outcome)) => Ok(outcome),
-        _ => Err(MESSAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()),
+        Ok(Err(_)) => Err(MESSAGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()),
+        Err(_) => Err(format!("{HANG}: no verdict within {} s", time.as_secs())),
     }
 }
 
@@ -99,7 +119,8 @@ fn one(seed: u64) -> ExitCode {
 fn fault(seed: u64, plan: &Plan, message: &str, quick: bool) {
     println!("FAULT seed {seed}: {message}");
     println!("again: cargo xtask sim --one --seed {seed}");
-    if quick {
+    // Each play of what hangs costs the whole time, and leaves a thread behind.
+    if quick || message.starts_with(HANG) {
         return;
     }
     let again = attempt(plan).err();
@@ -227,6 +248,15 @@ mod tests {
         let short = shrink::shrink(&plan, 10_000, &mut |plan| matters(plan));
         assert_eq!((short.life.steps.len(), short.life.faults.len(), short.life.cuts.len()), (1, 1, 0));
         assert!(short.to_string().contains("checkpoint"));
+    }
+
+    #[test]
+    fn what_hangs_is_told() {
+        let (hold, held) = mpsc::channel::<()>();
+        let hangs = within(Duration::from_millis(50), move || held.recv().is_ok());
+        assert_eq!(hangs.unwrap_err(), "hangs: no verdict within 0 s");
+        drop(hold);
+        assert_eq!(within(Duration::from_secs(60), || 7), Ok(7));
     }
 
     #[test]

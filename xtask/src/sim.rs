@@ -20,8 +20,8 @@ pub(crate) const MUTANTS: [Mutant; 10] = [
         what: "both superblocks are written together, with one sync behind them (I34)",
         file: "store/src/ckpt/superblocks.rs",
         changes: &[(
-            "base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());",
-            "base.pager.storage.write_at(&bytes, slot).and_then(|()| if slot == SLOTS[1] { base.pager.storage.sync() } else { Ok(()) });",
+            "base.pager.storage.write_at(bytes, slot).and_then(|()| base.pager.storage.sync());",
+            "base.pager.storage.write_at(bytes, slot).and_then(|()| if slot == SLOTS[1] { base.pager.storage.sync() } else { Ok(()) });",
         )],
     },
     Mutant {

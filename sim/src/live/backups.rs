@@ -128,7 +128,7 @@ pub(super) fn backup<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], di
     let mut out = Out { bytes: Vec::new(), refuses_from, random: random.fork() };
     let base = since.as_ref().map(|kept| &kept.made.backup);
     let make = || db.backup_with(base, &mut out, &mut |_| reads.set(true));
-    let result = raw::interleave(at_sync, || raw::interleave_reads(at_read, make));
+    let result = raw::interleave(&db, at_sync, || raw::interleave_reads(at_read, make));
     drop(db);
     let mut live = shared.borrow_mut();
     let ended = live.now();

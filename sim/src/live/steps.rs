@@ -112,6 +112,7 @@ pub(super) fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]
     let mut rest: VecDeque<Step> = within.iter().cloned().collect();
     let mut place = 0;
     let result = raw::interleave(
+        &db,
         move || {
             let some = match only {
                 Some(only) if place == only => rest.len(),

@@ -4,7 +4,7 @@
 
 use super::stream::{Frame, Header, Kind, StreamReader};
 use crate::check::Progress;
-use crate::ckpt::SLOTS;
+use crate::ckpt::{SLOTS, write_first};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{PAGE_HEADER_LEN, SUPERBLOCK_LEN, Superblock, UNFINISHED};
 use crate::space::Extent;
@@ -184,11 +184,7 @@ fn empty_log(storage: &dyn Storage, superblock: &Superblock) -> std::io::Result<
     Ok(())
 }
 
-/// Makes a database of a file whose pages are durable: slot B, then slot A, as when a file is made.
-pub(crate) fn publish(storage: &dyn Storage, superblock: &Superblock) -> Result<()> {
-    let bytes = superblock.encode();
-    for slot in SLOTS.into_iter().rev() {
-        storage.write_at(&bytes, slot).and_then(|()| storage.sync()).map_err(writing)?;
-    }
-    Ok(())
+/// Makes a database of a file whose pages are durable.
+pub(crate) fn publish(storage: &dyn Storage, superblock: Superblock) -> Result<()> {
+    write_first(storage, superblock).map(drop).map_err(writing)
 }

@@ -32,15 +32,15 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
         if let Some(part) = bytes.get_mut(..here).filter(|part| !part.is_empty()) {
             storage.read_at(part, offset).map_err(io)?;
         }
-        slots.push((Superblock::decode(&bytes), bytes.iter().all(|&byte| byte == 0)));
+        slots.push(Superblock::decode(&bytes));
         guesses.extend(Superblock::guess(&bytes));
     }
-    refuse(slots.iter().map(|(slot, _)| slot))?;
-    let [(a, a_empty), (b, _)] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
-    // A crash while the file was being made leaves slot A empty, and nothing committed.
+    refuse(slots.iter())?;
+    let [a, b] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
     // A session that did not end leaves its salt. If a crash cut it off while it wrote one slot, the other one counts, and the next session writes both.
     let cut_off = [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if !whole.salts.is_empty()));
-    let being_made = *a_empty && matches!(b, Ok(b) if b.generation == 1);
+    // A crash while the file was being made leaves one slot that is not whole, and nothing committed.
+    let being_made = [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if whole.generation <= 2));
     for (name, slot, block) in [("A", a, 0), ("B", b, SLOTS.into_iter().max().unwrap_or(0))] {
         if let Err(error) = slot
             && !being_made
@@ -80,8 +80,7 @@ fn refuse<'a>(slots: impl Iterator<Item = &'a Result<Superblock, FormatError>> +
     if let Some(error) = errors().find(|error| matches!(error, FormatError::TooNew { .. })) {
         return Err(Error::new(ErrorKind::TooNew, error.to_string()));
     }
-    let none = slots.clone().all(Result::is_err);
-    if let Some(error) = errors().find(|error| none && matches!(error, FormatError::Unfinished)) {
+    if let Some(error) = errors().find(|error| matches!(error, FormatError::Unfinished)) {
         return Err(Error::new(ErrorKind::NotADatabase, error.to_string()));
     }
     if slots.clone().all(|slot| matches!(slot, Err(FormatError::Foreign))) {

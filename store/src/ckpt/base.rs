@@ -4,7 +4,7 @@ use super::{Counts, SLOTS};
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Superblock};
+use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::space::{Extent, Space};
 use crate::sync::atomic::{AtomicU64, AtomicUsize};
 use crate::sync::{Mutex, MutexGuard};
@@ -30,8 +30,8 @@ pub(crate) struct Base {
     pub(crate) apply: Mutex<ApplyState>,
     /// The superblock in both slots. Held through every switch.
     pub(crate) superblock: Mutex<Superblock>,
-    /// Whether slot B may not hold durably what the session started from. Held while it is written.
-    pub(super) unsure_of_b: Mutex<bool>,
+    /// How the session found the slots, until that is settled. Held while they are written for it.
+    pub(super) unsettled: Mutex<Option<Slots>>,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Poison,
@@ -124,7 +124,7 @@ impl Base {
             between: OnceLock::new(),
             opened: superblock.clone(),
             superblock: Mutex::new(superblock),
-            unsure_of_b: Mutex::new(false),
+            unsettled: Mutex::new(None),
             window,
             ring,
             poison: Poison::default(),
@@ -160,7 +160,7 @@ impl Base {
     /// The same, to take blocks that will be written to. What is free for the superblock that the session started from may be in use for an older
     /// one, which slot B still holds if only the system's cache has the newer there: so that is settled first.
     pub(crate) fn room(&self) -> Result<crate::sync::MappedMutexGuard<'_, Space>> {
-        super::superblocks::settle_b(self)?;
+        super::superblocks::settle_slots(self)?;
         self.space()
     }
 

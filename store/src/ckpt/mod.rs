@@ -27,7 +27,9 @@ pub(crate) use evict::evict;
 #[cfg(any(test, feature = "simulate"))]
 pub(crate) use reclaim::tree_extents;
 pub(crate) use reclaim::{blob_parts, extent_of};
-pub(crate) use superblocks::{SLOTS, forget_backup, note_backup, open_log, settle_slots, write_both};
+#[cfg(feature = "simulate")]
+pub(crate) use superblocks::settle_slots;
+pub(crate) use superblocks::{SLOTS, forget_backup, note_backup, note_slots, open_log, write_both, write_first};
 pub(crate) use tidy::tidy;
 
 use crate::blob::BlobRef;

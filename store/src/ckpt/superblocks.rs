@@ -3,11 +3,29 @@
 use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
-use crate::format::{KnownBackup, MAX_BACKUPS, Slots, Superblock};
+use crate::format::{KnownBackup, MAX_BACKUPS, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::sync::atomic::Ordering;
+use crate::vfs::Storage;
+use std::io;
 
 /// Byte offsets of the two slots, far enough apart that one bad block is unlikely to take both.
 pub(crate) const SLOTS: [u64; 2] = [0, 65_536];
+
+/// What a slot that is not whole is filled with before a superblock is written there: no sector of a superblock is like this.
+const FILLER: [u8; SUPERBLOCK_LEN] = [0xff; SUPERBLOCK_LEN];
+
+/// Writes the first superblocks of a file, all else of which is durable; returns what both slots hold then. Slot B first, and alone: until it
+/// is durable, slot A says that there is no database yet. Then both, a generation later and in the order of every switch, so that what the two slots
+/// say together means the same in a file that is new ([`Slots`]).
+pub(crate) fn write_first(storage: &dyn Storage, superblock: Superblock) -> io::Result<Superblock> {
+    let [a, b] = SLOTS;
+    let next = Superblock { generation: superblock.generation + 1, ..superblock.clone() };
+    for (superblock, slot) in [(&superblock, b), (&next, a), (&next, b)] {
+        storage.write_at(&superblock.encode(), slot)?;
+        storage.sync()?;
+    }
+    Ok(next)
+}
 
 /// Makes everything durable that the superblock will name. The file is at least as long as it says.
 pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
@@ -33,46 +51,53 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
 /// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
 /// a reader would find.
 pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
-    settle_b(base)?;
-    for slot in SLOTS {
-        write_one(base, superblock, slot)?;
-    }
+    settle_slots(base)?;
+    let bytes = superblock.encode();
+    SLOTS.iter().try_for_each(|&slot| write_slot(base, &bytes, slot))?;
     base.generation.store(superblock.generation, Ordering::Release);
     Ok(())
 }
 
 /// Before a session writes anything, one slot is durable, and holds what the session starts from (I34). After a power cut that is so by
-/// itself, but a process may have failed between the two slots' syncs, and left to this one what only the system's cache holds. Slot B alone
-/// is written again by [`settle_b`]; opening a file need not wait for it.
-pub(crate) fn settle_slots(base: &Base, slots: Slots) -> Result<()> {
-    match slots {
-        Slots::OnlyB => {}
-        Slots::Same | Slots::OnlyA => *base.unsure_of_b.lock() = true,
+/// itself, but a process may have failed between the two slots' syncs, and left to this one what only the system's cache holds. What is left to
+/// do for the other slot waits for [`settle_slots`], as opening a file need not wait for it, unless slot A is newer than B.
+pub(crate) fn note_slots(base: &Base, slots: Slots) -> Result<()> {
+    if slots == Slots::NewerA {
         // B's pages are free for A: none of them may be used again before A is durable in both slots.
-        Slots::NewerA => SLOTS.iter().try_for_each(|&slot| write_one(base, &base.opened, slot))?,
+        let bytes = base.opened.encode();
+        return SLOTS.iter().try_for_each(|&slot| write_slot(base, &bytes, slot));
     }
+    *base.unsettled.lock() = Some(slots);
     Ok(())
 }
 
-/// Makes slot B durable, if it may not be: before A is overwritten for the first time, and before any block is written that is free. On the
-/// device B may be older than A, and that is what counts when the power fails twice: first so, then while recovery writes A again.
-pub(super) fn settle_b(base: &Base) -> Result<()> {
-    let mut unsure = base.unsure_of_b.lock();
-    if *unsure {
-        base.poison.check()?;
-        if base.opened.generation == 1 {
-            // A new file's slot B was written first.
-            write_one(base, &base.opened, SLOTS[0])?;
-        }
-        write_one(base, &base.opened, SLOTS[1])?;
-        *unsure = false;
+/// Comes before a slot is overwritten for the first time, and before any block is written that is free.
+///
+/// - Makes slot B durable, if it may not be. On the device B may be older than A, and that is what counts when the power fails twice: first so, then
+///   while recovery writes A again.
+/// - Fills a slot that is not whole. It may hold a superblock that was never durable, all but one sector of it. If that sector is the same in the next
+///   one, all zeros most likely, and alone reaches the device in a power cut, then the old one is whole, of the same generation as what the other slot
+///   holds or a later one, and its pages were used again long ago.
+pub(crate) fn settle_slots(base: &Base) -> Result<()> {
+    let mut unsettled = base.unsettled.lock();
+    let Some(slots) = *unsettled else { return Ok(()) };
+    base.poison.check()?;
+    let [a, b] = SLOTS;
+    if slots == Slots::OnlyB {
+        write_slot(base, &FILLER, a)?;
     }
+    if slots == Slots::OnlyA {
+        write_slot(base, &FILLER, b)?;
+    }
+    if slots != Slots::OnlyB {
+        write_slot(base, &base.opened.encode(), b)?;
+    }
+    *unsettled = None;
     Ok(())
 }
 
-fn write_one(base: &Base, superblock: &Superblock, slot: u64) -> Result<()> {
-    let bytes = superblock.encode();
-    let written = base.pager.storage.write_at(&bytes, slot).and_then(|()| base.pager.storage.sync());
+fn write_slot(base: &Base, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> Result<()> {
+    let written = base.pager.storage.write_at(bytes, slot).and_then(|()| base.pager.storage.sync());
     Counts::add(&base.counts.syncs, 1);
     Counts::add(&base.counts.data_bytes, bytes.len() as u64);
     written.map_err(|error| {

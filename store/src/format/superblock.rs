@@ -326,6 +326,8 @@ pub(crate) fn choose(a: &[u8; SUPERBLOCK_LEN], b: &[u8; SUPERBLOCK_LEN], length:
                 Chosen { superblock: a, slots }
             }
         }
+        // A restore goes on to write slot A only when B is durable.
+        (Err(FormatError::Unfinished), _) => return Err(FormatError::Unfinished),
         (Err(FormatError::TooNew { version }), _) | (_, Err(FormatError::TooNew { version })) => {
             return Err(FormatError::TooNew { version });
         }

@@ -1,7 +1,7 @@
 //! Makes a new file.
 
 use super::OpenParameters;
-use crate::ckpt::SLOTS;
+use crate::ckpt::{SLOTS, write_first};
 use crate::error::{Error, Result};
 use crate::format::{SUPERBLOCK_LEN, Segment, Superblock};
 use crate::vfs::Storage;
@@ -31,11 +31,10 @@ pub(super) fn create(storage: &dyn Storage, parameters: &OpenParameters) -> Resu
         salts: Vec::new(),
         backups: Vec::new(),
     };
-    write(storage, &superblock, block).map_err(|error| Error::io("making a new file", error))?;
-    Ok(superblock)
+    write(storage, superblock, block).map_err(|error| Error::io("making a new file", error))
 }
 
-fn write(storage: &dyn Storage, superblock: &Superblock, block: u64) -> io::Result<()> {
+fn write(storage: &dyn Storage, superblock: Superblock, block: u64) -> io::Result<Superblock> {
     let end = superblock.tail * block;
     let zeros = vec![0; PIECE as usize];
     let mut at = SLOTS[1] + SUPERBLOCK_LEN as u64;
@@ -46,13 +45,8 @@ fn write(storage: &dyn Storage, superblock: &Superblock, block: u64) -> io::Resu
         at += count as u64;
     }
     storage.sync()?;
-    let bytes = superblock.encode();
-    // Slot B first: as long as slot A is all zeros, creation was not finished and nothing was committed.
-    for slot in SLOTS.into_iter().rev() {
-        storage.write_at(&bytes, slot)?;
-        storage.sync()?;
-    }
-    Ok(())
+    // As long as slot A is all zeros, creation was not finished and nothing was committed.
+    write_first(storage, superblock)
 }
 
 /// Whether this is what a crash left of a file that was being made: slot A never written, and nothing but zeros outside slot B.

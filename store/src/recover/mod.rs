@@ -7,7 +7,7 @@
 mod create;
 
 use crate::blob::BlobRef;
-use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space, settle_slots};
+use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space, note_slots};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Slots, Superblock, choose};
 use crate::space::Extent;
@@ -61,7 +61,7 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let window = ring.window(superblock.log_start, first);
     let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
     let base = Base::new(pager, superblock, ring, window, applied);
-    settle_slots(&base, slots)?;
+    note_slots(&base, slots)?;
     read_directory(&base)?;
     let end = replay(&base)?;
     let position = LogPosition { position: end.position, chain: end.chain };

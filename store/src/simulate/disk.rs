@@ -398,9 +398,9 @@ impl Storage for Process {
     }
 
     fn sync(&self) -> io::Result<()> {
-        super::raw::pause();
+        super::raw::pause_at_sync();
         self.file()?.sync()?;
-        super::raw::pause();
+        super::raw::pause_at_sync();
         Ok(())
     }
 

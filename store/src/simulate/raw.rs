@@ -8,40 +8,48 @@ use crate::typed::{CheckReport, Database, Options, ReadTxn, Schema, WriteTxn, re
 use crate::vfs::fault::{Device, Dice, Entry, FaultFile, FaultPlan, Fired, Image, Op};
 use std::cell::RefCell;
 use std::ops::Bound;
+use std::thread::LocalKey;
 
-type Pause = Box<dyn FnMut()>;
+type Others = RefCell<Option<Box<dyn FnMut()>>>;
 
 thread_local! {
-    static PAUSE: RefCell<Option<Pause>> = const { RefCell::new(None) };
-    static AT_READ: RefCell<Option<Pause>> = const { RefCell::new(None) };
+    static AT_SYNC: Others = const { RefCell::new(None) };
+    static AT_READ: Others = const { RefCell::new(None) };
 }
 
-/// Runs `act`, and `other` before and after each sync that it makes on this thread: what other clients do while a checkpoint runs.
-pub fn interleave<T>(other: impl FnMut() + 'static, act: impl FnOnce() -> T) -> T {
-    PAUSE.with(|pause| pause.borrow_mut().replace(Box::new(other)));
+fn with_others<T>(at: &'static LocalKey<Others>, others: impl FnMut() + 'static, act: impl FnOnce() -> T) -> T {
+    at.replace(Some(Box::new(others)));
     let done = act();
-    PAUSE.with(|pause| pause.borrow_mut().take());
+    at.take();
     done
 }
 
-pub(super) fn pause() {
-    let Some(mut other) = PAUSE.with(|pause| pause.borrow_mut().take()) else { return };
-    other();
-    PAUSE.with(|pause| pause.borrow_mut().replace(other));
+fn pause(at: &'static LocalKey<Others>) {
+    let Some(mut others) = at.take() else { return };
+    others();
+    at.replace(Some(others));
 }
 
-/// Runs `act`, and `other` before each read that it makes on this thread: what other clients do while a backup reads the file.
-pub fn interleave_reads<T>(other: impl FnMut() + 'static, act: impl FnOnce() -> T) -> T {
-    AT_READ.with(|pause| pause.borrow_mut().replace(Box::new(other)));
-    let done = act();
-    AT_READ.with(|pause| pause.borrow_mut().take());
-    done
+/// Runs `act`, and `others` before and after each sync that it makes on this thread: what other clients do while a checkpoint runs.
+///
+/// The superblocks are settled first. All who write wait for that, and clients who are one thread would wait for themselves. A failure poisons the database, which
+/// `act` will find.
+pub fn interleave<S, T>(db: &Database<S>, others: impl FnMut() + 'static, act: impl FnOnce() -> T) -> T {
+    let _ = crate::ckpt::settle_slots(db.base());
+    with_others(&AT_SYNC, others, act)
+}
+
+pub(super) fn pause_at_sync() {
+    pause(&AT_SYNC);
+}
+
+/// Runs `act`, and `others` before each read that it makes on this thread: what other clients do while a backup reads the file.
+pub fn interleave_reads<T>(others: impl FnMut() + 'static, act: impl FnOnce() -> T) -> T {
+    with_others(&AT_READ, others, act)
 }
 
 pub(super) fn pause_at_read() {
-    let Some(mut other) = AT_READ.with(|pause| pause.borrow_mut().take()) else { return };
-    other();
-    AT_READ.with(|pause| pause.borrow_mut().replace(other));
+    pause(&AT_READ);
 }
 
 /// Sizes of a file and of memory that make everything happen early.

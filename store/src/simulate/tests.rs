@@ -24,7 +24,7 @@ fn i30_a_sync_that_fails_ends_the_checkpoint_beside_it() {
             }
             pauses += 1;
         };
-        let checkpoint = raw::interleave(beside, || db.checkpoint());
+        let checkpoint = raw::interleave(&db, beside, || db.checkpoint());
         failed += u32::from(checkpoint.is_err());
         disk.cut_power(Crash::DropAll);
         drop(db);

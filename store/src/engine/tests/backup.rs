@@ -31,7 +31,7 @@ fn restore(backups: &[&[u8]]) -> Arc<MemoryFile> {
     let storage = Arc::new(MemoryFile::default());
     let named = backups.iter().enumerate().map(|(at, bytes)| (format!("backup {at}"), *bytes));
     let superblock = apply(Streams::open(named).unwrap(), &*storage, 0, &mut |_| {}).unwrap();
-    publish(&*storage, &superblock).unwrap();
+    publish(&*storage, superblock).unwrap();
     storage
 }
 
@@ -288,7 +288,7 @@ fn i34_a_crash_during_a_restore_leaves_nothing_or_everything() {
     let run = |file: &Arc<FaultFile>| {
         let named = backups.iter().map(|(bytes, _)| (String::new(), bytes.as_slice()));
         let superblock = apply(Streams::open(named)?, &**file, 0, &mut |_| {})?;
-        publish(&**file, &superblock)
+        publish(&**file, superblock)
     };
     let whole = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
     run(&whole).unwrap();

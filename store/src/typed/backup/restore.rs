@@ -131,6 +131,6 @@ pub(super) fn into_storage<R: Read>(
         let kind = if error.kind() == ErrorKind::Io { ErrorKind::Io } else { ErrorKind::Corrupt };
         return Err(Error::new(kind, format!("the restored database is not sound, and was not kept: {error}")));
     }
-    publish(storage, &superblock)?;
+    publish(storage, superblock)?;
     Ok(report)
 }
