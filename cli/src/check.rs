@@ -22,6 +22,14 @@ pub(crate) fn tables(report: &CheckReport) -> comfy_table::Table {
     rows
 }
 
+/// How much of the file holds something.
+pub(crate) fn in_use(report: &CheckReport) -> String {
+    let totals = report.totals();
+    let used = totals.bytes - totals.free.min(totals.bytes);
+    let (used, all, pages) = (bytes(used), bytes(totals.bytes), number(totals.pages));
+    format!("{used} of {all} in use, {pages} pages read, checkpoint {}", totals.checkpoint)
+}
+
 fn print(report: &CheckReport, most: usize) {
     for finding in report.findings().iter().take(most) {
         println!("{:<10} {finding}", finding.kind());
@@ -33,14 +41,7 @@ fn print(report: &CheckReport, most: usize) {
     }
     println!("{}", tables(report));
     let totals = report.totals();
-    println!(
-        "{} of {} in use, {} pages read, checkpoint {}, {} commits in the log",
-        bytes(totals.bytes - totals.free.min(totals.bytes)),
-        bytes(totals.bytes),
-        number(totals.pages),
-        totals.checkpoint,
-        number(totals.log_commits),
-    );
+    println!("{}, {} commits in the log", in_use(report), number(totals.log_commits));
     if totals.unreachable > 0 {
         println!("{} cannot be reached, because what names them is damaged", bytes(totals.unreachable));
     }
