@@ -145,7 +145,7 @@ fn write_run<'a>(
         written.push(Written { candidate, extent, entry });
     }
     if run.len > 0 {
-        space.free(run).map_err(accounting)?;
+        space.give_back(run).map_err(accounting)?;
     }
     Ok(())
 }

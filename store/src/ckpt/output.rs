@@ -97,7 +97,7 @@ impl<'a> Output<'a> {
 
     fn give_back_run(&mut self) -> Result<()> {
         if let Some(run) = self.run.take().filter(|run| run.len > 0) {
-            self.base.space()?.free(run).map_err(super::base::accounting)?;
+            self.base.space()?.give_back(run).map_err(super::base::accounting)?;
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ pub(crate) struct Allocator {
     free: u64,
     /// Whether the front of the file is filled up first, so that its end becomes free.
     packing: bool,
+    /// Where the file ended before it last grew for a run, and after.
+    grown: Option<(u64, u64)>,
 }
 
 impl Allocator {
@@ -145,7 +147,8 @@ impl Allocator {
         }
     }
 
-    /// One run of `least` to `most` blocks, long ones preferred: sequential writes are worth more than a tight fit.
+    /// One run of `least` to `most` blocks, long ones preferred: sequential writes are worth more than a tight fit. What is not needed of it goes back
+    /// by [`give_back`](Self::give_back).
     pub(crate) fn allocate_run(&mut self, least: u64, most: u64) -> Result<Extent, SpaceError> {
         let most = most.max(least);
         if self.packing {
@@ -156,8 +159,37 @@ impl Allocator {
         }
         match self.by_len.last() {
             Some(&(free, start)) if free >= least.max(1) => Ok(self.cut(Extent { start, len: free }, free)),
-            _ => self.allocate(least),
+            _ if least == 0 => Err(SpaceError::Outside { block: self.tail }),
+            _ => {
+                let before = self.tail;
+                let run = self.grow(most.min(self.spare()).max(least))?;
+                self.grown = Some((before, self.tail));
+                Ok(run)
+            }
         }
+    }
+
+    /// Gives back the end of a run. The file ends earlier again, if it grew for that.
+    pub(crate) fn give_back(&mut self, rest: Extent) -> Result<(), SpaceError> {
+        self.free(rest)?;
+        if let Some((before, after)) = self.grown
+            && rest.end() == self.tail
+            && after == self.tail
+            && let Some((&start, &len)) = self.by_start.last_key_value()
+        {
+            let tail = before.max(start);
+            self.remove(Extent { start, len });
+            self.tail = tail;
+            if start < tail {
+                self.insert(Extent { start, len: tail - start });
+            }
+        }
+        Ok(())
+    }
+
+    /// So many blocks too many at the end of the file are not worth a call of the system: a sixteenth of the file, or 64 blocks of a small one.
+    fn spare(&self) -> u64 {
+        (self.tail / 16).max(64)
     }
 
     /// Takes these very blocks, behind the end of the file too.
@@ -202,9 +234,9 @@ impl Allocator {
         Ok(())
     }
 
-    /// The free tail, if it is worth cutting off: a sixteenth of the file, or 64 blocks of a small one; all of it while the file is packed.
+    /// The free tail, if it is worth cutting off: all of it while the file is packed.
     pub(crate) fn loose_tail(&self) -> Option<Extent> {
-        let least = if self.packing { 1 } else { (self.tail / 16).max(64) };
+        let least = if self.packing { 1 } else { self.spare() };
         let last = self.by_start.last_key_value().map(|(&start, &len)| Extent { start, len });
         last.filter(|last| last.end() == self.tail && last.len >= least)
     }

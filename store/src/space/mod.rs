@@ -136,10 +136,15 @@ impl Space {
         self.allocator.allocate(len)
     }
 
-    /// Takes `least` to `most` blocks in a row, as many as there are in one place.
+    /// Takes `least` to `most` blocks in a row, as many as there are in one place. The rest goes back by [`give_back`](Self::give_back).
     pub(crate) fn allocate_run(&mut self, least: u64, most: u64) -> Result<Extent, SpaceError> {
         self.collect()?;
         self.allocator.allocate_run(least, most)
+    }
+
+    /// Gives back the end of a run that was not needed.
+    pub(crate) fn give_back(&mut self, rest: Extent) -> Result<(), SpaceError> {
+        self.allocator.give_back(rest)
     }
 
     /// Takes blocks for a commit that is under way.

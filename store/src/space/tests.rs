@@ -14,10 +14,23 @@ fn i29_allocator_against_a_bitmap() {
                 let extent = if random.bool() {
                     allocator.allocate(len).unwrap()
                 } else {
+                    let before = allocator.tail();
                     let run = allocator.allocate_run(len, len + random.u64(0..30)).unwrap();
                     assert!(run.len >= len);
-                    run
+                    if run.len > len && random.bool() {
+                        let rest = Extent { start: run.start + len, len: run.len - len };
+                        allocator.give_back(rest).unwrap();
+                        assert!(
+                            allocator.tail() <= before.max(rest.start),
+                            "it ends where it did, or with what is used"
+                        );
+                        Extent { len, ..run }
+                    } else {
+                        run
+                    }
                 };
+                // It may end earlier than before, if it had grown for the run before this one.
+                assert!(used.iter().skip(allocator.tail() as usize).all(|used| !used));
                 used.resize(allocator.tail() as usize, false);
                 for block in extent.start..extent.end() {
                     assert!(!std::mem::replace(&mut used[block as usize], true), "step {step}");
@@ -108,6 +121,28 @@ fn free_maps_round_trip_and_lies_are_refused() {
     assert!(decode_free_map(&[1], 10).is_err());
     let overlapping = encode_free_map(&[Extent { start: 4, len: 3 }, Extent { start: 5, len: 3 }]);
     assert!(decode_free_map(&overlapping, 10).is_err());
+}
+
+/// A checkpoint that found nothing free took the blocks of one page at a time, and wrote them past the cache one by one.
+#[test]
+fn a_file_grows_by_runs_and_keeps_no_more_than_it_needs() {
+    let mut allocator = Allocator::new(1000, &[]).unwrap();
+    let run = allocator.allocate_run(2, 256).unwrap();
+    assert_eq!((run, allocator.tail()), (Extent { start: 1000, len: 64 }, 1064), "a sixteenth, or 64 blocks");
+    allocator.give_back(Extent { start: 1010, len: 54 }).unwrap();
+    assert_eq!((allocator.tail(), allocator.free_blocks()), (1010, 0));
+    // What was free before stays so: cutting it off is a checkpoint's to decide.
+    allocator.free(Extent { start: 990, len: 10 }).unwrap();
+    allocator.free(Extent { start: 1000, len: 10 }).unwrap();
+    let run = allocator.allocate_run(30, 256).unwrap();
+    assert_eq!(run, Extent { start: 990, len: 64 });
+    allocator.give_back(Extent { start: 992, len: 62 }).unwrap();
+    assert_eq!((allocator.tail(), allocator.free_blocks()), (1010, 18));
+    // Somebody else has taken what lies behind.
+    let run = allocator.allocate_run(30, 256).unwrap();
+    assert_eq!(allocator.allocate(5).unwrap().start, run.end());
+    allocator.give_back(Extent { start: run.start + 1, len: run.len - 1 }).unwrap();
+    assert_eq!(allocator.tail(), run.end() + 5);
 }
 
 #[test]
