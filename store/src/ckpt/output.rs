@@ -14,6 +14,10 @@ const PACE: u64 = 2 << 20;
 /// The same for writes past the cache, which wait for the device by themselves.
 const PACE_PAST_CACHE: u64 = 16 << 20;
 
+/// Pieces shorter than this go through the cache: past it each would wait for the device alone, while a sync hands over all of them at once. They are what a
+/// file gives whose free blocks lie scattered.
+const SHORT: usize = 64 << 10;
+
 /// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
 pub(super) struct Output<'a> {
     base: &'a Base,
@@ -26,13 +30,24 @@ pub(super) struct Output<'a> {
     used: Vec<Extent>,
     /// Bytes handed to the storage.
     pub(super) bytes: u64,
-    /// Those since the last sync.
+    /// Those since the last sync, and whether the cache holds some of them.
     unsynced: u64,
+    cached: bool,
 }
 
 impl<'a> Output<'a> {
     pub(super) fn new(base: &'a Base, generation: u64) -> Self {
-        Self { base, generation, run: None, pending: Vec::new(), start: 0, used: Vec::new(), bytes: 0, unsynced: 0 }
+        Self {
+            base,
+            generation,
+            run: None,
+            pending: Vec::new(),
+            start: 0,
+            used: Vec::new(),
+            bytes: 0,
+            unsynced: 0,
+            cached: false,
+        }
     }
 
     /// Places one page. The header's address, generation and length are filled in.
@@ -74,9 +89,14 @@ impl<'a> Output<'a> {
     fn flush(&mut self) -> Result<()> {
         if !self.pending.is_empty() {
             let block = u64::from(self.base.pager.block_size);
-            let written = self.base.pager.storage.write_past_cache(&self.pending, self.start * block);
-            let past_cache = written.map_err(|error| Error::io("writing a checkpoint", error))?;
-            let pace = if past_cache { PACE_PAST_CACHE } else { PACE };
+            let (storage, offset) = (&self.base.pager.storage, self.start * block);
+            let written = if self.pending.len() < SHORT {
+                storage.write_at(&self.pending, offset).map(|()| false)
+            } else {
+                storage.write_past_cache(&self.pending, offset)
+            };
+            self.cached |= !written.map_err(|error| Error::io("writing a checkpoint", error))?;
+            let pace = if self.cached { PACE } else { PACE_PAST_CACHE };
             self.bytes += self.pending.len() as u64;
             self.unsynced += self.pending.len() as u64;
             self.pending.clear();
@@ -88,7 +108,7 @@ impl<'a> Output<'a> {
                     self.base.poison.set(&error);
                     error
                 })?;
-                self.unsynced = 0;
+                (self.unsynced, self.cached) = (0, false);
             }
             self.base.between_writes();
         }
