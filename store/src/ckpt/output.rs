@@ -16,7 +16,7 @@ const PACE_PAST_CACHE: u64 = 16 << 20;
 
 /// Pieces shorter than this go through the cache: past it each would wait for the device alone, while a sync hands over all of them at once. They are what a
 /// file gives whose free blocks lie scattered.
-const SHORT: usize = 64 << 10;
+const SHORT: usize = 512 << 10;
 
 /// The pages that one checkpoint writes. All of it can be given back until the superblock names it (I31).
 pub(super) struct Output<'a> {
