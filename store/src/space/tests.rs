@@ -1,5 +1,21 @@
 use super::*;
 
+/// Takes an extent, or a run of which the end goes back.
+fn take(allocator: &mut Allocator, random: &mut fastrand::Rng) -> Extent {
+    let (len, before) = (random.u64(1..20), allocator.tail());
+    if random.bool() {
+        return allocator.allocate(len).unwrap();
+    }
+    let run = allocator.allocate_run(len, len + random.u64(0..30)).unwrap();
+    assert!(run.len >= len);
+    if run.len == len || random.bool() {
+        return run;
+    }
+    allocator.give_back(Extent { start: run.start + len, len: run.len - len }).unwrap();
+    assert!(allocator.tail() <= before.max(run.start + len), "it ends where it did, or with what is used");
+    Extent { len, ..run }
+}
+
 /// The allocator against one flag per block.
 #[test]
 fn i29_allocator_against_a_bitmap() {
@@ -10,25 +26,7 @@ fn i29_allocator_against_a_bitmap() {
     for step in 0..120_000 {
         match random.u32(0..100) {
             0..=47 => {
-                let len = random.u64(1..20);
-                let extent = if random.bool() {
-                    allocator.allocate(len).unwrap()
-                } else {
-                    let before = allocator.tail();
-                    let run = allocator.allocate_run(len, len + random.u64(0..30)).unwrap();
-                    assert!(run.len >= len);
-                    if run.len > len && random.bool() {
-                        let rest = Extent { start: run.start + len, len: run.len - len };
-                        allocator.give_back(rest).unwrap();
-                        assert!(
-                            allocator.tail() <= before.max(rest.start),
-                            "it ends where it did, or with what is used"
-                        );
-                        Extent { len, ..run }
-                    } else {
-                        run
-                    }
-                };
+                let extent = take(&mut allocator, &mut random);
                 // It may end earlier than before, if it had grown for the run before this one.
                 assert!(used.iter().skip(allocator.tail() as usize).all(|used| !used));
                 used.resize(allocator.tail() as usize, false);
