@@ -11,9 +11,12 @@ use std::process::{Command, Stdio};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, Meta, spanned::Spanned};
 
-/// The crates whose lines count, and where they are.
-const CRATES: [(&str, &str); 3] =
-    [("tamarack", "store/src/"), ("tamarack-codec", "codec/src/"), ("tamarack-macros", "macros/src/")];
+/// The crates whose lines count, where they are, and the share of them, in per cent, that has to run: a little less than does.
+const CRATES: [(&str, &str, f64); 3] = [
+    ("tamarack", "store/src/", 92.0),
+    ("tamarack-codec", "codec/src/", 86.0),
+    ("tamarack-macros", "macros/src/", 83.0),
+];
 /// The packages whose tests run. `measure` is left out: that module is no part of the product.
 const TESTS: [&str; 12] = [
     "-p",
@@ -59,8 +62,8 @@ impl Lines {
     }
 }
 
-/// Measures, prints the table, and fails where a crate is below the floor, in per cent.
-pub(crate) fn run(floor: f64) -> Result {
+/// Measures, prints the table, and fails where a crate is below its floor, or below this one.
+pub(crate) fn run(floor: Option<f64>) -> Result {
     let folder = root().join("target/coverage");
     let profiles = folder.join("profiles");
     let tools = Tools::find()?;
@@ -165,7 +168,7 @@ impl Tools {
             }
             export.arg(program);
         }
-        export.arg("--sources").args(CRATES.map(|(_, folder)| root().join(folder)));
+        export.arg("--sources").args(CRATES.map(|(_, folder, _)| root().join(folder)));
         let output = export.stderr(Stdio::inherit()).output()?;
         if output.status.success() { Ok(String::from_utf8(output.stdout)?) } else { Err("llvm-cov failed".into()) }
     }
@@ -194,11 +197,12 @@ fn count(lcov: &str, tests: &Tests) -> BTreeMap<String, Lines> {
     files
 }
 
-/// Prints the table. Fails if a crate has no lines, or fewer than the floor ran.
-fn report(files: &BTreeMap<String, Lines>, floor: f64) -> Result {
+/// Prints the table. Fails if a crate has no lines, or fewer than its floor ran.
+fn report(files: &BTreeMap<String, Lines>, floor: Option<f64>) -> Result {
     let mut below = Vec::new();
     println!("{:>8}{:>8}{:>8}", "lines", "ran", "%");
-    for (name, folder) in CRATES {
+    for (name, folder, usual) in CRATES {
+        let floor = floor.unwrap_or(usual);
         let mut its: Vec<(&String, Lines)> =
             files.iter().filter(|(path, _)| path.starts_with(folder)).map(|(path, lines)| (path, *lines)).collect();
         let mut all = Lines::default();
@@ -210,10 +214,10 @@ fn report(files: &BTreeMap<String, Lines>, floor: f64) -> Result {
             println!("{:>8}{:>8}{:>8.1}      {path}", lines.all, lines.ran, lines.percent());
         }
         if all.percent() < floor {
-            below.push(name);
+            below.push(format!("{name} is below its floor of {floor} %"));
         }
     }
-    if below.is_empty() { Ok(()) } else { Err(format!("below the floor of {floor} %: {}", below.join(", ")).into()) }
+    if below.is_empty() { Ok(()) } else { Err(below.join(", ").into()) }
 }
 
 /// Lines that exist for tests only.
@@ -237,7 +241,7 @@ impl Tests {
 fn test_lines() -> Result<Tests> {
     let mut tests = Tests::default();
     for source in source::all()? {
-        if CRATES.iter().any(|(_, folder)| source.path.starts_with(folder)) {
+        if CRATES.iter().any(|(_, folder, _)| source.path.starts_with(folder)) {
             find_tests(&source.path, &source.text, &mut tests)?;
         }
     }
@@ -340,6 +344,6 @@ mod tests {
         let files = count(&lcov, &tests);
         assert_eq!(files, [("store/src/a.rs".to_owned(), Lines { all: 2, ran: 1 })].into());
         // Crates without lines are below any floor.
-        assert!(report(&files, 1.0).is_err());
+        assert!(report(&files, Some(1.0)).is_err());
     }
 }

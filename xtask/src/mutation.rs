@@ -96,7 +96,7 @@ impl Part {
     /// The lists of cargo-mutants, in the order of the fates.
     fn mutate(&self, shard: Option<&str>, timeout: u64) -> Result<Fates> {
         let [quick, more] = self.tests;
-        let shard: Vec<&str> = shard.iter().flat_map(|shard| ["--shard", shard]).collect();
+        let shard: Vec<&str> = shard.iter().flat_map(|shard| ["--sharding", "round-robin", "--shard", shard]).collect();
         let mut fates = self.stage("quick", &shard, quick, timeout)?;
         let missed = std::mem::take(&mut fates[1]);
         if !missed.is_empty() {
@@ -115,7 +115,7 @@ impl Part {
         fs::create_dir_all(&out)?;
         let mut command = tool()?;
         command.args(["--in-place", "--timeout", &timeout.to_string(), "-f", self.files, "-o"]).arg(&out);
-        command.args(["--colors", "never", "--sharding", "round-robin"]).args(QUICK).args(self.package).args(which);
+        command.args(["--colors", "never"]).args(QUICK).args(self.package).args(which);
         eprintln!("+ cargo mutants -f {} ... -- {}", self.files, tests.join(" "));
         // What it says of each is in the lists.
         let status = command.arg("--").args(tests).stdout(Stdio::inherit()).status()?;
