@@ -337,7 +337,11 @@ fn checks_look_at_every_part() {
     ));
     whole(&[Some(7_u16), None]);
     whole(&Desc((1_u8, true)));
-    // What the outer shape lets through, the inner one does not.
+}
+
+/// What the outer shape lets through, the inner one does not.
+#[test]
+fn checks_look_into_containers() {
     let bad = |shape: ShapeDef, bytes: &[u8]| assert!(check_value(&shape, bytes).is_err(), "{shape} {bytes:?}");
     let boxed = |shape: ShapeDef| Box::new(shape);
     let bools = || boxed(ShapeDef::Bool);
@@ -361,6 +365,12 @@ fn checks_look_at_every_part() {
     bad(ShapeDef::Instant, &[0xFF; 12]);
     bad(ShapeDef::Duration, &[0xFF; 12]);
     bad(ShapeDef::Ip, &[5, 0, 0, 0, 0]);
+    for code in 1..=31 {
+        let shape = ShapeDef::from_bytes(&[code]).unwrap();
+        if !matches!(shape, ShapeDef::Text | ShapeDef::Bytes) {
+            bad(shape, &[]);
+        }
+    }
     let empty = || boxed(ShapeDef::Tuple(Vec::new()));
     check_value(&ShapeDef::List(empty()), &[2, 0, 0]).unwrap();
     bad(ShapeDef::List(empty()), &[2, 0, 1]);
