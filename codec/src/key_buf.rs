@@ -243,6 +243,32 @@ mod tests {
     }
 
     #[test]
+    fn contents_are_compared_and_shown() {
+        let (mut one, mut other) = (KeyBuf::from(&[1; 121][..]), KeyBuf::from(&[1][..]));
+        assert!(one != other && !one.is_empty());
+        one.truncate(1);
+        assert!(one == other, "what had been on the heap is equal too");
+        one.complement_from(0);
+        other.tag16(0x0203);
+        other.tag8(4);
+        assert_eq!(format!("{one:?} {other:?}"), "fe 01020304");
+        one.clear();
+        assert!(one.is_empty() && one == KeyBuf::default());
+        let mut long = KeyBuf::from(&[7; 200][..]);
+        long.complement_from(199);
+        assert_eq!(long.as_slice()[198..], [7, !7]);
+    }
+
+    #[test]
+    fn tags_are_taken() {
+        let mut input = &[1, 2, 3, 4][..];
+        assert_eq!((KeyBuf::take_tag16(&mut input), KeyBuf::take_tag8(&mut input)), (Ok(0x0102), Ok(3)));
+        assert!(KeyBuf::take_tag16(&mut input).is_err());
+        assert_eq!((KeyBuf::take_tag8(&mut input), input), (Ok(4), &[][..]));
+        assert!(KeyBuf::take_tag8(&mut input).is_err());
+    }
+
+    #[test]
     fn widths() {
         assert_eq!(KeyBuf::sum(&[Some(1), Some(8)]), Some(9));
         assert_eq!(KeyBuf::sum(&[Some(1), None]), None);

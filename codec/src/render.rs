@@ -106,13 +106,18 @@ fn nested(part: &ShapeDef, input: &mut &[u8], last: bool, out: &mut String) -> R
     match part {
         ShapeDef::Option(of) => match KeyBuf::take_tag8(input)? {
             0 => out.push_str("None"),
-            _ => render(of, input, last, out)?,
+            1 => render(of, input, last, out)?,
+            other => return Err(DecodeError::byte("00 for None or 01 for Some", other)),
         },
         ShapeDef::List(of) => {
             out.push('[');
             let mut comma = "";
-            while !(last && input.is_empty()) && KeyBuf::take_tag8(input)? == 1 {
-                out.push_str(comma);
+            while !(last && input.is_empty()) {
+                match KeyBuf::take_tag8(input)? {
+                    0 if !last => break,
+                    1 => out.push_str(comma),
+                    other => return Err(DecodeError::byte("01 before an element or 00 at the end of a list", other)),
+                }
                 render(of, input, false, out)?;
                 comma = ", ";
             }
@@ -201,5 +206,61 @@ mod tests {
         assert_eq!(shown(&Timestamp::from_micros(0)), "1970-01-01T00:00:00.000000Z");
         assert!(shown(&"x".repeat(5000)).len() < 300);
         assert_eq!(render_key(&[ShapeDef::Opaque], b"\x01"), "0x01");
+    }
+
+    #[test]
+    fn every_kind_is_shown() {
+        use crate::key::{Desc, Id};
+        assert_eq!(shown(&(true, 'x', 1_u8, 2_u16, 3_u32, 4_u64, 5_u128)), "true, 'x', 1, 2, 3, 4, 5");
+        assert_eq!(shown(&(-1_i8, -2_i16, -3_i32, -4_i64, -5_i128)), "-1, -2, -3, -4, -5");
+        let finite = (Finite::<f32>::new(0.5).unwrap(), Finite::<f64>::new(-0.5).unwrap());
+        assert_eq!(shown(&(Total(1.5_f32), Total(-2.5_f64), finite)), "1.5, -2.5, (0.5, -0.5)");
+        assert_eq!(shown(&(Compact(300_u64), Compact(-300_i64), Id::<()>::new(9))), "300, -300, 9");
+        let addresses = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        assert_eq!(shown(&addresses), "127.0.0.1, ::1, 10.0.0.1");
+        let times = (std::time::UNIX_EPOCH + Duration::new(3, 4), Duration::from_millis(1500));
+        assert_eq!(shown(&times), "3.000000004s, 1.5s");
+        assert_eq!(shown(&(Desc((1_u8, "a".to_owned())), 7_u8)), r#"(1, "a"), 7"#);
+        assert_eq!(shown(&[("a".to_owned(), 1_u8), ("b".to_owned(), 2)]), r#"[("a", 1), ("b", 2)]"#);
+        assert_eq!(shown(&["a".to_owned(), "b\0".to_owned()]), r#"["a", "b\0"]"#);
+        assert_eq!(shown(&(1_u8, (2_u8, "x\0".to_owned()))), r#"1, (2, "x\0")"#);
+        assert_eq!(render_key(&[ShapeDef::Uuid], &[7; 16]), format!("0x{}", "07".repeat(16)));
+        assert_eq!(render_key(&[], b""), "");
+        assert_eq!(render_key(&[ShapeDef::U8], b"\x01\x02"), "0x0102");
+        assert_eq!(render_key(&[ShapeDef::List(Box::new(ShapeDef::U8))], b"\x01\x05\x02"), "0x010502");
+        assert_eq!(render_key(&[ShapeDef::List(Box::new(ShapeDef::U8))], b"\x01\x05\0"), "0x010500");
+        assert_eq!(render_key(&[ShapeDef::Option(Box::new(ShapeDef::U8))], b"\x02\x05"), "0x0205");
+        let many = ShapeDef::Array(Box::new(ShapeDef::Tuple(Vec::new())), u64::MAX);
+        assert_eq!(render_key(&[many], b""), "0x");
+    }
+
+    #[test]
+    fn structs_and_enums_are_shown_by_name() {
+        let text = || vec![("0", ShapeDef::Text), ("1", ShapeDef::Text)];
+        let structure = ShapeDef::structure("Place", text());
+        assert_eq!(render_key(&[structure], b"Oslo\0x\x01"), r#"Place("Oslo", "x\u{1}")"#);
+        let variants = || vec![("Open", 1, vec![]), ("Sent", 2, text())];
+        let narrow = ShapeDef::key_enumeration("State", 1, variants());
+        assert_eq!(render_key(std::slice::from_ref(&narrow), b"\x01"), "State::Open");
+        assert_eq!(render_key(std::slice::from_ref(&narrow), b"\x02a\0b"), r#"State::Sent("a", "b")"#);
+        assert_eq!(render_key(&[narrow], b"\x03"), "0x03");
+        let wide = ShapeDef::key_enumeration("State", 2, variants());
+        assert_eq!(render_key(&[wide, ShapeDef::U8], b"\0\x02a\0b\0\x07"), r#"State::Sent("a", "b"), 7"#);
+    }
+
+    #[test]
+    fn what_is_long_is_cut_off() {
+        let bytes = |count: usize| hex(&vec![0xAB; count]);
+        assert_eq!(bytes(LONGEST / 2), format!("0x{}", "ab".repeat(LONGEST / 2)));
+        assert_eq!(bytes(LONGEST / 2 + 1), format!("0x{}..", "ab".repeat(LONGEST / 2)));
+        let text = |count: usize| shown(&"x".repeat(count));
+        // Two quotation marks are around it.
+        assert_eq!(text(2 * LONGEST - 2), format!("\"{}\"", "x".repeat(2 * LONGEST - 2)));
+        assert_eq!(text(2 * LONGEST - 1), format!("\"{}..", "x".repeat(2 * LONGEST - 1)));
+        // Longer than anything that is shown, yet a key: it is cut and not called strange.
+        let parts = vec!["y".repeat(60); 100];
+        assert!(shown(&parts).starts_with("[\"yyy") && shown(&parts).ends_with(".."));
+        let parts: [String; 64] = std::array::from_fn(|_| "z".repeat(100));
+        assert!(shown(&parts).starts_with("[\"zzz"));
     }
 }

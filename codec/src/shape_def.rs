@@ -427,6 +427,30 @@ mod tests {
     }
 
     #[test]
+    fn enums_of_keys_and_rows_read_differently() {
+        let variants = || vec![("A", 0, vec![]), ("B", 300, vec![("x", ShapeDef::U8), ("y", ShapeDef::Text)])];
+        let text = "enum E { A = 0, B = 300 { x: u8, y: text } }";
+        for (width, prefix) in [(0, ""), (1, ""), (2, "wide ")] {
+            let shape = ShapeDef::key_enumeration("E", width, variants());
+            assert_eq!(shape.to_string(), format!("{prefix}{text}"));
+            assert_eq!(ShapeDef::from_bytes(&shape.to_bytes()), Ok(shape));
+        }
+        assert_eq!(ShapeDef::enumeration("E", variants()), ShapeDef::key_enumeration("E", 0, variants()));
+        let wider = ShapeDef::key_enumeration("E", 3, variants());
+        assert!(ShapeDef::from_bytes(&wider.to_bytes()).is_err());
+        assert_eq!(ShapeDef::Tuple(vec![]).to_string(), "()");
+        assert_eq!(ShapeDef::Tuple(vec![ShapeDef::U8, ShapeDef::Text]).to_string(), "(u8, text)");
+    }
+
+    #[test]
+    fn descriptors_nest_64_deep() {
+        let deep = |depth: usize| [vec![LIST; depth - 1], vec![ShapeDef::U8.to_bytes()[0]]].concat();
+        assert!(ShapeDef::from_bytes(&deep(64)).is_ok());
+        assert!(ShapeDef::from_bytes(&deep(65)).is_err());
+        assert!(ShapeDef::from_bytes(&[3, 3]).is_err(), "a byte remains");
+    }
+
+    #[test]
     fn hostile_bytes_end_in_an_answer() {
         let bytes = sample().to_bytes();
         for at in 0..bytes.len() {

@@ -58,6 +58,8 @@ mod tests {
         }
         assert!(take(&mut &[0x80, 0][..]).is_err());
         assert!(take(&mut &[0xFF; 10][..]).is_err());
+        let above = [&[0x80; 9][..], &[2]].concat();
+        assert!(take(&mut &above[..]).is_err(), "2 to the 64th");
         assert!(take(&mut &[0x80; 20][..]).is_err());
         assert!(take(&mut &[][..]).is_err());
         assert!(take_len(&mut &[2, 0][..]).is_err());

@@ -2,6 +2,7 @@
 //! is unpacked below `target/` and never the one that runs.
 
 use crate::Result;
+use crate::images;
 use crate::run::{cargo, root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +24,16 @@ pub(crate) fn run(times: u64, seed: Option<u64>) -> Result {
     let (image, modules) = (image.to_string_lossy(), modules.to_string_lossy());
     arguments.extend(["--kernel", &image, "--modules", &modules, "--busybox", BUSYBOX]);
     cargo(&arguments, &[])
+}
+
+/// What this machine needs for it and does not have.
+pub(crate) fn lacks() -> Option<&'static str> {
+    images::lacks().or_else(|| (!cfg!(target_arch = "x86_64")).then_some("it needs x86-64")).or_else(not_debian)
+}
+
+/// What is needed comes from there.
+pub(crate) fn not_debian() -> Option<&'static str> {
+    (!Path::new("/etc/debian_version").exists()).then_some("it needs Debian")
 }
 
 /// The folder with the kernel; fetches what is missing.

@@ -17,8 +17,8 @@ const HOST: &str = "x86_64-unknown-linux-gnu";
 const KEPT: usize = 40;
 const LONGEST: u64 = 1024;
 
-/// Runs each target for so long, or the named one. `keep`: what leads to new places goes to `tests/corpus`.
-pub(crate) fn run(seconds: u64, only: Option<&str>, keep: bool) -> Result {
+/// Runs each target for so long, or the named one. `keep`: what leads to new places goes to `tests/corpus`. Returns the executions of all.
+pub(crate) fn run(seconds: u64, only: Option<&str>, keep: bool) -> Result<u64> {
     let target = root().join("target/fuzz");
     // With a target of its own, build scripts are not instrumented.
     let build = ["build", "--release", "-p", "tamarack-hostile", "--features", "libfuzzer", "--bin", "fuzz"];
@@ -42,12 +42,13 @@ pub(crate) fn run(seconds: u64, only: Option<&str>, keep: bool) -> Result {
         "{:<12}{:>14}{:>10}{:>10}{:>10}{:>14}",
         "target", "executions", "a second", "edges", "corpus", "memory, MiB"
     );
-    let mut ran = 0;
+    let (mut ran, mut executions) = (0, 0);
     let mut failed = Vec::new();
     for name in TARGETS.into_iter().filter(|name| only.is_none_or(|only| only == *name)) {
         ran += 1;
-        if !fuzz(&program, name, seconds)? {
-            failed.push(name);
+        match fuzz(&program, name, seconds)? {
+            Some(times) => executions += times,
+            None => failed.push(name),
         }
         if keep {
             keep_some(&program, name)?;
@@ -55,7 +56,7 @@ pub(crate) fn run(seconds: u64, only: Option<&str>, keep: bool) -> Result {
     }
     match (ran, failed.as_slice()) {
         (0, _) => Err("no target has that name".into()),
-        (_, []) => Ok(()),
+        (_, []) => Ok(executions),
         _ => Err(format!("found something: {}; the bytes lie in target/fuzz/found", failed.join(", ")).into()),
     }
 }
@@ -66,8 +67,8 @@ fn command(program: &Path, name: &str) -> Command {
     command
 }
 
-/// Runs one target, and prints its row. False if it found something.
-fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<bool> {
+/// Runs one target, and prints its row. Its executions; none if it found something.
+fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<Option<u64>> {
     let here = root().join("target/fuzz");
     let (corpus, seeds) = (here.join("corpus").join(name), here.join("seeds").join(name));
     let found = here.join("found");
@@ -94,12 +95,12 @@ fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<bool> {
     if !output.status.success() {
         let from = text.lines().position(|line| line.contains("panicked at") || line.starts_with("==")).unwrap_or(0);
         text.lines().skip(from).take(12).for_each(|line| println!("    {line}"));
-        return Ok(false);
+        return Ok(None);
     }
     if executions == 0 {
         return Err(format!("{name}: nothing was executed").into());
     }
-    Ok(true)
+    Ok(Some(executions))
 }
 
 /// The shortest files that lead to every place which the whole corpus leads to, as far as they are short and few.

@@ -3,6 +3,8 @@
 use crate::Result;
 use crate::mutants::Mutant;
 use crate::run::{cargo, root};
+use std::fs::OpenOptions;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -41,6 +43,19 @@ pub(crate) fn run(count: u64, seed: Option<u64>) -> Result {
     arguments.extend(["images", "--count", &count]);
     arguments.extend(seed.iter().flat_map(|seed| ["--seed", seed]));
     cargo(&arguments, &[])
+}
+
+/// What this machine needs for it and does not have.
+pub(crate) fn lacks() -> Option<&'static str> {
+    let mounts = ["/dev/fuse", "/dev/loop-control"]
+        .into_iter()
+        .all(|device| OpenOptions::new().write(true).open(device).is_ok());
+    if !cfg!(target_os = "linux") || !mounts {
+        return Some("it needs Linux, root, FUSE and loop devices");
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&paths).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")]);
+    if folders.any(|folder| folder.join("mkfs.ext4").is_file()) { None } else { Some("it needs mkfs.ext4") }
 }
 
 /// Plants each mistake in a copy of the sources. One that is not found is an error, and so is a run that fails for another reason.

@@ -2,18 +2,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "a tool for people and CI: it starts programs and reads files")]
 
+mod coverage;
 mod cuts;
 mod fuzz;
 mod images;
 mod invariants;
 mod msrv;
 mod mutants;
+mod mutation;
 mod peers;
 mod run;
 mod sanitize;
 mod shuttle;
 mod sim;
 mod sizes;
+mod soak;
 mod source;
 mod unsafe_code;
 
@@ -79,6 +82,9 @@ enum Task {
         /// Kills of a process with random transactions of threads and tasks.
         #[arg(long, default_value_t = 100)]
         kills: u64,
+        /// What the random transactions are made of; the same each time, if it is not given.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Kills processes at random moments while threads and tasks of theirs commit at all durabilities. After each kill: an open, a full check, and
     /// a proof that what was acknowledged is there as promised.
@@ -176,6 +182,36 @@ enum Task {
     /// Stress tests under a sanitizer, with a standard library that is instrumented too; then with a planted mistake, which it has to
     /// find. Debian only: the compiler is Debian's, unpacked below target/, as rustup has none with that library's source here.
     Sanitize { sanitizer: sanitize::Sanitizer },
+    /// Which lines of the store, the codec and the macros run when their tests run; the files with the fewest. Lines of tests do not count. Debian's
+    /// llvm is installed where it is missing.
+    Coverage {
+        /// Per cent of the lines of each crate below which it fails; each has its own, if it is not given.
+        #[arg(long)]
+        floor: Option<f64>,
+    },
+    /// Changes the codec, the nodes of the tree and the log in one place after the other, each of which their tests have to find (cargo-mutants). What
+    /// they do not find has its reason in tests/survivors.txt. All of it takes many hours.
+    Mutants {
+        /// Only this part: codec, node or wal.
+        #[arg(long)]
+        only: Option<String>,
+        /// Only so many of them: `k/n` are those whose number is k, counted by n.
+        #[arg(long)]
+        shard: Option<String>,
+        /// Seconds for the tests of one.
+        #[arg(long, default_value_t = 60)]
+        timeout: u64,
+    },
+    /// The tests that take hours, again and again with other seeds until the time is over: simulator, kills, images, cuts, damage, fuzzing, isolation,
+    /// interleavings, ThreadSanitizer. What this machine cannot run is said to be left out.
+    Soak {
+        /// Fractions are allowed.
+        #[arg(long)]
+        hours: f64,
+        /// Only these, by their names in the table.
+        #[arg(long)]
+        only: Vec<String>,
+    },
     /// Holds the map from the design's invariants to their tests (tests/README.md) against the sources: each has one, and each that is named exists.
     Invariants,
     /// Lists every `unsafe` outside the modules that may have it; fails if there is one.
@@ -201,14 +237,14 @@ fn main() -> ExitCode {
 fn perform(task: &Task) -> Result {
     match task {
         Task::Ci => program("bash", &[".ci/run"], &[]),
-        Task::CrashSim { crashes } => simulation("engine::tests::crash", "TAMARACK_SIM_CRASHES", *crashes),
+        Task::CrashSim { crashes } => simulation("engine::tests::crash", &[("TAMARACK_SIM_CRASHES", *crashes)]),
         Task::Sim { crashes, seed, mutants: true, only, .. } => {
             sim::mutants(*crashes, seed.unwrap_or(1), only.as_deref())
         }
         Task::Sim { crashes, seed, threads, one, mutants: false, .. } => sim::run(*crashes, *seed, *threads, *one),
-        Task::Model { operations } => simulation("engine::tests::model", "TAMARACK_MODEL_OPS", *operations),
-        Task::Isolation { transactions, kills } => {
-            simulation("engine::tests::isolation", "TAMARACK_ISOLATION", *transactions)?;
+        Task::Model { operations } => simulation("engine::tests::model", &[("TAMARACK_MODEL_OPS", *operations)]),
+        Task::Isolation { transactions, kills, seed } => {
+            isolation(*transactions, seed.unwrap_or(0))?;
             kill(*kills)
         }
         Task::Kill { times } => kill(*times),
@@ -217,7 +253,7 @@ fn perform(task: &Task) -> Result {
         }
         Task::Images { count, seed, mutants: false, .. } => images::run(*count, *seed),
         Task::Cuts { times, seed } => cuts::run(*times, *seed),
-        Task::Fuzz { seconds, only, keep } => fuzz::run(*seconds, only.as_deref(), *keep),
+        Task::Fuzz { seconds, only, keep } => fuzz::run(*seconds, only.as_deref(), *keep).map(drop),
         Task::Flip { damages, every, seed, alone } => flip([*damages, *every, *seed], *alone),
         Task::Memory { arguments } => peers::run("memory", arguments),
         Task::Commits => peers::run("commits", &[]),
@@ -241,6 +277,9 @@ fn perform(task: &Task) -> Result {
         Task::Sanitize { sanitizer } => sanitize::run(*sanitizer),
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
+        Task::Coverage { floor } => coverage::run(*floor),
+        Task::Mutants { only, shard, timeout } => mutation::run(only.as_deref(), shard.as_deref(), *timeout),
+        Task::Soak { hours, only } => soak::run(*hours, only),
         Task::Invariants => invariants::check(),
         Task::Unsafe => unsafe_code::check(),
         Task::Sizes => sizes::check(),
@@ -268,12 +307,20 @@ fn kill(times: u64) -> Result {
     cargo(&test, &[("TAMARACK_KILLS", &times.to_string())])
 }
 
-/// Runs the store's tests whose paths hold a word, with a count in the environment. That there are none is an error.
-fn simulation(word: &str, variable: &str, count: u64) -> Result {
+/// So many random transactions at each level, from a seed on; and the anomalies.
+fn isolation(transactions: u64, seed: u64) -> Result {
+    let variables = [("TAMARACK_ISOLATION", transactions), ("TAMARACK_ISOLATION_SEED", seed)];
+    simulation("engine::tests::isolation", &variables)
+}
+
+/// Runs the store's tests whose paths hold a word, with numbers in the environment. That there are none is an error.
+fn simulation(word: &str, numbers: &[(&str, u64)]) -> Result {
     let tests = ["test", "--release", "-p", "tamarack", "--lib", word, "--"];
     let list = output(&[&tests[..], &["--list"]].concat())?;
     if !list.lines().any(|line| line.ends_with(": test")) {
         return Err(format!("no test of the store is named `{word}`").into());
     }
-    cargo(&[&tests[..], &["--nocapture"]].concat(), &[(variable, &count.to_string())])
+    let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.to_string())).collect();
+    let variables: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.as_str())).collect();
+    cargo(&[&tests[..], &["--nocapture"]].concat(), &variables)
 }

@@ -5,6 +5,7 @@
 //! Debian has both as packages; they are unpacked below `target/`, and only clang, for its runtime and linker, is installed.
 
 use crate::Result;
+use crate::cuts;
 use crate::mutants::Mutant;
 use crate::run::root;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,11 @@ const RACE: Mutant = Mutant {
         ),
     ],
 };
+
+/// What this machine needs for it and does not have.
+pub(crate) fn lacks() -> Option<&'static str> {
+    (!cfg!(target_arch = "x86_64")).then_some("it needs x86-64").or_else(cuts::not_debian)
+}
 
 /// Runs the tests as they are, which must be silent, and with the planted race, which must be found.
 pub(crate) fn run(Sanitizer::Thread: Sanitizer) -> Result {

@@ -186,6 +186,63 @@ mod tests {
         assert_eq!(text(1_795_392_000_123_456), "2026-11-23T00:00:00.123456Z");
     }
 
+    /// The calendar, counted day by day.
+    #[test]
+    fn dates_of_a_thousand_years() {
+        let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        // The year 0 begins so many days before 1970.
+        let mut day = -719_528;
+        for year in 0..2900_i64 {
+            for month in 1..=12 {
+                let length = match month {
+                    2 => 28 + i64::from(leap(year)),
+                    4 | 6 | 9 | 11 => 30,
+                    _ => 31,
+                };
+                for date in [1, 2, 15, length - 1, length] {
+                    let start = Timestamp::from_micros((day + date - 1) * DAY);
+                    assert_eq!(start.to_string(), format!("{year:04}-{month:02}-{date:02}T00:00:00.000000Z"));
+                }
+                day += length;
+            }
+        }
+    }
+
+    #[test]
+    fn times_of_a_day() {
+        let text = |micros| Timestamp::from_micros(micros).to_string();
+        assert_eq!(text(86_399_999_999), "1970-01-01T23:59:59.999999Z");
+        assert_eq!(text(3_600_000_000), "1970-01-01T01:00:00.000000Z");
+        assert_eq!(text(45_296_000_007), "1970-01-01T12:34:56.000007Z");
+    }
+
+    #[test]
+    fn now_and_days_ago() {
+        let (before, ago, after) = (Timestamp::now(), Timestamp::days_ago(3), Timestamp::now());
+        assert!(before.as_micros() > 1_700_000_000_000_000);
+        assert!((before.as_micros() - 3 * DAY..=after.as_micros() - 3 * DAY).contains(&ago.as_micros()));
+        assert_eq!(Timestamp::from(UNIX_EPOCH + Duration::from_nanos(1_999)).as_micros(), 1);
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_nanos(1_001)).as_micros(), -2);
+        // Beyond what eight bytes of microseconds reach.
+        let far = Duration::from_secs(1 << 45);
+        assert_eq!(Timestamp::from(UNIX_EPOCH + far).as_micros(), i64::MAX);
+        assert_eq!(Timestamp::from(UNIX_EPOCH - far).as_micros(), i64::MIN);
+    }
+
+    #[test]
+    fn nanoseconds_stay_below_a_second() {
+        let encoded = |seconds: i64, nanos: u32| {
+            let mut out = KeyBuf::new();
+            encode_instant(seconds, nanos, &mut out);
+            out
+        };
+        assert_eq!(decode_instant(&mut &encoded(-5, 999_999_999)[..]), Ok((-5, 999_999_999)));
+        assert!(decode_instant(&mut &encoded(5, 1_000_000_000)[..]).is_err());
+        assert_eq!(encoded(-1, 7)[..], [0x7F, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 7]);
+        assert_eq!(instant_of(UNIX_EPOCH - Duration::new(2, 1)), (-3, 999_999_999));
+        assert_eq!(instant_of(UNIX_EPOCH - Duration::new(2, 0)), (-2, 0));
+    }
+
     #[test]
     fn system_times_around_the_start_of_1970() {
         for nanos in [0_u64, 1, 999, 1_000_000_000, 1_500_000_000] {

@@ -278,5 +278,6 @@ mod tests {
         for bad in [&huge[..], &overlong, &wide, &[4, 128, 0], &[0], &[7, 1], &[4]] {
             assert_eq!(OpsReader::new(bad).next(), Some(Err(Malformed { at: 0 })), "{bad:?}");
         }
+        assert_eq!(Malformed { at: 7 }.to_string(), "the operation at byte 7 of a log record is malformed");
     }
 }

@@ -276,6 +276,43 @@ mod tests {
         }
     }
 
+    /// Right by its own check, and yet nothing that is written.
+    #[test]
+    fn impossible_headers_are_refused() {
+        let sealer = Sealer::new(7, 512);
+        let header = |change: &dyn Fn(&mut Header)| {
+            let mut header = sealer.header(Kind::Commit, stamp(), 5, 1);
+            change(&mut header);
+            Header::decode(&header.encode(9).0)
+        };
+        let longest = (MAX_RECORD - HEADER_LEN) as u32;
+        let read = header(&|header| header.length = longest).unwrap();
+        assert_eq!((read.length, read.end()), (longest, 512 + MAX_RECORD));
+        assert!(header(&|header| header.length = longest + 1).is_none());
+        assert!(header(&|header| header.durable = 512).is_some());
+        assert!(header(&|header| header.durable = 513).is_none());
+        let pad = |change: &dyn Fn(&mut Header)| {
+            header(&|header| {
+                (header.kind, header.length, header.timestamp, header.body_check) = (Kind::Pad, 0, 0, body_check(&[]));
+                change(header);
+            })
+        };
+        assert!(pad(&|_| {}).is_some_and(|header| header.kind == Kind::Pad && header.next(512) == 1024));
+        assert!(pad(&|header| header.length = 1).is_none());
+        assert!(pad(&|header| header.timestamp = 1).is_none());
+        assert!(pad(&|header| header.body_check = 1).is_none());
+        let (mut bytes, _) = sealer.header(Kind::Commit, stamp(), 5, 1).encode(9);
+        for (at, byte) in [(4, 0), (4, 3), (5, 1), (6, 1), (7, 0x80)] {
+            let mut other = bytes;
+            other[at] = byte;
+            let own = own_check(&other);
+            other[48..56].copy_from_slice(&own.to_le_bytes());
+            assert!(Header::decode(&other).is_none(), "byte {at}");
+        }
+        bytes[48] ^= 1;
+        assert!(Header::decode(&bytes).is_none() && Header::decode(&bytes[1..]).is_none());
+    }
+
     #[test]
     fn fills_to_the_next_unit_when_no_header_fits() {
         for body in 0..1200usize {

@@ -421,3 +421,120 @@ fn window_never_hands_out_what_is_needed() {
         assert!(refused > 0);
     }
 }
+
+#[test]
+fn a_full_ring_says_what_has_to_happen() {
+    let window = ring(4).window(0, 0);
+    let full = |bytes: u64, free, blocker| {
+        assert_eq!(window.reserve(bytes), Err(Full { wanted: bytes, free, blocker }));
+    };
+    full(3 * UNIT + 1, 4 * UNIT, Blocker::Capacity);
+    assert_eq!((window.reserve(3 * UNIT), window.used(), window.capacity()), (Ok(0), 3 * UNIT, 4 * UNIT));
+    full(600, UNIT, Blocker::Flush);
+    window.note_written(window.seal());
+    full(600, UNIT, Blocker::Checkpoint);
+    // A pin where the log starts: only a checkpoint helps. One before it: only its end.
+    let pin = window.pin();
+    assert_eq!(pin.position(), 0);
+    full(600, UNIT, Blocker::Checkpoint);
+    window.begin_release(2 * UNIT + 8);
+    full(600, UNIT, Blocker::Checkpoint);
+    window.finish_release();
+    assert_eq!(window.start(), 2 * UNIT + 8);
+    full(600, UNIT, Blocker::Pin);
+    drop(pin);
+    // The unit in which the log starts is kept whole.
+    assert_eq!(window.used(), UNIT);
+    assert_eq!(window.reserve(600), Ok(3 * UNIT));
+    full(3 * UNIT, 6 * UNIT - window.head(), Blocker::Flush);
+    assert_eq!(window.durable(), 0);
+    window.note_durable(3 * UNIT);
+    assert_eq!((window.durable(), window.written()), (3 * UNIT, 3 * UNIT));
+    let told = |blocker| Full { wanted: 9, free: 8, blocker }.to_string();
+    assert_eq!(told(Blocker::Capacity), "the log has no room for 9 bytes (8 are free): the ring is too small for it");
+    assert!(told(Blocker::Flush).ends_with("older commits have to be written first"));
+    assert!(told(Blocker::Pin).ends_with("a backup still reads it"));
+    assert!(told(Blocker::Checkpoint).ends_with("a checkpoint has to finish first"));
+}
+
+#[test]
+fn rings_have_limits() {
+    let ring = |first, offset, length, unit| Ring::new(vec![RingSegment { first, offset, length }], unit);
+    let said = |ring: Result<Ring, super::ring::BadRing>| ring.map(|_| ()).unwrap_err().to_string();
+    for unit in [256, 768, 1 << 21] {
+        assert!(said(ring(0, 0, 4 * unit, unit)).ends_with("no power of two between 512 bytes and 1 MiB"));
+    }
+    for unit in [512, 4096, 1 << 20] {
+        assert_eq!(ring(0, 0, 2 * unit, unit).unwrap().unit(), unit);
+        assert!(said(ring(0, 0, unit, unit)).contains("whole number of units"));
+        assert!(said(ring(0, 0, 2 * unit + 8, unit)).contains("whole number of units"));
+        assert!(said(ring(8, 0, 2 * unit, unit)).contains("unit boundary"));
+    }
+    let most = 1 << 62;
+    assert!(ring(most - 512, 0, 1024, 512).is_ok());
+    assert!(said(ring(most, 0, 1024, 512)).contains("unit boundary"));
+    assert!(ring(0, most - 1025, 1024, 512).is_ok());
+    assert!(said(ring(0, most - 1024, 1024, 512)).contains("beyond any file"));
+    assert!(said(ring(0, u64::MAX, 1024, 512)).contains("beyond any file"));
+    assert!(said(Ring::new(vec![], 512)).contains("there are none"));
+    let segment = |first| RingSegment { first, offset: first, length: 1024 };
+    assert!(said(Ring::new(vec![segment(512), segment(512)], 512)).contains("do not ascend"));
+    let two = Ring::new(vec![segment(512), segment(2048)], 512).unwrap();
+    // Behind the whole ring: what a log needs that starts there.
+    for (start, limit) in [(0, 3072), (2048, 3072), (2600, 2560 + 1024), (most - 8, most), (u64::MAX, most)] {
+        assert_eq!(two.limit(start), limit, "{start}");
+    }
+    assert_eq!((two.capacity(), two.pieces().collect::<Vec<_>>()), (1024, vec![512..1536, 2048..3072]));
+    let places = |position, len| two.locate(position, len).map(|piece| piece.offset).collect::<Vec<_>>();
+    assert!(places(511, 1).is_empty() && places(512, 0).is_empty() && places(most, 1).is_empty());
+    assert_eq!((places(512, 1), places(2047, 2), places(3071, 2)), (vec![512], vec![1023, 2048], vec![3071, 2048]));
+    let storage = FaultFile::from_image(vec![7; 4096], FaultPlan::default());
+    let mut byte = [0];
+    assert!(two.read(&storage, 511, &mut byte).is_err());
+    assert!(two.read(&storage, 512, &mut byte).is_ok() && byte == [7]);
+}
+
+/// What a checkpoint has released is still found, in the order in which it was written, but for what is damaged.
+#[test]
+fn remains_are_what_is_whole() {
+    let mut log = three_flushes();
+    log.release();
+    let found = |image: &[u8]| {
+        let file = FaultFile::from_image(image.to_vec(), FaultPlan::default());
+        let mut found = Vec::new();
+        remains(&file, &log.ring, &mut |position, body| found.push((position, body.to_vec())));
+        found
+    };
+    let all: Vec<_> = log.commits.iter().map(|commit| (commit.0, commit.2.clone())).collect();
+    let image = log.file.image();
+    assert_eq!(found(&image), all);
+    // The second of the second flush; what follows a damaged header in its flush may not be found either.
+    let (position, third) = (all[4].0, all[6].0);
+    assert!(!all[4].1.is_empty());
+    for at in [position + 8, position + 64] {
+        let mut damaged = image.clone();
+        damaged[(1024 + at) as usize] ^= 1;
+        let found = found(&damaged);
+        assert!(!found.contains(&all[4]));
+        let sure = |commit: &&(u64, Vec<u8>)| commit.0 < position || commit.0 >= third;
+        assert_eq!(found.iter().filter(sure).collect::<Vec<_>>(), all.iter().filter(sure).collect::<Vec<_>>());
+    }
+}
+
+/// A ring that has gone round holds the end of one record at its beginning.
+#[test]
+fn remains_go_round_the_ring() {
+    let mut log = Log::new(5);
+    for number in 0..40 {
+        // Two units each, in a ring of five.
+        log.commit(&[number; 700]).unwrap();
+        log.flush(true);
+        log.release();
+    }
+    let file = FaultFile::from_image(log.file.image(), FaultPlan::default());
+    let mut found = Vec::new();
+    remains(&file, &log.ring, &mut |position, body| found.push((position, body.to_vec())));
+    let newest = &log.commits[log.commits.len() - found.len()..];
+    assert_eq!(found, newest.iter().map(|commit| (commit.0, commit.2.clone())).collect::<Vec<_>>());
+    assert_eq!(found.len(), 2);
+}

@@ -1,5 +1,8 @@
 //! Bodies against a model, and hostile bytes against the parser.
 
+mod plans;
+mod rules;
+
 use super::*;
 use std::collections::BTreeMap;
 
