@@ -29,7 +29,8 @@ pub(crate) fn output(arguments: &[&str]) -> Result<String> {
     }
 }
 
-fn cargo_path() -> String {
+/// The cargo that runs this.
+pub(crate) fn cargo_path() -> String {
     env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
