@@ -1,21 +1,74 @@
-//! Stress tests under LLVM's sanitizers.
+//! Tests under LLVM's sanitizers.
+//!
+//! AddressSanitizer needs no instrumented standard library: the toolchain's own compiler does, once it may use unstable options
+//! (`RUSTC_BOOTSTRAP`).
 //!
 //! ThreadSanitizer sees a race only where all code is instrumented, the standard library included: an uninstrumented one makes it report
-//! races that are none. That takes a compiler that may use unstable options (`RUSTC_BOOTSTRAP`) and the library's source of the same version.
-//! Debian has both as packages; they are unpacked below `target/`, and only clang, for its runtime and linker, is installed.
+//! races that are none. That takes the library's source of the same version as the compiler. Debian has both as packages; they are unpacked
+//! below `target/`, and only clang, for its runtime and linker, is installed.
 
 use crate::Result;
 use crate::cuts;
 use crate::mutants::Mutant;
-use crate::run::root;
+use crate::run::{cargo_path, root};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Sanitizer {
+    /// Reads and writes outside of what is allocated.
+    Address,
     /// Data races.
     Thread,
+}
+
+/// How one is run.
+struct Recipe {
+    /// What a report of it begins with.
+    report: &'static str,
+    flags: &'static str,
+    /// Its options, by the name of the variable.
+    options: (&'static str, &'static str),
+    /// Whether the standard library is built too, with Debian's compiler.
+    whole: bool,
+    /// Below `target/`.
+    build: &'static str,
+    packages: &'static [&'static str],
+    /// What the test program is told: words of the tests' paths, or what to skip.
+    tests: &'static [&'static str],
+    mutant: Mutant,
+    /// Those of the tests that have to find the mistake.
+    finders: &'static [&'static str],
+}
+
+impl Sanitizer {
+    fn recipe(self) -> Recipe {
+        match self {
+            Self::Address => Recipe {
+                report: "ERROR: AddressSanitizer",
+                flags: "-Zsanitizer=address",
+                options: ("ASAN_OPTIONS", ""),
+                whole: false,
+                build: "asan",
+                packages: &["tamarack", "tamarack-codec"],
+                tests: &UNITS,
+                mutant: SHORT,
+                finders: &["buffer::tests"],
+            },
+            Self::Thread => Recipe {
+                report: "WARNING: ThreadSanitizer",
+                flags: "-Zsanitizer=thread -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=thread --cfg crossbeam_sanitize_thread",
+                options: ("TSAN_OPTIONS", ""),
+                whole: true,
+                build: "tsan/build",
+                packages: &["tamarack"],
+                tests: &STRESS,
+                mutant: RACE,
+                finders: &STRESS,
+            },
+        }
+    }
 }
 
 const CLANG: &str = "clang-22";
@@ -37,8 +90,11 @@ const UNPACKED: [&str; 11] = [
     "libssh2-1",
 ];
 
+/// All but the tests of the engine and of whole files: simulations, and every byte flipped in turn, which take too long here.
+const UNITS: [&str; 4] = ["--skip", "engine::tests", "--skip", "typed::"];
+
 /// Readers, writers, evictor and checkpointer at once; and random transactions of four threads.
-const TESTS: [&str; 2] = ["engine::tests::memory::readers_and_writers", "engine::tests::isolation::i18_random"];
+const STRESS: [&str; 2] = ["engine::tests::memory::readers_and_writers", "engine::tests::isolation::i18_random"];
 
 const RACE: Mutant = Mutant {
     what: "a node is linked without making its bytes visible first (I4)",
@@ -57,43 +113,72 @@ pub(crate) fn lacks() -> Option<&'static str> {
     (!cfg!(target_arch = "x86_64")).then_some("it needs x86-64").or_else(cuts::not_debian)
 }
 
-/// Runs the tests as they are, which must be silent, and with the planted race, which must be found.
-pub(crate) fn run(Sanitizer::Thread: Sanitizer) -> Result {
-    let tools = tools()?;
-    let clean = test(&tools, &root())?;
+/// Nodes in allocated chunks: what lies behind a chunk is not ours.
+const SHORT: Mutant = Mutant {
+    what: "a chunk has less room than slots",
+    file: "store/src/buffer/region.rs",
+    changes: &[(
+        ".checked_shl(chunk as u32)?.checked_mul(self.slot_bytes)?",
+        ".checked_shl(chunk as u32)?.checked_mul(self.slot_bytes / 2)?",
+    )],
+};
+
+/// Runs the tests as they are, which must be silent, and with the planted mistake, which must be found.
+pub(crate) fn run(sanitizer: Sanitizer) -> Result {
+    let recipe = sanitizer.recipe();
+    let tools = if recipe.whole { Some(tools()?) } else { None };
+    let clean = recipe.test(tools.as_deref(), &root(), recipe.tests)?;
     print!("{}", String::from_utf8_lossy(&clean.stdout));
-    if !clean.status.success() || reports(&clean) > 0 {
-        return Err(format!("{}\n{} reports", String::from_utf8_lossy(&clean.stderr), reports(&clean)).into());
+    if !clean.status.success() || recipe.reports(&clean) > 0 {
+        return Err(format!("{}\n{} reports", String::from_utf8_lossy(&clean.stderr), recipe.reports(&clean)).into());
     }
-    println!("ThreadSanitizer: silent");
-    let raced = test(&tools, &RACE.plant()?)?;
-    let told = String::from_utf8_lossy(&raced.stderr).into_owned();
-    if raced.status.success() || reports(&raced) == 0 {
-        return Err(format!("not found: {}\n{told}", RACE.what).into());
+    println!("{sanitizer:?}: silent");
+    let what = recipe.mutant.what;
+    let planted = recipe.test(tools.as_deref(), &recipe.mutant.plant()?, recipe.finders)?;
+    let told = String::from_utf8_lossy(&planted.stderr).into_owned();
+    if planted.status.success() || recipe.reports(&planted) == 0 {
+        return Err(format!("not found: {what}\n{told}").into());
     }
-    let first: Vec<&str> = told.lines().skip_while(|line| !line.contains("WARNING: ThreadSanitizer")).take(8).collect();
-    println!("found: {} ({} reports)\n{}", RACE.what, reports(&raced), first.join("\n"));
+    let first: Vec<&str> = told.lines().skip_while(|line| !line.contains(recipe.report)).take(8).collect();
+    println!("found: {what} ({} reports)\n{}", recipe.reports(&planted), first.join("\n"));
     Ok(())
 }
 
-fn reports(output: &Output) -> usize {
-    String::from_utf8_lossy(&output.stderr).matches("WARNING: ThreadSanitizer").count()
-}
+impl Recipe {
+    fn reports(&self, output: &Output) -> usize {
+        String::from_utf8_lossy(&output.stderr).matches(self.report).count()
+    }
 
-fn test(tools: &Path, sources: &Path) -> Result<Output> {
-    let flags = format!(
-        "-Zsanitizer=thread -Zexternal-clangrt -Clinker={CLANG} -Clink-arg=-fsanitize=thread --cfg crossbeam_sanitize_thread"
-    );
-    let test = ["test", "--release", "-Zbuild-std", "-p", "tamarack", "--lib", "--target", TARGET, "--target-dir"];
-    eprintln!("+ RUSTFLAGS=\"{flags}\" cargo {} target/tsan/build -- {}", test.join(" "), TESTS.join(" "));
-    let mut command = Command::new(tools.join("bin/cargo"));
-    command.args(test).arg(root().join("target/tsan/build")).arg("--").args(TESTS).arg("--nocapture");
-    command.env("LD_LIBRARY_PATH", tools.join("lib/x86_64-linux-gnu"));
-    command.env("RUSTC", tools.join("bin/rustc")).env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags);
-    command.env("TSAN_OPTIONS", format!("external_symbolizer_path=/usr/bin/{SYMBOLIZER}"));
-    // What the cargo that runs this has set for itself.
-    command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTDOC");
-    Ok(command.current_dir(sources).output()?)
+    /// Runs tests of the sources in a folder.
+    fn test(&self, tools: Option<&Path>, sources: &Path, tests: &[&str]) -> Result<Output> {
+        let build = root().join("target").join(self.build);
+        let mut arguments = vec!["test", "--release", "--lib", "--target", TARGET];
+        arguments.extend(self.packages.iter().flat_map(|package| ["-p", package]));
+        let mut command = match tools {
+            Some(tools) => {
+                arguments.push("-Zbuild-std");
+                let mut command = Command::new(tools.join("bin/cargo"));
+                command
+                    .env("LD_LIBRARY_PATH", tools.join("lib/x86_64-linux-gnu"))
+                    .env("RUSTC", tools.join("bin/rustc"));
+                // What the cargo that runs this has set for itself.
+                command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTDOC");
+                command
+            }
+            None => {
+                let mut command = Command::new(cargo_path());
+                // Names in reports are worth more than speed.
+                command.env("CARGO_PROFILE_RELEASE_LTO", "off");
+                command
+            }
+        };
+        eprintln!("+ RUSTFLAGS=\"{}\" cargo {} -- {}", self.flags, arguments.join(" "), tests.join(" "));
+        command.args(arguments).arg("--target-dir").arg(build).arg("--").args(tests).arg("--nocapture");
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", self.flags);
+        let (variable, options) = self.options;
+        command.env(variable, format!("external_symbolizer_path=/usr/bin/{SYMBOLIZER}:{options}"));
+        Ok(command.current_dir(sources).output()?)
+    }
 }
 
 /// The folder with the instrumenting compiler; fetches it the first time.
