@@ -2,12 +2,15 @@
 //! that record it makes what the disk may hold when the power goes: everything before the last flush, and of the rest what the device chose.
 
 use crate::work::Said;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes that copies of an image share or do not.
 const BLOCK: usize = 4096;
 /// What a device writes whole, or not at all.
 const SECTOR: usize = 512;
+/// Where ext4 has its superblock, of two sectors under one checksum: it relies on a device that does not tear it, or cannot be mounted.
+const SUPERBLOCK: Range<u64> = 1024..2048;
 
 type Block = Arc<[u8; BLOCK]>;
 
@@ -177,8 +180,12 @@ impl<'a> Replay<'a> {
             if whole {
                 image.write(at, bytes);
             } else if matches!(kept, Kept::Sectors | Kept::TornEnd) {
-                for (sector, part) in bytes.chunks(SECTOR).enumerate().filter(|_| random.bool()) {
-                    image.write(at + (sector * SECTOR) as u64, part);
+                let superblock = random.bool();
+                for (place, part) in (at..).step_by(SECTOR).zip(bytes.chunks(SECTOR)) {
+                    let kept = if SUPERBLOCK.contains(&place) { superblock } else { random.bool() };
+                    if kept {
+                        image.write(place, part);
+                    }
                 }
             }
         }
@@ -229,6 +236,11 @@ mod tests {
         }
         assert!(any.iter().all(|bytes| bytes[1] == bytes[2]));
         assert!((0..50).all(|_| matches!(after(4, Kept::OnlyOne).0, [2, 0, 0] | [1, 3, 3])));
+        disk.write(0, &[4; 4096]);
+        let mut random = fastrand::Rng::with_seed(2);
+        let mut blocks =
+            (0..50).map(|_| Replay::new(&start, &disk.log).cut(5, Kept::Sectors, &mut random).0.read(0, 4096));
+        assert!(blocks.all(|bytes| (bytes[1024] == 4) == (bytes[1536] == 4)), "ext4's superblock is whole");
         let mut deaf = Replay::deaf(&start, &disk.log, 1);
         assert_eq!(deaf.cut(4, Kept::Nothing, &mut random).0.read(0, 1), [0]);
     }
