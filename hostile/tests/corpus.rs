@@ -3,8 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests read files")]
 
 use std::path::Path;
+use tamarack::ErrorKind;
+use tamarack::simulate::{Disk, anatomy};
 use tamarack_hostile::seeds::seeds;
 use tamarack_hostile::targets::TARGETS;
+use tamarack_hostile::world::{self, World};
 
 #[test]
 fn i36_hostile_bytes_of_the_corpus_end_in_an_answer() {
@@ -51,4 +54,26 @@ fn i36_changed_bytes_end_in_an_answer() {
             let _ = (target.run)(&bytes);
         }
     }
+}
+
+/// The place of a value that a commit names is forged with all checks: the file would grow by many gigabytes, and a check look at each block.
+#[test]
+fn i36_a_log_that_names_blocks_behind_the_file_is_refused() {
+    let world = World::new(false);
+    let mut refused = 0;
+    for spill in world.parts.iter().filter(|part| part.what == anatomy::What::Spill) {
+        for at in spill.start..spill.start + spill.length - 4 {
+            let mut image = world.bytes.clone();
+            image[at..at + 4].copy_from_slice(&[0x3c, 0x6c, 0x19, 0x14]);
+            anatomy::seal(&mut image, &world.parts);
+            let opened = world::open(&Disk::holding(1, &image));
+            if let Err(error) = opened.map(drop)
+                && error.to_string().contains("behind the end of the file")
+            {
+                assert_eq!(error.kind(), ErrorKind::Corrupt);
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "none of the places was the one of a value");
 }

@@ -198,7 +198,20 @@ fn spilled(body: &[u8]) -> Result<Vec<BlobRef>> {
 
 fn take(base: &Base, extents: Vec<Extent>, timestamp: u64) -> Result<()> {
     let mut space = base.space()?;
-    extents.into_iter().try_for_each(|extent| space.claim(extent, timestamp).map_err(accounting))
+    for extent in extents {
+        // What a record names was written before it: it does not make the file longer (I36).
+        if extent.start.saturating_add(extent.len) > space.tail() {
+            let length = base.pager.storage.len().map_err(|error| Error::io("asking for the file's length", error))?;
+            if extent.start.saturating_add(extent.len) > length.div_ceil(u64::from(base.pager.block_size)) {
+                return Err(Error::corrupt(format!(
+                    "the log names block {}, which lies behind the end of the file",
+                    extent.start
+                )));
+            }
+        }
+        space.claim(extent, timestamp).map_err(accounting)?;
+    }
+    Ok(())
 }
 
 /// Takes the extents that a commit's operations name (I25), and checks the operations.
