@@ -8,7 +8,8 @@ use crate::space::Extent;
 /// Space is asked for, and written, this many bytes at a time.
 const RUN_BYTES: u64 = 1 << 20;
 
-/// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds.
+/// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds. Not
+/// while the log fills faster than the checkpoint gets on: commits would soon wait for the whole of it.
 const PACE: u64 = 2 << 20;
 
 /// The same for writes past the cache, which wait for the device by themselves.
@@ -33,6 +34,37 @@ pub(super) struct Output<'a> {
     /// Those since the last sync, and whether the cache holds some of them.
     unsynced: u64,
     cached: bool,
+    schedule: Schedule,
+}
+
+/// Whether a checkpoint will be done before the log is full, if both go on as they do: the share of its pages that it has written against the share that
+/// commits have taken of the room in the log since it began. As PostgreSQL does (`IsCheckpointOnSchedule` in checkpointer.c).
+#[derive(Debug, Clone)]
+struct Schedule {
+    /// Bytes to write, about.
+    pages: u64,
+    /// Bytes of the log in use when it began, and bytes that were free.
+    used: u64,
+    room: u64,
+    /// Once late, it hurries to the end.
+    late: bool,
+}
+
+impl Schedule {
+    fn begin(base: &Base) -> Self {
+        let (used, capacity) = (base.window.used(), base.window.capacity());
+        Self { pages: base.pager.pool.usage().dirty, used, room: capacity.saturating_sub(used), late: false }
+    }
+
+    /// `written` bytes of pages are, `used` bytes of the log are in use.
+    fn is_late(&mut self, written: u64, used: u64) -> bool {
+        /// Of the room: less is chance.
+        const SLACK: u128 = 16;
+        let [taken, room] = [used.saturating_sub(self.used), self.room].map(u128::from);
+        let [written, pages] = [written, self.pages].map(u128::from);
+        self.late |= (taken * SLACK).saturating_sub(room) * pages > written * room * SLACK;
+        self.late
+    }
 }
 
 impl<'a> Output<'a> {
@@ -47,6 +79,7 @@ impl<'a> Output<'a> {
             bytes: 0,
             unsynced: 0,
             cached: false,
+            schedule: Schedule::begin(base),
         }
     }
 
@@ -100,7 +133,7 @@ impl<'a> Output<'a> {
             self.bytes += self.pending.len() as u64;
             self.unsynced += self.pending.len() as u64;
             self.pending.clear();
-            if self.unsynced >= pace {
+            if self.unsynced >= pace && !self.schedule.is_late(self.bytes, self.base.window.used()) {
                 let synced = self.base.pager.storage.sync();
                 synced.map_err(|error| {
                     let error = Error::io("syncing a part of a checkpoint", error);
@@ -136,5 +169,26 @@ impl<'a> Output<'a> {
             space.free(extent).map_err(super::base::accounting)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Schedule;
+
+    #[test]
+    fn a_checkpoint_is_late_when_the_log_fills_faster() {
+        let begin = Schedule { pages: 1000, used: 16, room: 160, late: false };
+        let is_late = |written, used| begin.clone().is_late(written, used);
+        // Nobody commits, or as much of the room is taken as of the pages is written, or little more.
+        assert!(!is_late(0, 16) && !is_late(0, 26) && !is_late(100, 32 + 10) && !is_late(1000, 176));
+        assert!(is_late(0, 27) && is_late(100, 32 + 11) && is_late(900, 176));
+        // The estimate of the pages was too low; the log was full from the start; there is nothing to write.
+        assert!(!is_late(1500, 176));
+        assert!(!Schedule { room: 0, ..begin.clone() }.is_late(1, 16));
+        assert!(!Schedule { pages: 0, ..begin.clone() }.is_late(0, 176));
+        // Late once, late to the end.
+        let mut schedule = begin;
+        assert!(schedule.is_late(0, 100) && schedule.is_late(1000, 100));
     }
 }

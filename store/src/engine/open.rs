@@ -84,6 +84,15 @@ struct Wanted {
     stop: bool,
 }
 
+impl Wanted {
+    /// Asks for a checkpoint, if none is asked for that has not ended: the number of the one to wait for, and whether it is a new one.
+    fn ask(&mut self) -> (u64, bool) {
+        let new = self.asked == self.ended;
+        self.asked += u64::from(new);
+        (self.asked, new)
+    }
+}
+
 impl Engine {
     /// Opens a file, or makes one if the storage is empty.
     pub(crate) fn open(storage: Arc<dyn Storage>, options: EngineOptions) -> Result<Self> {
@@ -417,8 +426,7 @@ impl Core {
         }
         if due {
             let mut wanted = self.signal.state.lock();
-            if wanted.asked == wanted.ended {
-                wanted.asked += 1;
+            if wanted.ask().1 {
                 self.signal.work.notify_one();
             }
         }
@@ -429,7 +437,7 @@ impl Core {
         Ok(())
     }
 
-    /// Makes room in the log: whoever finds it full waits for a whole checkpoint.
+    /// Makes room in the log: whoever finds it full waits for the checkpoint that runs, or else for one of its own. It may come again.
     pub(super) fn make_room(&self) -> Result<()> {
         crate::buffer::about_to_wait();
         self.check_owner()?;
@@ -438,17 +446,20 @@ impl Core {
             return ckpt::run(&self.base);
         }
         let mut wanted = self.signal.state.lock();
-        // One that runs now may have captured too early.
-        wanted.asked += 1;
-        let mine = wanted.asked;
-        self.signal.work.notify_one();
-        while wanted.ended < mine {
+        // One that runs now may have captured too early for all that is asked for; but most often the room that it makes is enough, and another one would
+        // begin only when it ends.
+        let (awaited, own) = wanted.ask();
+        if own {
+            self.signal.work.notify_one();
+        }
+        while wanted.ended < awaited {
             if wanted.stop {
                 return Err(Error::new(ErrorKind::Closed, "the database is closed"));
             }
             self.signal.done.wait(&mut wanted);
         }
-        wanted.result.as_ref().map_or(Ok(()), |error| Err(error.duplicate()))
+        // Another's failure is not this one's answer.
+        wanted.result.as_ref().filter(|_| own).map_or(Ok(()), |error| Err(error.duplicate()))
     }
 }
 
@@ -480,7 +491,7 @@ impl Drop for Shared {
 }
 
 /// Checkpoints that a writer waits for while memory is short: another thread that holds leaves may have lost its core meanwhile.
-const MEMORY_TRIES: usize = 4;
+const MEMORY_TRIES: usize = 5;
 /// How often, and for how long at a time, a commit waits for frames on their way out before it goes on regardless.
 const LIMBO_TRIES: usize = 50;
 const LIMBO_PAUSE: Duration = Duration::from_micros(100);
@@ -524,4 +535,19 @@ fn fill_random(options: &EngineOptions, out: &mut [u8; 24]) -> Result<()> {
 fn split(random: [u8; 24]) -> ([u8; 16], u64) {
     let (id, salt) = random.split_at(16);
     (id.try_into().unwrap_or_default(), salt.try_into().map_or(1, u64::from_le_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Wanted;
+
+    /// Whoever found the log full during a checkpoint used to wait for that one and for one more.
+    #[test]
+    fn who_needs_room_waits_for_the_checkpoint_that_runs() {
+        let mut wanted = Wanted::default();
+        assert_eq!(wanted.ask(), (1, true));
+        assert_eq!(wanted.ask(), (1, false), "it has not ended");
+        wanted.ended = 1;
+        assert_eq!(wanted.ask(), (2, true), "what it made room for was not enough");
+    }
 }

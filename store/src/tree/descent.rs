@@ -20,9 +20,10 @@ pub(crate) enum Target<'k> {
 
 impl Target<'_> {
     /// The child of an inner node to go on with.
-    pub(super) fn child_of(self, body: Body<'_>) -> usize {
+    fn child_of(self, frame: Frame<'_>) -> usize {
+        let body = Body::trusted(frame.body());
         match self {
-            Target::At(key) => body.child_index(key),
+            Target::At(key) => body.child_index_near(key, |near| frame.prefetch_swips(near)),
             Target::Below(key) => {
                 let child = body.child_index(key);
                 // A separator that equals the key begins the child; the keys below it lie one child to the left.
@@ -91,7 +92,7 @@ impl Tree {
             if level <= stop {
                 return Walk::Node(frame);
             }
-            let i = target.child_of(Body::trusted(frame.body()));
+            let i = target.child_of(frame);
             let Some(child) = frame.child(i) else { return Walk::Restart };
             place = Place { child, level: level.checked_sub(1), parent: Some((frame, i)) };
         }
