@@ -168,6 +168,8 @@ enum Task {
     },
     /// How long commits wait while a checkpoint writes 1 GiB.
     Stalls,
+    /// Time, memory and output of the program's commands, on the atlas and on a file of 1 GiB: check, backup, restore, salvage, compact.
+    Tools,
     /// The loom models: latches, swips and the reset of the log ring, in every interleaving within their bounds.
     Loom,
     /// The whole engine under shuttle's schedules: readers, writers, evictor and checkpointer on 256-byte pages in a pool of twenty.
@@ -269,6 +271,7 @@ fn perform(task: &Task) -> Result {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             cargo(&[&run[..], &arguments].concat(), &[])
         }
+        Task::Tools => tools(),
         Task::Stalls => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "stalls"], &[]),
         Task::Loom => {
             // A directory of its own: the flag would otherwise rebuild everything twice.
@@ -290,6 +293,17 @@ fn perform(task: &Task) -> Result {
             cargo(&["test", "-p", "tamarack-tests", "--test", "ui"], &[("TRYBUILD", "overwrite")])
         }
     }
+}
+
+fn tools() -> Result {
+    const ATLAS: &str = "target/atlas.tam";
+    std::fs::create_dir_all(run::root().join("target"))?;
+    cargo(&["run", "--release", "--example", "atlas", "--", "--file", ATLAS], &[])?;
+    // The program lies beside the bench, which looks for it there.
+    cargo(&["build", "--release", "-p", "tamarack-cli"], &[])?;
+    let measure = ["run", "--release", "-p", "tamarack-benches", "--bin", "tools", "--"];
+    cargo(&[&measure[..], &["--file", ATLAS]].concat(), &[])?;
+    cargo(&measure, &[])
 }
 
 fn flip([damages, every, seed]: [u64; 3], alone: bool) -> Result {
