@@ -80,7 +80,7 @@ pub(crate) fn plan_inner<'a>(
             }
             count += 1;
         }
-        // Nobody is left alone.
+        // Nobody is left alone, unless only two came before.
         if children - first - count == 1 && count > 2 {
             count -= 1;
         }
