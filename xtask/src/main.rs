@@ -200,8 +200,11 @@ enum Task {
         #[arg(long)]
         shard: Option<String>,
         /// Seconds for the tests of one.
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 30)]
         timeout: u64,
+        /// So many at a time.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
     },
     /// The tests that take hours, again and again with other seeds until the time is over: simulator, kills, images, cuts, damage, fuzzing, isolation,
     /// interleavings, ThreadSanitizer. What this machine cannot run is said to be left out.
@@ -279,7 +282,12 @@ fn perform(task: &Task) -> Result {
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
         Task::Coverage { floor } => coverage::run(*floor),
-        Task::Mutants { only, shard, timeout } => mutation::run(only.as_deref(), shard.as_deref(), *timeout),
+        Task::Mutants { only, shard, timeout, jobs } => mutation::run(&mutation::Wish {
+            only: only.as_deref(),
+            shard: shard.as_deref(),
+            timeout: *timeout,
+            jobs: *jobs,
+        }),
         Task::Soak { hours, only } => soak::run(*hours, only),
         Task::Invariants => invariants::check(),
         Task::Unsafe => unsafe_code::check(),
