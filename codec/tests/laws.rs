@@ -132,6 +132,9 @@ proptest! {
         check::<IpAddr>(&bytes);
         check::<[Option<bool>; 2]>(&bytes);
         check::<Vec<()>>(&bytes);
+        check::<Option<u8>>(&bytes);
+        check::<Option<Vec<u8>>>(&bytes);
+        check::<Desc<Option<u8>>>(&bytes);
     }
 }
 
@@ -225,6 +228,7 @@ fn arguments_encode_as_their_parts() {
         part.encode_last(&mut a);
         arg.encode_arg_last(&mut b);
         assert_eq!(a, b);
+        assert_eq!(part.is_none(), arg.is_none_arg());
     }
     same(&"a\0".to_owned(), "a\0");
     same(&Some("a".to_owned()), "a");
@@ -237,7 +241,27 @@ fn arguments_encode_as_their_parts() {
     same(&(1_u8, "x".to_owned()), (1, "x"));
     same(&(1_u8, "x".to_owned()), &(1, "x".to_owned()));
     same(&Id::<()>::new(4), Id::new(4));
+    same(&Id::<()>::new(4), &Id::new(4));
+    same(&Some(Id::<()>::new(4)), Id::new(4));
     same(&vec!["a".to_owned()], vec!["a".to_owned()]);
+    same(&vec!["a".to_owned()], &vec!["a".to_owned()]);
+    same(&["a".to_owned()], ["a".to_owned()]);
+    same(&["a".to_owned()], &["a".to_owned()]);
+    same(&Some("a".to_owned()), &Some("a".to_owned()));
+    same(&None::<String>, &None::<String>);
+    same(&Desc(Some(5_u16)), Some(5));
+    same(&Desc(None::<u16>), None::<u16>);
+    same(&7_u64, &7);
+    same(&Some(vec![0_u8, 1]), &[0_u8, 1][..]);
+    same(&Some("a\0".to_owned()), "a\0".to_owned());
+    same(&Some("a\0".to_owned()), &"a\0");
+}
+
+#[test]
+fn widths_are_those_of_the_parts() {
+    assert_eq!([<Option<()>>::FIXED, <Option<u8>>::FIXED, <Option<String>>::FIXED], [Some(1), None, None]);
+    assert_eq!([<[u16; 3]>::FIXED, <[String; 0]>::FIXED, <[String; 2]>::FIXED], [Some(6), Some(0), None]);
+    assert_eq!([<Desc<u16>>::FIXED, <(u8, u16)>::FIXED, <(u8, String)>::FIXED], [Some(2), Some(3), None]);
 }
 
 #[cfg(feature = "chrono")]

@@ -202,6 +202,9 @@ enum Task {
         /// Seconds for the tests of one.
         #[arg(long, default_value_t = 30)]
         timeout: u64,
+        /// Only the tests that are quick: what they miss is not looked at with all that matter.
+        #[arg(long)]
+        quick: bool,
         /// So many at a time.
         #[arg(long, default_value_t = 2)]
         jobs: usize,
@@ -282,10 +285,11 @@ fn perform(task: &Task) -> Result {
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
         Task::Coverage { floor } => coverage::run(*floor),
-        Task::Mutants { only, shard, timeout, jobs } => mutation::run(&mutation::Wish {
+        Task::Mutants { only, shard, timeout, quick, jobs } => mutation::run(&mutation::Wish {
             only: only.as_deref(),
             shard: shard.as_deref(),
             timeout: *timeout,
+            quick: *quick,
             jobs: *jobs,
         }),
         Task::Soak { hours, only } => soak::run(*hours, only),
