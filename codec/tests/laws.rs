@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 use tamarack_codec::{
-    Compact, Desc, Finite, Id, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, Timestamp, Total, check_key_laws, key_laws,
+    Compact, Desc, Finite, Id, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, PrefixArg, Timestamp, Total,
+    check_key_laws, key_laws,
 };
 
 /// Bytes that meet the escapes and the fill values often.
@@ -86,6 +87,9 @@ laws! {
 key_laws!(corners_of_compact: Compact<u64> = [0, 247, 248, 255, 256, 65_535, 65_536, u64::MAX].map(Compact));
 key_laws!(corners_of_signed_compact: Compact<i64> =
     [i64::MIN, -65_537, -65_536, -257, -256, -121, -120, -1, 0, 119, 120, 255, 256, i64::MAX].map(Compact));
+key_laws!(not_zero: std::num::NonZeroU8 = [1, 2, 255].map(|value| std::num::NonZeroU8::new(value).unwrap()));
+key_laws!(not_zero_and_signed: std::num::NonZeroI32 =
+    [i32::MIN, -1, 1, 256].map(|value| std::num::NonZeroI32::new(value).unwrap()));
 key_laws!(native_db_collisions: (String, String) =
     [("ab", "c"), ("a", "bc"), ("", "abc"), ("abc", "")].map(|(a, b)| (a.to_owned(), b.to_owned())));
 key_laws!(storekey_collisions: (Vec<String>, u8) = [(vec![], 0), (vec![String::new()], 0), (vec![String::new(); 2], 0)]);
@@ -218,6 +222,51 @@ proptest! {
     }
 }
 
+/// A key that nothing follows: behind all that begins with it there is nothing at all.
+#[test]
+fn behind_the_last_key_there_is_nothing() {
+    let place = PartPlace::of::<u8>(false);
+    let behind = KeyRange::part::<u8, u8>(&[], Bound::Excluded(&0xFF), Bound::Unbounded, place);
+    for key in [&[][..], &[0xFE], &[0xFF], &[0xFF, 0], &[0xFF, 7, 7], &[0xFF; 5000]] {
+        assert!(!behind.contains(key), "{} bytes", key.len());
+    }
+    let from = KeyRange::part::<u8, u8>(&[], Bound::Included(&0xFF), Bound::Unbounded, place);
+    assert!(from.contains(&[0xFF; 5000]) && from.contains(&[0xFF]) && !from.contains(&[0xFE, 0xFF]));
+    assert!(KeyRange::all().contains(&[]) && KeyRange::all().contains(&[0xFF; 5000]));
+}
+
+#[test]
+fn descending_values_compare_the_other_way_round() {
+    assert!(Desc(2) < Desc(1) && Desc(1) > Desc(2) && Desc(1) <= Desc(1) && Desc(1) >= Desc(1));
+    assert!(Desc(1).cmp(&Desc(2)).is_gt());
+    assert!(Id::<()>::new(1) <= Id::new(1) && !(Id::<()>::new(1) < Id::new(1)));
+}
+
+/// Generated code hands over parts so.
+#[test]
+fn sinks_take_parts() {
+    #[derive(Default)]
+    struct Seen(Vec<(KeyBuf, bool)>);
+
+    impl tamarack_codec::PartSink for Seen {
+        fn part<K: KeyPart>(&mut self, part: &K) {
+            let mut out = KeyBuf::new();
+            part.encode(&mut out);
+            self.0.push((out, false));
+        }
+
+        fn part_desc<K: KeyPart>(&mut self, part: &K) {
+            self.part(part);
+            self.0.last_mut().unwrap().1 = true;
+        }
+    }
+
+    let mut seen = Seen::default();
+    7_u8.sink(&mut seen);
+    "a".to_owned().sink_desc(&mut seen);
+    assert_eq!(seen.0, [(KeyBuf::from(&[7][..]), false), (KeyBuf::from(&b"a\0"[..]), true)]);
+}
+
 #[test]
 fn arguments_encode_as_their_parts() {
     fn same<K: KeyPart>(part: &K, arg: impl KeyArg<K>) {
@@ -255,6 +304,14 @@ fn arguments_encode_as_their_parts() {
     same(&Some(vec![0_u8, 1]), &[0_u8, 1][..]);
     same(&Some("a\0".to_owned()), "a\0".to_owned());
     same(&Some("a\0".to_owned()), &"a\0");
+    #[cfg(feature = "bytes")]
+    {
+        same(&bytes::Bytes::from_static(b"a\0"), &b"a\0"[..]);
+        let mut prefix = KeyBuf::new();
+        PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
+        PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);
+        assert_eq!(&prefix[..], b"a\x01\0a\0");
+    }
 }
 
 #[test]
