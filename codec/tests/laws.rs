@@ -239,7 +239,28 @@ fn behind_the_last_key_there_is_nothing() {
 fn descending_values_compare_the_other_way_round() {
     assert!(Desc(2) < Desc(1) && Desc(1) > Desc(2) && Desc(1) <= Desc(1) && Desc(1) >= Desc(1));
     assert!(Desc(1).cmp(&Desc(2)).is_gt());
+    assert_eq!(tamarack_codec::NotANumber.to_string(), "NaN has no place in the order of numbers");
     assert!(Id::<()>::new(1) <= Id::new(1) && !(Id::<()>::new(1) < Id::new(1)));
+}
+
+/// A number in more bytes than it needs is none.
+#[test]
+fn compact_numbers_have_one_form() {
+    fn check<K: KeyPart>(bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        let Ok(number) = K::decode(&mut rest) else { return false };
+        let mut again = KeyBuf::new();
+        number.encode(&mut again);
+        assert_eq!(&again[..], &bytes[..bytes.len() - rest.len()]);
+        true
+    }
+    let (mut unsigned, mut signed) = (0, 0);
+    for number in 0..=u16::MAX {
+        unsigned += u32::from(check::<Compact<u64>>(&number.to_be_bytes()));
+        signed += u32::from(check::<Compact<i64>>(&number.to_be_bytes()));
+    }
+    // One byte and any other; or a tag and the numbers that need one byte more.
+    assert_eq!((unsigned, signed), (248 * 256 + 8, 240 * 256 + 136 + 136));
 }
 
 /// Generated code hands over parts so.

@@ -98,6 +98,8 @@ fn only_canonical_bytes_are_accepted() {
     assert!(decode_value::<Duration>(&[0xFF; 12]).is_err());
     assert!(RowReader::new(&[2, 1]).is_err(), "a format of the future");
     assert!(RowReader::new(&[]).is_err());
+    let (_, row) = RowReader::new(&[1, 5, 7]).unwrap();
+    assert!(row.finish().is_err(), "a field was not read");
     let mut bytes = Vec::new();
     FieldsWriter::tagged(&mut bytes, 3).fixed_pass(&1_u8);
     let mut input = &bytes[..];

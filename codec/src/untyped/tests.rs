@@ -233,6 +233,9 @@ fn what_cannot_be_a_part_is_refused() {
     assert!(can_recode(&two, &two, false) && !can_recode(&one, &two, false) && !can_recode(&two, &one, false));
     assert!(can_recode(&S::Desc(boxed(S::Opaque)), &S::Desc(boxed(S::Opaque)), false), "as it is");
     assert!(can_recode(&S::U8, &S::Desc(boxed(S::U8)), false));
+    // Variants belong together by name, and then by their fields.
+    let sent = |field| S::key_enumeration("State", 1, vec![("Open", 0, vec![]), ("Sent", 1, vec![("0", field)])]);
+    assert!(can_recode(&sent(S::U8), &sent(S::U8), false) && !can_recode(&sent(S::U8), &sent(S::U16), false));
     // Elements.
     assert!(can_recode(&S::Bytes, &S::U8, true) && !can_recode(&S::Bytes, &S::U16, true));
     assert!(!can_recode(&S::Text, &S::Text, true));
@@ -305,6 +308,12 @@ fn widths_are_those_of_the_types() {
     same::<()>();
     same::<Vec<u16>>();
     same::<BTreeMap<u8, u8>>();
+    // No type has these in a row; they are what they are made of all the same.
+    let wide = |shape: ShapeDef| fields::width(&shape).unwrap();
+    assert_eq!(
+        [wide(ShapeDef::CompactU64), wide(ShapeDef::CompactI64), wide(ShapeDef::Desc(Box::new(ShapeDef::U16)))],
+        [Some(8), Some(8), Some(2)]
+    );
 }
 
 /// A value is checked in full: each byte that is changed to something no type writes is found.
