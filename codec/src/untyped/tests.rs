@@ -84,6 +84,10 @@ fn fields_become_the_parts_that_the_typed_code_writes() {
     same([Desc(text("x"))]);
     same([(1_u8, Desc(Some(text("x"))))]);
     same([[(); 3]]);
+    let (shape, bytes) = (&ShapeDef::Uuid, &[7; 16][..]);
+    for field in [Field::Row { shape, bytes }, Field::Key { shape, bytes }] {
+        assert_eq!(encoded(|out| field.write_part(shape, false, out).unwrap()), bytes);
+    }
 }
 
 #[test]
@@ -397,6 +401,8 @@ fn rows_are_cut_into_their_fields() {
     assert!(split_row(&[2, 3, 9]).is_err() && split_row(&[]).is_err() && split_row(&[1]).is_err());
     assert!(split_row(&[1, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F]).is_err(), "a version above 32 bits");
     assert!(key_parts([&ShapeDef::U8], &[1, 2]).is_err(), "a byte remains");
+    let list = ShapeDef::List(Box::new(ShapeDef::U8));
+    assert!(key_parts([&list], &[1, 5]).is_ok() && key_parts([&list], &[1, 5, 0]).is_err(), "the end needs no 00");
     let field = Field::Row { shape: &ShapeDef::U8, bytes: &[1, 2] };
     assert!(field.write_part(&ShapeDef::U8, false, &mut KeyBuf::new()).is_err(), "a byte remains");
 }
