@@ -302,8 +302,10 @@ mod tests {
         assert!(pad(&|header| header.timestamp = 1).is_none());
         assert!(pad(&|header| header.body_check = 1).is_none());
         let (mut bytes, _) = sealer.header(Kind::Commit, stamp(), 5, 1).encode(9);
-        for (at, byte) in [(4, 0), (4, 3), (5, 1), (6, 1), (7, 0x80)] {
-            let mut other = bytes;
+        let (empty, _) = sealer.header(Kind::Pad, Stamp { timestamp: 0, ..stamp() }, 0, body_check(&[])).encode(9);
+        let wrong = [(4, 0), (4, 3), (5, 1), (6, 1), (7, 0x80)];
+        for (like, at, byte) in [bytes, empty].iter().flat_map(|like| wrong.map(|(at, byte)| (like, at, byte))) {
+            let mut other = *like;
             other[at] = byte;
             let own = own_check(&other);
             other[48..56].copy_from_slice(&own.to_le_bytes());
