@@ -326,7 +326,11 @@ mod tests {
             let rest = sealed.position.next_multiple_of(512) - sealed.position;
             assert!(rest == 0 || rest >= HEADER_LEN, "{rest} bytes remain");
             let stamp = Stamp { position: sealed.position, chain: sealed.chain, ..stamp() };
+            let from = out.len();
             let end = Sealer::new(1, 512).pad(&mut out, stamp);
+            // A pad has no timestamp, whatever the stamp says.
+            let pad = out.get(from..from + HEADER).map(|bytes| Header::decode(bytes).map(|header| header.kind));
+            assert_eq!(pad, (rest > 0).then_some(Some(Kind::Pad)));
             assert!(end.position.is_multiple_of(512) && end.position - sealed.position < 512);
             assert_eq!(out.len() as u64, end.position - 512);
             assert_eq!(end.chain == sealed.chain, rest == 0);

@@ -242,6 +242,25 @@ fn a_flipped_bit_in_an_earlier_session_is_reported_also_in_its_last_unit() {
     assert!(reported >= 2 * 64 + 11 + 64, "{reported}");
 }
 
+/// A session begins behind what was durable, also if nothing has been written in it yet.
+#[test]
+fn i24_the_beginning_of_a_session_proves_what_lies_before_it() {
+    let mut log = three_flushes();
+    let begins = log.window.head();
+    log.reopen(log.file.image(), 101);
+    let mut bad = log.file.image();
+    bad[1024 + 8] ^= 1;
+    match log.scan_image(&bad) {
+        Err(LogError::Damaged { position: 0, proof }) => assert_eq!(proof, begins),
+        other => panic!("{other:?}"),
+    }
+    let said = |error: LogError<&str>| error.to_string();
+    let damaged = "the log record at position 7 is damaged, and position 9 shows that it had been durable";
+    assert_eq!(said(LogError::Damaged { position: 7, proof: 9 }), damaged);
+    assert_eq!(said(std::io::Error::other("no").into()), "reading the log: no");
+    assert_eq!(said(LogError::Visitor("stop")), "stop");
+}
+
 /// After a clean close the salts are forgotten, and the log is empty from the middle of a unit on. The first flush of the next session may
 /// be torn in any way: that is no damage.
 #[test]
