@@ -7,6 +7,8 @@ use crate::vfs::{CrashPolicy, FaultFile, FaultPlan, Storage};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+mod edges;
+
 const UNIT: u64 = 512;
 
 /// A log in a file of its own, written as the pipeline writes it.
