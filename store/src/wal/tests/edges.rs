@@ -67,3 +67,11 @@ fn remains_of_two_segments_are_found_once() {
     image[1024 + 64] ^= 1;
     assert_eq!(found(&image), [(2 * UNIT, b"body".to_vec())]);
 }
+
+/// The format says so: a header needs 64 bytes of its unit, and takes them if they are there.
+#[test]
+fn a_record_begins_where_a_header_fits() {
+    use super::super::position::next_record;
+    let next = [440, 448, 449, 456, 504, 512].map(|end| next_record(end, UNIT));
+    assert_eq!(next, [440, 448, 512, 512, 512, 512]);
+}
