@@ -115,17 +115,23 @@ type Fates = [Vec<String>; FATES.len()];
 const MEMORY: u64 = 8 << 20;
 
 /// What one call is told.
-pub(crate) struct Wish<'a> {
-    /// One part.
-    pub(crate) only: Option<&'a str>,
-    /// `k/n`: every n-th change from the k-th on.
-    pub(crate) shard: Option<&'a str>,
-    /// A change whose tests take more seconds hangs, and counts as found.
-    pub(crate) timeout: u64,
-    /// The quick tests alone.
-    pub(crate) quick: bool,
+#[derive(clap::Args)]
+pub(crate) struct Wish {
+    /// Only this part: codec, node or wal.
+    #[arg(long)]
+    only: Option<String>,
+    /// Only so many of them: `k/n` are those whose number is k, counted by n.
+    #[arg(long)]
+    shard: Option<String>,
+    /// Seconds for the tests of one. A change whose tests take more hangs, and counts as found.
+    #[arg(long, default_value_t = 30)]
+    timeout: u64,
+    /// Only the tests that are quick: what they miss is not looked at with all that matter.
+    #[arg(long)]
+    quick: bool,
     /// So many at a time, each in a copy of its own.
-    pub(crate) jobs: usize,
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
 }
 
 /// Tries the changes.
@@ -138,11 +144,11 @@ pub(crate) fn run(wish: &Wish) -> Result {
         "{:<8}{:>8}{:>8}{:>8}{:>8}{:>10}{:>10}{:>10}",
         "part", "changes", "tried", "caught", "missed", "unviable", "timeouts", "minutes"
     );
-    for part in PARTS.iter().filter(|part| wish.only.is_none_or(|name| name == part.name)) {
+    for part in PARTS.iter().filter(|part| wish.only.as_ref().is_none_or(|name| name == part.name)) {
         let list = part.list()?;
         let names = names(&list);
         let begun = Instant::now();
-        let chosen = choose(&list, wish.shard)?;
+        let chosen = choose(&list, wish.shard.as_deref())?;
         let fates = part.mutate(&chosen, &names, &reasons, wish)?;
         let [caught, missed, unviable, hung] = &fates;
         print!("{:<8}{:>8}{:>8}", part.name, names.len(), chosen.len());

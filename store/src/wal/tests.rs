@@ -246,7 +246,7 @@ fn a_flipped_bit_in_an_earlier_session_is_reported_also_in_its_last_unit() {
 
 /// A session begins behind what was durable, also if nothing has been written in it yet.
 #[test]
-fn i24_the_beginning_of_a_session_proves_what_lies_before_it() {
+fn the_beginning_of_a_session_proves_what_lies_before_it() {
     let mut log = three_flushes();
     let begins = log.window.head();
     log.reopen(log.file.image(), 101);

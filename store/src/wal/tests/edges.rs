@@ -18,7 +18,7 @@ fn a_log_is_read_up_to_its_limit() {
 
 /// The first record of a session shows that the one before it lost something, if it is whole: up to the limit, and not beyond.
 #[test]
-fn i24_a_first_record_is_a_proof_up_to_the_limit() {
+fn a_first_record_is_a_proof_up_to_the_limit() {
     let mut log = Log::new(16);
     log.commit(b"first").unwrap();
     log.commit(b"second").unwrap();
