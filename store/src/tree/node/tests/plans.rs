@@ -202,6 +202,8 @@ fn inner_nodes_of_uneven_separators_keep_to_their_size() {
     // Short ones are shared by number; of the long ones a node holds exactly 17.
     let lens = [[4; 40], [100; 40]].concat();
     assert_eq!(counts(&lens, HEADER + 17 * (HEAD + SLOT + 100), 100), [27, 27, 18, 9]);
+    // Many are filled to nine tenths: three nodes, where two would do.
+    assert_eq!(counts(&[4; 199], HEADER + 100 * (HEAD + SLOT + 4), 1000), [67, 67, 66]);
     // The last but one gives one away, if it has more than two.
     assert_eq!((counts(&[4; 9], 10_000, 4), counts(&[4; 4], 10_000, 3)), (vec![3, 3, 2, 2], vec![2, 2, 1]));
 }
