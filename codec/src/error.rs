@@ -84,3 +84,17 @@ impl fmt::Display for EncodeError {
 }
 
 impl error::Error for EncodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_and_where() {
+        assert_eq!(EncodeError::new("no way").to_string(), "no way");
+        let plain = DecodeError::tag("State", 7);
+        assert_eq!(plain.to_string(), "`State` has no variant with the tag 7");
+        // The inner field stays.
+        assert_eq!(plain.in_field("a").in_field("b").to_string(), "field `a`: `State` has no variant with the tag 7");
+    }
+}

@@ -248,6 +248,7 @@ mod tests {
         assert!(one != other && !one.is_empty());
         one.truncate(1);
         assert!(one == other, "what had been on the heap is equal too");
+        assert_eq!(<KeyBuf as AsRef<[u8]>>::as_ref(&KeyBuf::from(&[3, 4][..])), [3, 4]);
         one.complement_from(0);
         other.tag16(0x0203);
         other.tag8(4);

@@ -68,3 +68,79 @@ macro_rules! key_laws {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::DecodeError;
+    use crate::key_buf::take;
+    use crate::shape_def::ShapeDef;
+
+    /// One byte, but for what is wrong with it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    struct Wrong<const HOW: u8>(u8);
+
+    const NOTHING: u8 = 0;
+    const ORDER: u8 = 1;
+    const PREFIX: u8 = 2;
+    const ORDER_AT_END: u8 = 3;
+    const OTHER_VALUE: u8 = 4;
+    const REST: u8 = 5;
+    const FAILS: u8 = 6;
+    const WIDTH: u8 = 7;
+
+    impl<const HOW: u8> KeyPart for Wrong<HOW> {
+        const FIXED: Option<usize> = match HOW {
+            PREFIX => None,
+            WIDTH => Some(2),
+            _ => Some(1),
+        };
+
+        fn encode(&self, out: &mut KeyBuf) {
+            match HOW {
+                ORDER => out.push(!self.0),
+                PREFIX => (0..self.0).for_each(|_| out.push(7)),
+                _ => out.push(self.0),
+            }
+        }
+
+        fn encode_last(&self, out: &mut KeyBuf) {
+            if HOW == ORDER_AT_END { out.push(!self.0) } else { self.encode(out) }
+        }
+
+        fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+            match HOW {
+                OTHER_VALUE => take(input, 1, "a byte").map(|_| Self(77)),
+                REST => Ok(Self(input[0])),
+                FAILS => Err(DecodeError::new("no")),
+                PREFIX => Ok(Self(std::mem::take(input).len() as u8)),
+                _ => take(input, 1, "a byte").map(|bytes| Self(bytes[0])),
+            }
+        }
+
+        fn decode_last(input: &mut &[u8]) -> Result<Self, DecodeError> {
+            let Self(byte) = Self::decode(input)?;
+            Ok(Self(if HOW == ORDER_AT_END { !byte } else { byte }))
+        }
+
+        fn describe() -> ShapeDef {
+            ShapeDef::U8
+        }
+    }
+
+    #[test]
+    fn every_broken_law_is_found() {
+        fn found<const HOW: u8>() -> Option<String> {
+            let found = std::panic::catch_unwind(|| check_key_laws(&Wrong::<HOW>(1), &Wrong::<HOW>(2)));
+            found.err().map(|panic| panic.downcast_ref::<String>().unwrap().split(':').next().unwrap().to_owned())
+        }
+        assert_eq!(found::<NOTHING>(), None);
+        assert_eq!(found::<ORDER>().as_deref(), Some("order"));
+        assert_eq!(found::<PREFIX>().as_deref(), Some("prefix"));
+        assert_eq!(found::<ORDER_AT_END>().as_deref(), Some("order at the end of a key"));
+        for trip in [found::<OTHER_VALUE>(), found::<REST>(), found::<FAILS>()] {
+            assert_eq!(trip.as_deref(), Some("round trip"));
+        }
+        assert_eq!(found::<WIDTH>().as_deref(), Some("width"));
+    }
+}

@@ -224,7 +224,8 @@ mod tests {
         assert_eq!(shown(&[("a".to_owned(), 1_u8), ("b".to_owned(), 2)]), r#"[("a", 1), ("b", 2)]"#);
         assert_eq!(shown(&["a".to_owned(), "b\0".to_owned()]), r#"["a", "b\0"]"#);
         assert_eq!(shown(&(1_u8, (2_u8, "x\0".to_owned()))), r#"1, (2, "x\0")"#);
-        assert_eq!(render_key(&[ShapeDef::Uuid], &[7; 16]), format!("0x{}", "07".repeat(16)));
+        assert_eq!(render_key(&[ShapeDef::Uuid, ShapeDef::U8], &[7; 17]), format!("0x{}, 7", "07".repeat(16)));
+        assert_eq!(shown(&(vec!["x".to_owned(), String::new()], 7_u8)), r#"["x", ""], 7"#);
         assert_eq!(render_key(&[], b""), "");
         assert_eq!(render_key(&[ShapeDef::U8], b"\x01\x02"), "0x0102");
         assert_eq!(render_key(&[ShapeDef::List(Box::new(ShapeDef::U8))], b"\x01\x05\x02"), "0x010502");
@@ -262,5 +263,8 @@ mod tests {
         assert!(shown(&parts).starts_with("[\"yyy") && shown(&parts).ends_with(".."));
         let parts: [String; 64] = std::array::from_fn(|_| "z".repeat(100));
         assert!(shown(&parts).starts_with("[\"zzz"));
+        // The longest that is looked through, and one byte more: a bracket and quotation marks are around it.
+        let alone = |count: usize| shown(&["z".repeat(count)]);
+        assert!(alone(64 * LONGEST - 3).starts_with("[\"zzz") && alone(64 * LONGEST - 2).starts_with("0x7a7a"));
     }
 }

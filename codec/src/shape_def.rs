@@ -438,6 +438,9 @@ mod tests {
         assert_eq!(ShapeDef::enumeration("E", variants()), ShapeDef::key_enumeration("E", 0, variants()));
         let wider = ShapeDef::key_enumeration("E", 3, variants());
         assert!(ShapeDef::from_bytes(&wider.to_bytes()).is_err());
+        for tuple in [ShapeDef::Tuple(vec![]), ShapeDef::Tuple(vec![ShapeDef::U8, sample()])] {
+            assert_eq!(ShapeDef::from_bytes(&tuple.to_bytes()), Ok(tuple));
+        }
         assert_eq!(ShapeDef::Tuple(vec![]).to_string(), "()");
         assert_eq!(ShapeDef::Tuple(vec![ShapeDef::U8, ShapeDef::Text]).to_string(), "(u8, text)");
     }

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 use tamarack_codec::{
-    Compact, Desc, Finite, Id, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, Timestamp, Total, check_key_laws, key_laws,
+    Compact, Desc, Finite, Id, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, PrefixArg, Timestamp, Total,
+    check_key_laws, key_laws,
 };
 
 /// Bytes that meet the escapes and the fill values often.
@@ -86,6 +87,9 @@ laws! {
 key_laws!(corners_of_compact: Compact<u64> = [0, 247, 248, 255, 256, 65_535, 65_536, u64::MAX].map(Compact));
 key_laws!(corners_of_signed_compact: Compact<i64> =
     [i64::MIN, -65_537, -65_536, -257, -256, -121, -120, -1, 0, 119, 120, 255, 256, i64::MAX].map(Compact));
+key_laws!(not_zero: std::num::NonZeroU8 = [1, 2, 255].map(|value| std::num::NonZeroU8::new(value).unwrap()));
+key_laws!(not_zero_and_signed: std::num::NonZeroI32 =
+    [i32::MIN, -1, 1, 256].map(|value| std::num::NonZeroI32::new(value).unwrap()));
 key_laws!(native_db_collisions: (String, String) =
     [("ab", "c"), ("a", "bc"), ("", "abc"), ("abc", "")].map(|(a, b)| (a.to_owned(), b.to_owned())));
 key_laws!(storekey_collisions: (Vec<String>, u8) = [(vec![], 0), (vec![String::new()], 0), (vec![String::new(); 2], 0)]);
@@ -132,6 +136,9 @@ proptest! {
         check::<IpAddr>(&bytes);
         check::<[Option<bool>; 2]>(&bytes);
         check::<Vec<()>>(&bytes);
+        check::<Option<u8>>(&bytes);
+        check::<Option<Vec<u8>>>(&bytes);
+        check::<Desc<Option<u8>>>(&bytes);
     }
 }
 
@@ -215,7 +222,74 @@ proptest! {
     }
 }
 
+/// A key that nothing follows: behind all that begins with it there is nothing at all.
 #[test]
+fn behind_the_last_key_there_is_nothing() {
+    let place = PartPlace::of::<u8>(false);
+    let behind = KeyRange::part::<u8, u8>(&[], Bound::Excluded(&0xFF), Bound::Unbounded, place);
+    for key in [&[][..], &[0xFE], &[0xFF], &[0xFF, 0], &[0xFF, 7, 7], &[0xFF; 5000]] {
+        assert!(!behind.contains(key), "{} bytes", key.len());
+    }
+    let from = KeyRange::part::<u8, u8>(&[], Bound::Included(&0xFF), Bound::Unbounded, place);
+    assert!(from.contains(&[0xFF; 5000]) && from.contains(&[0xFF]) && !from.contains(&[0xFE, 0xFF]));
+    assert!(KeyRange::all().contains(&[]) && KeyRange::all().contains(&[0xFF; 5000]));
+}
+
+#[test]
+fn descending_values_compare_the_other_way_round() {
+    assert!(Desc(2) < Desc(1) && Desc(1) > Desc(2) && Desc(1) <= Desc(1) && Desc(1) >= Desc(1));
+    assert!(Desc(1).cmp(&Desc(2)).is_gt());
+    assert_eq!(tamarack_codec::NotANumber.to_string(), "NaN has no place in the order of numbers");
+    assert!(Id::<()>::new(1) <= Id::new(1) && Id::<()>::new(1) >= Id::new(1));
+}
+
+/// A number in more bytes than it needs is none.
+#[test]
+fn compact_numbers_have_one_form() {
+    fn check<K: KeyPart>(bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        let Ok(number) = K::decode(&mut rest) else { return false };
+        let mut again = KeyBuf::new();
+        number.encode(&mut again);
+        assert_eq!(&again[..], &bytes[..bytes.len() - rest.len()]);
+        true
+    }
+    let (mut unsigned, mut signed) = (0, 0);
+    for number in 0..=u16::MAX {
+        unsigned += u32::from(check::<Compact<u64>>(&number.to_be_bytes()));
+        signed += u32::from(check::<Compact<i64>>(&number.to_be_bytes()));
+    }
+    // One byte and any other; or a tag and the numbers that need one byte more.
+    assert_eq!((unsigned, signed), (248 * 256 + 8, 240 * 256 + 136 + 136));
+}
+
+/// Generated code hands over parts so.
+#[test]
+fn sinks_take_parts() {
+    #[derive(Default)]
+    struct Seen(Vec<(KeyBuf, bool)>);
+
+    impl tamarack_codec::PartSink for Seen {
+        fn part<K: KeyPart>(&mut self, part: &K) {
+            let mut out = KeyBuf::new();
+            part.encode(&mut out);
+            self.0.push((out, false));
+        }
+
+        fn part_desc<K: KeyPart>(&mut self, part: &K) {
+            self.part(part);
+            self.0.last_mut().unwrap().1 = true;
+        }
+    }
+
+    let mut seen = Seen::default();
+    7_u8.sink(&mut seen);
+    "a".to_owned().sink_desc(&mut seen);
+    assert_eq!(seen.0, [(KeyBuf::from(&[7][..]), false), (KeyBuf::from(&b"a\0"[..]), true)]);
+}
+
+#[test]
+#[expect(clippy::needless_borrows_for_generic_args, reason = "references are arguments too")]
 fn arguments_encode_as_their_parts() {
     fn same<K: KeyPart>(part: &K, arg: impl KeyArg<K>) {
         let (mut a, mut b) = (KeyBuf::new(), KeyBuf::new());
@@ -225,6 +299,7 @@ fn arguments_encode_as_their_parts() {
         part.encode_last(&mut a);
         arg.encode_arg_last(&mut b);
         assert_eq!(a, b);
+        assert_eq!(part.is_none(), arg.is_none_arg());
     }
     same(&"a\0".to_owned(), "a\0");
     same(&Some("a".to_owned()), "a");
@@ -237,7 +312,35 @@ fn arguments_encode_as_their_parts() {
     same(&(1_u8, "x".to_owned()), (1, "x"));
     same(&(1_u8, "x".to_owned()), &(1, "x".to_owned()));
     same(&Id::<()>::new(4), Id::new(4));
+    same(&Id::<()>::new(4), &Id::new(4));
+    same(&Some(Id::<()>::new(4)), Id::new(4));
     same(&vec!["a".to_owned()], vec!["a".to_owned()]);
+    same(&vec!["a".to_owned()], &vec!["a".to_owned()]);
+    same(&["a".to_owned()], ["a".to_owned()]);
+    same(&["a".to_owned()], &["a".to_owned()]);
+    same(&Some("a".to_owned()), &Some("a".to_owned()));
+    same(&None::<String>, &None::<String>);
+    same(&Desc(Some(5_u16)), Some(5));
+    same(&Desc(None::<u16>), None::<u16>);
+    same(&7_u64, &7);
+    same(&Some(vec![0_u8, 1]), &[0_u8, 1][..]);
+    same(&Some("a\0".to_owned()), "a\0".to_owned());
+    same(&Some("a\0".to_owned()), &"a\0");
+    #[cfg(feature = "bytes")]
+    {
+        same(&bytes::Bytes::from_static(b"a\0"), &b"a\0"[..]);
+        let mut prefix = KeyBuf::new();
+        PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
+        PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);
+        assert_eq!(&prefix[..], b"a\x01\0a\0");
+    }
+}
+
+#[test]
+fn widths_are_those_of_the_parts() {
+    assert_eq!([<Option<()>>::FIXED, <Option<u8>>::FIXED, <Option<String>>::FIXED], [Some(1), None, None]);
+    assert_eq!([<[u16; 3]>::FIXED, <[String; 0]>::FIXED, <[String; 2]>::FIXED], [Some(6), Some(0), None]);
+    assert_eq!([<Desc<u16>>::FIXED, <(u8, u16)>::FIXED, <(u8, String)>::FIXED], [Some(2), Some(3), None]);
 }
 
 #[cfg(feature = "chrono")]

@@ -2,10 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
-use tamarack_codec::{FieldsReader, FieldsWriter, Finite, RowReader, RowWriter, Shape, decode_value};
+use tamarack_codec::{Compact, Desc, FieldsReader, FieldsWriter, Finite, RowReader, RowWriter, Shape, decode_value};
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 enum Foreign {
@@ -98,10 +98,92 @@ fn only_canonical_bytes_are_accepted() {
     assert!(decode_value::<Duration>(&[0xFF; 12]).is_err());
     assert!(RowReader::new(&[2, 1]).is_err(), "a format of the future");
     assert!(RowReader::new(&[]).is_err());
+    let (_, row) = RowReader::new(&[1, 5, 7]).unwrap();
+    assert!(row.finish().is_err(), "a field was not read");
     let mut bytes = Vec::new();
     FieldsWriter::tagged(&mut bytes, 3).fixed_pass(&1_u8);
     let mut input = &bytes[..];
     let (tag, reader) = FieldsReader::tagged(&mut input).unwrap();
     assert_eq!(tag, 3);
     assert!(reader.finish().is_err(), "a field was not read");
+}
+
+#[test]
+fn containers_lie_in_a_row_as_what_they_stand_for() {
+    fn same<A: Shape + PartialEq + Debug, B: Shape + PartialEq + Debug>(a: &A, b: &B) {
+        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+        a.encode(&mut of_a);
+        b.encode(&mut of_b);
+        assert_eq!((&of_a, A::describe(), A::FIXED), (&of_b, B::describe(), B::FIXED));
+        assert_eq!((decode_value::<A>(&of_b).as_ref(), decode_value::<B>(&of_a).as_ref()), (Ok(a), Ok(b)));
+    }
+    let list = vec!["b".to_owned(), "a".to_owned(), "c".to_owned()];
+    same(&list, &VecDeque::from(list.clone()));
+    same(&BTreeSet::from_iter(list.clone()), &HashSet::<_>::from_iter(list.clone()));
+    let pairs = || list.iter().map(|text| (text.clone(), text.len() as u16));
+    same(&pairs().collect::<BTreeMap<_, _>>(), &pairs().collect::<HashMap<_, _>>());
+    same(&list[0], &list[0].clone().into_boxed_str());
+    same(&7_u16, &Desc(7_u16));
+    same(&7_u16, &Box::new(7_u16));
+    same(&7_u64, &Compact(7_u64));
+}
+
+/// The length of a field takes one byte up to 127, and more from 128 on.
+#[test]
+fn fields_of_every_length_come_back() {
+    for len in [0, 1, 2, 126, 127, 128, 129, 300, 16_383, 16_384] {
+        let text = "x".repeat(len);
+        let mut bytes = Vec::new();
+        let mut writer = FieldsWriter::new(&mut bytes);
+        writer.variable_pass(&text);
+        writer.variable_pass(&"end".to_owned());
+        assert_eq!(bytes.len(), len + 1 + usize::from(len >= 0x80) + usize::from(len >= 0x4000) + 4);
+        let mut input = &bytes[..];
+        let mut reader = FieldsReader::new(&mut input);
+        assert_eq!(reader.variable_pass::<String>("text", None), Ok(text));
+        assert_eq!(reader.variable_pass::<String>("end", None).as_deref(), Ok("end"));
+        reader.finish().unwrap();
+    }
+}
+
+/// Generated code writes and reads fields so.
+#[test]
+fn shapes_write_and_read_themselves() {
+    let (name, age) = ("anna".to_owned(), 31_u16);
+    let mut bytes = Vec::new();
+    let mut writer = FieldsWriter::new(&mut bytes);
+    name.write_fixed(&mut writer);
+    age.write_fixed(&mut writer);
+    name.write_variable(&mut writer);
+    age.write_variable(&mut writer);
+    assert_eq!(bytes, b"\x1f\0\x04anna");
+    let mut input = &bytes[..];
+    let mut reader = FieldsReader::new(&mut input);
+    let (no_name, some_age) = (String::read_fixed(&mut reader, "name"), u16::read_fixed(&mut reader, "age"));
+    assert_eq!((&no_name, &some_age), (&Ok(None), &Ok(Some(31))));
+    assert_eq!(String::read_variable(&mut reader, "name", None), Ok(name));
+    assert_eq!(u16::read_variable(&mut reader, "age", Some(31)), Ok(31));
+    assert!(u16::read_fixed(&mut reader, "age").unwrap_err().to_string().starts_with("field `age`: "));
+}
+
+#[test]
+fn fields_of_other_crates_come_back() {
+    #[cfg(feature = "uuid")]
+    {
+        let id = uuid::Uuid::from_u128(0x0102_0304);
+        round_trip(&id);
+        assert_eq!(<uuid::Uuid as Shape>::describe().to_string(), "uuid");
+    }
+    #[cfg(feature = "bytes")]
+    {
+        round_trip(&bytes::Bytes::from_static(b"a\0"));
+        round_trip(&vec![bytes::Bytes::from_static(b"a\0"), bytes::Bytes::new()]);
+        assert_eq!(<bytes::Bytes as Shape>::describe(), <Vec<u8> as Shape>::describe());
+    }
+    #[cfg(feature = "chrono")]
+    round_trip(&chrono::DateTime::from_timestamp(-1, 999_999_999).unwrap());
+    #[cfg(feature = "jiff")]
+    round_trip(&jiff::Timestamp::from_nanosecond(-1).unwrap());
+    #[cfg(feature = "time")]
+    round_trip(&time::UtcDateTime::from_unix_timestamp_nanos(-1).unwrap());
 }

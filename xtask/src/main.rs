@@ -194,17 +194,7 @@ enum Task {
     },
     /// Changes the codec, the nodes of the tree and the log in one place after the other, each of which their tests have to find (cargo-mutants). What
     /// they do not find has its reason in tests/survivors.txt. All of it takes many hours.
-    Mutants {
-        /// Only this part: codec, node or wal.
-        #[arg(long)]
-        only: Option<String>,
-        /// Only so many of them: `k/n` are those whose number is k, counted by n.
-        #[arg(long)]
-        shard: Option<String>,
-        /// Seconds for the tests of one.
-        #[arg(long, default_value_t = 60)]
-        timeout: u64,
-    },
+    Mutants(mutation::Wish),
     /// The tests that take hours, again and again with other seeds until the time is over: simulator, kills, images, cuts, damage, fuzzing, isolation,
     /// interleavings, ThreadSanitizer. What this machine cannot run is said to be left out.
     Soak {
@@ -282,7 +272,7 @@ fn perform(task: &Task) -> Result {
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
         Task::Coverage { floor } => coverage::run(*floor),
-        Task::Mutants { only, shard, timeout } => mutation::run(only.as_deref(), shard.as_deref(), *timeout),
+        Task::Mutants(wish) => mutation::run(wish),
         Task::Soak { hours, only } => soak::run(*hours, only),
         Task::Invariants => invariants::check(),
         Task::Unsafe => unsafe_code::check(),

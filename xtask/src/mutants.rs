@@ -39,18 +39,25 @@ impl Mutant {
 /// Copies the sources as they are here to `target/mutants/sources`, and takes from there what is no more.
 pub(crate) fn copy() -> Result<PathBuf> {
     let copy = root().join("target/mutants/sources");
-    copy_sources(&copy)?;
+    copy_to(&copy, &[])?;
     Ok(copy)
 }
 
-fn copy_sources(to: &Path) -> Result {
+/// A file of the copy, and what it becomes there.
+pub(crate) type Edit = (&'static str, fn(&str) -> String);
+
+/// [`copy`] to another folder, with these edits.
+pub(crate) fn copy_to(to: &Path, edits: &[Edit]) -> Result {
     let list = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output()?;
     let list = String::from_utf8(list.stdout)?;
     let names: HashSet<&str> = list.lines().filter(|name| root().join(name).is_file()).collect();
     remove_others(to, to, &names)?;
     for name in &names {
         let (from, to) = (root().join(name), to.join(name));
-        let text = fs::read(&from)?;
+        let mut text = fs::read(&from)?;
+        if let Some((_, edit)) = edits.iter().find(|(file, _)| file == name) {
+            text = edit(&String::from_utf8(text)?).into_bytes();
+        }
         // What is the same keeps its time, so that only what changed is compiled again.
         if fs::read(&to).is_ok_and(|old| old == text) {
             continue;

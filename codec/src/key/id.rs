@@ -134,3 +134,22 @@ impl<R> KeyArg<Option<Id<R>>> for Id<R> {
         Some(*self).encode(out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::BuildHasher;
+
+    #[test]
+    fn an_id_behaves_as_its_number() {
+        let (one, two) = (Id::<u8>::new(1), Id::<u8>::new(2));
+        assert!(one == Id::new(1) && one != two);
+        assert!(one < two && two.partial_cmp(&one).is_some_and(|order| order.is_gt()) && two.cmp(&one).is_gt());
+        assert_eq!(Some(&two).cloned(), Some(two));
+        assert_eq!((one.get(), Id::<u8>::default().get()), (1, 0));
+        assert_eq!(format!("{one:?} {one} {two:>3}"), "Id(1) 1   2");
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(hasher.hash_one(one), hasher.hash_one(1_u64));
+        assert_ne!(hasher.hash_one(one), hasher.hash_one(two));
+    }
+}

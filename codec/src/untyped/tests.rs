@@ -84,6 +84,10 @@ fn fields_become_the_parts_that_the_typed_code_writes() {
     same([Desc(text("x"))]);
     same([(1_u8, Desc(Some(text("x"))))]);
     same([[(); 3]]);
+    let (shape, bytes) = (&ShapeDef::Uuid, &[7; 16][..]);
+    for field in [Field::Row { shape, bytes }, Field::Key { shape, bytes }] {
+        assert_eq!(encoded(|out| field.write_part(shape, false, out).unwrap()), bytes);
+    }
 }
 
 #[test]
@@ -233,6 +237,9 @@ fn what_cannot_be_a_part_is_refused() {
     assert!(can_recode(&two, &two, false) && !can_recode(&one, &two, false) && !can_recode(&two, &one, false));
     assert!(can_recode(&S::Desc(boxed(S::Opaque)), &S::Desc(boxed(S::Opaque)), false), "as it is");
     assert!(can_recode(&S::U8, &S::Desc(boxed(S::U8)), false));
+    // Variants belong together by name, and then by their fields.
+    let sent = |field| S::key_enumeration("State", 1, vec![("Open", 0, vec![]), ("Sent", 1, vec![("0", field)])]);
+    assert!(can_recode(&sent(S::U8), &sent(S::U8), false) && !can_recode(&sent(S::U8), &sent(S::U16), false));
     // Elements.
     assert!(can_recode(&S::Bytes, &S::U8, true) && !can_recode(&S::Bytes, &S::U16, true));
     assert!(!can_recode(&S::Text, &S::Text, true));
@@ -305,6 +312,12 @@ fn widths_are_those_of_the_types() {
     same::<()>();
     same::<Vec<u16>>();
     same::<BTreeMap<u8, u8>>();
+    // No type has these in a row; they are what they are made of all the same.
+    let wide = |shape: ShapeDef| fields::width(&shape).unwrap();
+    assert_eq!(
+        [wide(ShapeDef::CompactU64), wide(ShapeDef::CompactI64), wide(ShapeDef::Desc(Box::new(ShapeDef::U16)))],
+        [Some(8), Some(8), Some(2)]
+    );
 }
 
 /// A value is checked in full: each byte that is changed to something no type writes is found.
@@ -388,6 +401,8 @@ fn rows_are_cut_into_their_fields() {
     assert!(split_row(&[2, 3, 9]).is_err() && split_row(&[]).is_err() && split_row(&[1]).is_err());
     assert!(split_row(&[1, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F]).is_err(), "a version above 32 bits");
     assert!(key_parts([&ShapeDef::U8], &[1, 2]).is_err(), "a byte remains");
+    let list = ShapeDef::List(Box::new(ShapeDef::U8));
+    assert!(key_parts([&list], &[1, 5]).is_ok() && key_parts([&list], &[1, 5, 0]).is_err(), "the end needs no 00");
     let field = Field::Row { shape: &ShapeDef::U8, bytes: &[1, 2] };
     assert!(field.write_part(&ShapeDef::U8, false, &mut KeyBuf::new()).is_err(), "a byte remains");
 }

@@ -263,6 +263,8 @@ mod tests {
         let mut writer = OpsWriter::new();
         writer.push(Op::DropTree { tree: 300 });
         let second = writer.as_bytes().len();
+        // A body goes on where it was left.
+        let mut writer = OpsWriter::append_to(writer.into_body());
         writer.push(Op::Put { tree: u32::MAX, key: b"key", value: &[7; 200] });
         let body = writer.into_body();
         for cut in second + 1..body.len() {
@@ -274,8 +276,9 @@ mod tests {
         // Lengths beyond the body, numbers too long, not minimal, too large; unknown tags.
         let huge = [1, 1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
         let overlong = [4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2];
+        let overlong_start = [6, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2, 1];
         let wide = [4, 255, 255, 255, 255, 31];
-        for bad in [&huge[..], &overlong, &wide, &[4, 128, 0], &[0], &[7, 1], &[4]] {
+        for bad in [&huge[..], &overlong, &overlong_start, &wide, &[4, 128, 0], &[0], &[7, 1], &[4]] {
             assert_eq!(OpsReader::new(bad).next(), Some(Err(Malformed { at: 0 })), "{bad:?}");
         }
         assert_eq!(Malformed { at: 7 }.to_string(), "the operation at byte 7 of a log record is malformed");

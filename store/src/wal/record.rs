@@ -302,8 +302,10 @@ mod tests {
         assert!(pad(&|header| header.timestamp = 1).is_none());
         assert!(pad(&|header| header.body_check = 1).is_none());
         let (mut bytes, _) = sealer.header(Kind::Commit, stamp(), 5, 1).encode(9);
-        for (at, byte) in [(4, 0), (4, 3), (5, 1), (6, 1), (7, 0x80)] {
-            let mut other = bytes;
+        let (empty, _) = sealer.header(Kind::Pad, Stamp { timestamp: 0, ..stamp() }, 0, body_check(&[])).encode(9);
+        let wrong = [(4, 0), (4, 3), (5, 1), (6, 1), (7, 0x80)];
+        for (like, at, byte) in [bytes, empty].iter().flat_map(|like| wrong.map(|(at, byte)| (like, at, byte))) {
+            let mut other = *like;
             other[at] = byte;
             let own = own_check(&other);
             other[48..56].copy_from_slice(&own.to_le_bytes());
@@ -324,7 +326,11 @@ mod tests {
             let rest = sealed.position.next_multiple_of(512) - sealed.position;
             assert!(rest == 0 || rest >= HEADER_LEN, "{rest} bytes remain");
             let stamp = Stamp { position: sealed.position, chain: sealed.chain, ..stamp() };
+            let from = out.len();
             let end = Sealer::new(1, 512).pad(&mut out, stamp);
+            // A pad has no timestamp, whatever the stamp says.
+            let pad = out.get(from..from + HEADER).map(|bytes| Header::decode(bytes).map(|header| header.kind));
+            assert_eq!(pad, (rest > 0).then_some(Some(Kind::Pad)));
             assert!(end.position.is_multiple_of(512) && end.position - sealed.position < 512);
             assert_eq!(out.len() as u64, end.position - 512);
             assert_eq!(end.chain == sealed.chain, rest == 0);

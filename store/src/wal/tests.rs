@@ -1,11 +1,13 @@
 //! The parts together: what is written is read back, and what is torn, rotten or left over is not taken for it.
 
-use super::position::unit_floor;
+use super::position::{MAX_RECORD, unit_floor};
 use super::reset::PinGuard;
 use super::*;
 use crate::vfs::{CrashPolicy, FaultFile, FaultPlan, Storage};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+
+mod edges;
 
 const UNIT: u64 = 512;
 
@@ -242,6 +244,25 @@ fn a_flipped_bit_in_an_earlier_session_is_reported_also_in_its_last_unit() {
     assert!(reported >= 2 * 64 + 11 + 64, "{reported}");
 }
 
+/// A session begins behind what was durable, also if nothing has been written in it yet.
+#[test]
+fn the_beginning_of_a_session_proves_what_lies_before_it() {
+    let mut log = three_flushes();
+    let begins = log.window.head();
+    log.reopen(log.file.image(), 101);
+    let mut bad = log.file.image();
+    bad[1024 + 8] ^= 1;
+    match log.scan_image(&bad) {
+        Err(LogError::Damaged { position: 0, proof }) => assert_eq!(proof, begins),
+        other => panic!("{other:?}"),
+    }
+    let said = |error: LogError<&str>| error.to_string();
+    let damaged = "the log record at position 7 is damaged, and position 9 shows that it had been durable";
+    assert_eq!(said(LogError::Damaged { position: 7, proof: 9 }), damaged);
+    assert_eq!(said(std::io::Error::other("no").into()), "reading the log: no");
+    assert_eq!(said(LogError::Visitor("stop")), "stop");
+}
+
 /// After a clean close the salts are forgotten, and the log is empty from the middle of a unit on. The first flush of the next session may
 /// be torn in any way: that is no damage.
 #[test]
@@ -450,6 +471,16 @@ fn a_full_ring_says_what_has_to_happen() {
     assert_eq!(window.durable(), 0);
     window.note_durable(3 * UNIT);
     assert_eq!((window.durable(), window.written()), (3 * UNIT, 3 * UNIT));
+    // What is written would just fit behind itself: a flush does not help.
+    let window = ring(4).window(0, 0);
+    assert_eq!(window.reserve(UNIT), Ok(0));
+    window.note_written(window.seal());
+    assert_eq!(window.reserve(UNIT), Ok(UNIT));
+    assert_eq!(window.reserve(3 * UNIT).map_err(|full| full.blocker), Err(Blocker::Checkpoint));
+    // No record is longer than the longest, however large the ring is.
+    let window = RingWindow::new(UNIT, 0, 4 * MAX_RECORD, 0, 0);
+    assert_eq!(window.reserve(MAX_RECORD + 8).map_err(|full| full.blocker), Err(Blocker::Capacity));
+    assert_eq!(window.reserve(MAX_RECORD), Ok(0));
     let told = |blocker| Full { wanted: 9, free: 8, blocker }.to_string();
     assert_eq!(told(Blocker::Capacity), "the log has no room for 9 bytes (8 are free): the ring is too small for it");
     assert!(told(Blocker::Flush).ends_with("older commits have to be written first"));
@@ -492,6 +523,24 @@ fn rings_have_limits() {
     let mut byte = [0];
     assert!(two.read(&storage, 511, &mut byte).is_err());
     assert!(two.read(&storage, 512, &mut byte).is_ok() && byte == [7]);
+}
+
+/// A durable write goes round the ring as any other; where it is not offered, nothing is said to be there.
+#[test]
+fn durable_writes_go_round_the_ring() {
+    let ring = ring(4);
+    let bytes: Vec<u8> = (0..3 * UNIT).map(|at| (at % 251) as u8 + 1).collect();
+    for direct in [true, false] {
+        let plan = FaultPlan { direct, ..FaultPlan::default() };
+        let file = FaultFile::from_image(vec![0; (1024 + 4 * UNIT) as usize], plan);
+        assert_eq!(ring.write_durable(&file, 2 * UNIT, &bytes).unwrap(), direct);
+        let mut read = vec![0; bytes.len()];
+        ring.read(&file, 2 * UNIT, &mut read).unwrap();
+        assert_eq!(read == bytes, direct);
+        let nowhere = 1 << 62;
+        assert!(ring.write(&file, nowhere, &bytes).is_err() && ring.read(&file, nowhere, &mut read).is_err());
+        assert!(ring.write_durable(&file, nowhere, &bytes).is_err());
+    }
 }
 
 /// What a checkpoint has released is still found, in the order in which it was written, but for what is damaged.

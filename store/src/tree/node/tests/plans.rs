@@ -127,3 +127,83 @@ fn inner_nodes_are_shared_evenly_and_nobody_is_alone() {
         }
     }
 }
+
+/// A few edits leave what they replace in the heap; more, or no room, or too much that nobody names, and the leaf is written anew.
+#[test]
+fn few_edits_are_spliced() {
+    let mut empty = Vec::new();
+    empty_leaf(&mut empty);
+    let keys: Vec<[u8; 4]> = (0..100_u32).map(u32::to_be_bytes).collect();
+    // Values of two lengths: the leaf is not even.
+    let values: Vec<Vec<u8>> = (0..100).map(|i| vec![7; 20 + i % 2]).collect();
+    let all: Vec<Edit<'_>> =
+        keys.iter().zip(&values).map(|(key, value)| Edit::Put { key, value: Value::Inline(value) }).collect();
+    let whole = Sizes { leaf: 8000, inner: 8000 };
+    let leaf = written(&plan_leaf(Body::parse(&empty).unwrap(), &all, &whole)).remove(0);
+    let replaced = |leaf: &[u8], keys: &[[u8; 4]], target: usize| {
+        let edits: Vec<Edit<'_>> = keys.iter().map(|key| Edit::Put { key, value: Value::Inline(b"new") }).collect();
+        written(&plan_leaf(Body::parse(leaf).unwrap(), &edits, &Sizes { leaf: target, inner: target }))
+    };
+    let garbage = |count: usize, target: usize| -> Vec<usize> {
+        let pages = replaced(&leaf, &keys[..count], target);
+        pages.iter().map(|bytes| Body::parse(bytes).unwrap().garbage()).collect()
+    };
+    assert_eq!((garbage(1, 8000), garbage(8, 8000), garbage(9, 8000)), (vec![20], vec![4 * 41], vec![0]));
+    assert_eq!((garbage(1, leaf.len() + 3), garbage(1, leaf.len() + 2)), (vec![20], vec![0]));
+    let (mut now, mut anew) = (leaf.clone(), 0);
+    for eight in keys.chunks(8) {
+        now = replaced(&now, eight, 8000).remove(0);
+        let garbage = Body::parse(&now).unwrap().garbage();
+        assert!(garbage * 4 <= now.len(), "{garbage} of {}", now.len());
+        anew += usize::from(garbage == 0);
+    }
+    assert_eq!(anew, 2);
+}
+
+#[test]
+fn pages_end_where_their_room_does() {
+    let mut empty = Vec::new();
+    empty_leaf(&mut empty);
+    let plan = |old: &[u8], edits: &[Edit<'_>], leaf: usize| {
+        lens(&plan_leaf(Body::parse(old).unwrap(), edits, &Sizes { leaf, inner: leaf }))
+    };
+    // A page that is exactly full, and half an entry that passes an even share.
+    assert_eq!(plan(&empty, &puts(&numbered(0..100)), HEADER + 54 * ENTRY), [54, 46]);
+    let few = numbered((0..50).map(|number| 2 * number));
+    let sizes = Sizes { leaf: 2000, inner: 2000 };
+    let old = written(&plan_leaf(Body::parse(&empty).unwrap(), &puts(&few), &sizes));
+    assert_eq!(plan(&old[0], &puts(&numbered((0..11).map(|number| 2 * number + 1))), 2000), [31, 30]);
+    // Two that do not fit together.
+    let large = [0; 1500];
+    let two: Vec<Edit<'_>> = [b"a", b"b"].map(|key| Edit::Put { key, value: Value::Inline(&large) }).into();
+    assert_eq!(plan(&empty, &two, 2000), [1, 1]);
+    // What all keys begin with costs nothing.
+    let full = written(&plan_leaf(Body::parse(&empty).unwrap(), &puts(&numbered(0..1000)), &sizes));
+    let second = Body::parse(&full[1]).unwrap();
+    assert_eq!((second.len(), second.prefix().len()), (54, 3));
+    let (keys, value) = (numbered(54..108), [1; 52]);
+    let longer: Vec<Edit<'_>> = keys.iter().map(|(key, _)| Edit::Put { key, value: Value::Inline(&value) }).collect();
+    assert_eq!(plan(&full[1], &longer, 2000), [27, 27]);
+}
+
+#[test]
+fn inner_nodes_of_uneven_separators_keep_to_their_size() {
+    let counts = |lens: &[usize], inner: usize, most: usize| -> Vec<usize> {
+        let mut list = KeyList::default();
+        lens.iter().enumerate().for_each(|(at, &len)| {
+            list.push(&[&(at as u32 + 1).to_be_bytes()[..], &vec![b'x'; len - 4]].concat());
+        });
+        let plan = plan_inner(2, b"", None, &list, &Sizes { leaf: inner, inner }, most);
+        // Its own fences come on top of what it aims at.
+        let fences = 2 * lens.iter().max().unwrap();
+        assert!(plan.pages().iter().all(|page| page.size <= inner + fences));
+        plan.pages().iter().map(|page| page.children).collect()
+    };
+    // Short ones are shared by number; of the long ones a node holds exactly 17.
+    let lens = [[4; 40], [100; 40]].concat();
+    assert_eq!(counts(&lens, HEADER + 17 * (HEAD + SLOT + 100), 100), [27, 27, 18, 9]);
+    // Many are filled to nine tenths: three nodes, where two would do.
+    assert_eq!(counts(&[4; 199], HEADER + 100 * (HEAD + SLOT + 4), 1000), [67, 67, 66]);
+    // The last but one gives one away, if it has more than two.
+    assert_eq!((counts(&[4; 9], 10_000, 4), counts(&[4; 4], 10_000, 3)), (vec![3, 3, 2, 2], vec![2, 2, 1]));
+}
