@@ -7,8 +7,7 @@ use std::net::IpAddr;
 use std::ops::Bound;
 use std::time::{Duration, SystemTime};
 use tamarack_codec::{
-    Compact, Desc, Finite, Id, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, PrefixArg, Timestamp, Total,
-    check_key_laws, key_laws,
+    Compact, Desc, Finite, Id, KeyArg, KeyBuf, KeyPart, KeyRange, PartPlace, Timestamp, Total, check_key_laws, key_laws,
 };
 
 /// Bytes that meet the escapes and the fill values often.
@@ -330,8 +329,8 @@ fn arguments_encode_as_their_parts() {
     {
         same(&bytes::Bytes::from_static(b"a\0"), &b"a\0"[..]);
         let mut prefix = KeyBuf::new();
-        PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
-        PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);
+        tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
+        tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);
         assert_eq!(&prefix[..], b"a\x01\0a\0");
     }
 }
