@@ -203,7 +203,7 @@ impl Image {
                     Value::Overflow(_) => None,
                 };
             }
-            child = frame.child(body.child_index_near(key, |near| frame.prefetch_swips(near)))?;
+            child = frame.child(body.child_index_near(key, |child, behind| frame.prefetch_swips(child, behind)))?;
         }
     }
 }

@@ -17,7 +17,6 @@ use super::word::SwipWord;
 use crate::format::ChildEntry;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::marker::PhantomData;
-use std::ops::Range;
 use std::ptr::NonNull;
 
 /// Bytes of a frame's header.
@@ -139,11 +138,11 @@ impl<'g> Frame<'g> {
         self.header().children.load(Ordering::Relaxed) as usize
     }
 
-    /// Asks the caches for the swips of these children.
+    /// Asks the caches for the swips of a child, and of so many behind it.
     #[inline]
-    pub(crate) fn prefetch_swips(&self, children: Range<usize>) {
+    pub(crate) fn prefetch_swips(&self, child: usize, behind: usize) {
         let swips = round_up(HEADER + self.header().body_len.load(Ordering::Relaxed) as usize, LINE);
-        for line in children.start * WORD / LINE..(children.end * WORD).div_ceil(LINE) {
+        for line in child * WORD / LINE..=(child + behind) * WORD / LINE {
             prefetch(self.base.as_ptr().wrapping_add(swips + line * LINE));
         }
     }

@@ -23,7 +23,7 @@ impl Target<'_> {
     fn child_of(self, frame: Frame<'_>) -> usize {
         let body = Body::trusted(frame.body());
         match self {
-            Target::At(key) => body.child_index_near(key, |near| frame.prefetch_swips(near)),
+            Target::At(key) => body.child_index_near(key, |child, behind| frame.prefetch_swips(child, behind)),
             Target::Below(key) => {
                 let child = body.child_index(key);
                 // A separator that equals the key begins the child; the keys below it lie one child to the left.

@@ -44,7 +44,6 @@ pub(crate) use inner::{InnerPlan, KeyList, plan_inner};
 pub(crate) use leaf::{Edit, LeafPlan, Sizes, empty_leaf, merge_leaves, pack_leaves, plan_leaf};
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 pub(super) const HEADER: usize = 32;
 const HEAD: usize = 4;
@@ -250,12 +249,12 @@ impl<'a> Body<'a> {
 
     #[inline]
     fn find_suffix(&self, suffix: &[u8]) -> Result<usize, usize> {
-        self.find_suffix_near(suffix, |_| ())
+        self.find_suffix_near(suffix, |_, _| ())
     }
 
-    /// The same; `near` is told early among which entries the place will be, as a rule.
+    /// The same; `near` is told early where the place will be, as a rule: at this entry or up to so many behind it.
     #[inline]
-    fn find_suffix_near(&self, suffix: &[u8], near: impl FnOnce(Range<usize>)) -> Result<usize, usize> {
+    fn find_suffix_near(&self, suffix: &[u8], near: impl FnOnce(usize, usize)) -> Result<usize, usize> {
         let head = head_of(suffix);
         let at = first_not_below(self.heads, head, near);
         if self.heads.get(at).is_none_or(|found| u32::from_le_bytes(*found) != head) {
@@ -271,7 +270,7 @@ impl<'a> Body<'a> {
     /// Goes on from `from` among keys whose heads are the same.
     fn find_among_equals(&self, from: usize, head: u32, suffix: &[u8]) -> Result<usize, usize> {
         let rest = &self.heads[from..];
-        let equals = head.checked_add(1).map_or(rest.len(), |above| first_not_below(rest, above, |_| ()));
+        let equals = head.checked_add(1).map_or(rest.len(), |above| first_not_below(rest, above, |_, _| ()));
         let (mut low, mut high) = (from, from + equals);
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -287,13 +286,13 @@ impl<'a> Body<'a> {
     /// Number of separators that are not above the key: the child to go on with. The key lies within the fences, or at the upper one.
     #[inline]
     pub(crate) fn child_index(&self, key: &[u8]) -> usize {
-        self.child_index_near(key, |_| ())
+        self.child_index_near(key, |_, _| ())
     }
 
-    /// The same; `near` is told early among which children it will be, as a rule, so that their words are on their way from memory
-    /// while the last keys are compared.
+    /// The same; `near` is told early where it will be, as a rule: this child, or up to so many behind it. So their words are on their way from
+    /// memory while the last keys are compared.
     #[inline]
-    pub(crate) fn child_index_near(&self, key: &[u8], near: impl FnOnce(Range<usize>)) -> usize {
+    pub(crate) fn child_index_near(&self, key: &[u8], near: impl FnOnce(usize, usize)) -> usize {
         debug_assert!(key.starts_with(self.prefix()), "a key outside the fences");
         match self.find_suffix_near(key.get(self.prefix..).unwrap_or_default(), near) {
             Ok(i) => i + 1,
@@ -305,7 +304,7 @@ impl<'a> Body<'a> {
 /// Number of heads below one, where heads ascend. Halving without branches narrows to a few cache lines, all of which are then
 /// compared, several with one instruction: a branch in every step would be guessed wrong every other time.
 #[inline]
-fn first_not_below(heads: &[[u8; HEAD]], head: u32, near: impl FnOnce(Range<usize>)) -> usize {
+fn first_not_below(heads: &[[u8; HEAD]], head: u32, near: impl FnOnce(usize, usize)) -> usize {
     const AT_ONCE: usize = 32;
     let below = |at: &[u8; HEAD]| u32::from_le_bytes(*at) < head;
     let (mut start, mut len) = (0, heads.len());
@@ -315,6 +314,6 @@ fn first_not_below(heads: &[[u8; HEAD]], head: u32, near: impl FnOnce(Range<usiz
         start = std::hint::select_unpredictable(below(&heads[start + half - 1]), start + half, start);
         len -= half;
     }
-    near(start..start + len + 1);
+    near(start, len);
     start + heads[start..start + len].iter().map(|at| u32::from(below(at))).sum::<u32>() as usize
 }
