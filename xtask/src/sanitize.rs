@@ -3,12 +3,12 @@
 //! AddressSanitizer and LeakSanitizer need no instrumented standard library: the toolchain's own compiler does, once it may use unstable options
 //! (`RUSTC_BOOTSTRAP`).
 //!
-//! ThreadSanitizer and MemorySanitizer see what happens only where all code is instrumented, the standard library included: an uninstrumented one
-//! makes them report races that are none, and bytes as never written that it wrote. That takes the library's source of the same version as the
-//! compiler. Debian has both as packages; they are unpacked below `target/`, and only clang, for its runtime and linker, is installed.
+//! ThreadSanitizer sees a race only where all code is instrumented, the standard library included: an uninstrumented one makes it report
+//! races that are none. That takes the library's source of the same version as the compiler. Debian has both as packages; they are unpacked
+//! below `target/`, and only clang, for its runtime and linker, is installed.
 //!
-//! `tamarack_asan` and `tamarack_msan` make the pool tell which frames are in use (`store/src/buffer/poison.rs`). `rustix_use_libc` sends system calls
-//! through the C library, where the runtimes see what they map and write.
+//! `tamarack_asan` makes the pool tell which frames are in use (`store/src/buffer/poison.rs`). `rustix_use_libc` sends system calls through the C
+//! library, where the runtime sees what they map and unmap.
 
 use crate::Result;
 use crate::cuts;
@@ -26,8 +26,6 @@ pub(crate) enum Sanitizer {
     Leak,
     /// Data races.
     Thread,
-    /// Decisions that depend on bytes nobody wrote.
-    Memory,
 }
 
 /// How one is run.
@@ -96,19 +94,6 @@ impl Sanitizer {
                 packages: &["tamarack"],
                 tests: &STRESS,
                 mutants: &[RACE],
-            },
-            Self::Memory => Recipe {
-                report: "WARNING: MemorySanitizer",
-                flags: "-Zsanitizer=memory -Zsanitizer-memory-track-origins -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=memory --cfg tamarack_msan --cfg rustix_use_libc",
-                options: ("MSAN_OPTIONS", ""),
-                whole: true,
-                // Optimised code has too many checks in it to compile soon.
-                profile: &[NAMES, ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")],
-                amounts: &LESS,
-                build: "msan/build",
-                packages: &["tamarack", "tamarack-codec"],
-                tests: &UNITS,
-                mutants: &[UNWRITTEN],
             },
         }
     }
@@ -208,18 +193,6 @@ const KEPT: Planted = Planted {
         changes: &[("unsafe { dealloc(memory, layout) };", "let _ = (memory, layout);")],
     },
     finders: &["buffer::tests"],
-};
-
-const UNWRITTEN: Planted = Planted {
-    mutant: Mutant {
-        what: "of an inner node that was read from disk not all is copied to its frame",
-        file: "store/src/tree/pager.rs",
-        changes: &[(
-            "building.body_mut().copy_from_slice(body_bytes);",
-            "building.body_mut()[..body_len / 2].copy_from_slice(&body_bytes[..body_len / 2]);",
-        )],
-    },
-    finders: &["engine::tests::memory::dirty_leaves_leave_memory_between_checkpoints"],
 };
 
 /// What this machine needs for it and does not have.

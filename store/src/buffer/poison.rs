@@ -1,22 +1,17 @@
-//! Tells a sanitizer what the pool knows: nobody may look behind the header of a frame that is not in use, and in a new frame nothing is there yet. By
-//! itself it sees one mapping, all of it valid. `cargo xtask sanitize` sets these `cfg`s; in any other build nothing of this is left.
+//! Tells a sanitizer what the pool knows: nobody may look behind the header of a frame that is not in use. By itself it sees one mapping, all of
+//! it valid. `cargo xtask sanitize address` sets this `cfg`; in any other build nothing of this is left.
 #![allow(unsafe_code)]
 
 use super::frame::HEADER;
 use std::ptr::NonNull;
 
 /// Whether there is somebody to tell.
-pub(super) const WATCHED: bool = cfg!(any(tamarack_asan, tamarack_msan));
+pub(super) const WATCHED: bool = cfg!(tamarack_asan);
 
 #[cfg(tamarack_asan)]
 unsafe extern "C" {
     fn __asan_poison_memory_region(start: *const u8, bytes: usize);
     fn __asan_unpoison_memory_region(start: *const u8, bytes: usize);
-}
-
-#[cfg(tamarack_msan)]
-unsafe extern "C" {
-    fn __msan_allocated_memory(start: *const u8, bytes: usize);
 }
 
 /// Nobody may read or write behind the header of this slot.
@@ -42,10 +37,5 @@ pub(super) unsafe fn open(base: NonNull<u8>, slot_bytes: usize) {
     // SAFETY: as above.
     unsafe {
         __asan_unpoison_memory_region(_start, _bytes);
-    }
-    #[cfg(tamarack_msan)]
-    // SAFETY: as above.
-    unsafe {
-        __msan_allocated_memory(_start, _bytes);
     }
 }
