@@ -181,8 +181,8 @@ enum Task {
         #[arg(long)]
         mutants: bool,
     },
-    /// Tests under a sanitizer, which has to be silent; then with a planted mistake, which it has to find. `address`: unit tests, with the
-    /// toolchain's own compiler. `thread`: stress tests, with a standard library that is instrumented too; Debian only, as the compiler is
+    /// Tests under a sanitizer, which has to be silent; then with a planted mistake, which it has to find. `address` and `leak`: unit
+    /// tests, with the toolchain's own compiler. `thread`: stress tests, with a standard library that is instrumented too; Debian only, as the compiler is
     /// Debian's, unpacked below target/: rustup has none with that library's source here.
     Sanitize { sanitizer: sanitize::Sanitizer },
     /// Which lines of the store, the codec and the macros run when their tests run; the files with the fewest. Lines of tests do not count. Debian's

@@ -1,6 +1,6 @@
 //! Resident nodes: frames in size classes, the swips that own them, epochs that delay their reuse, and optimistic latches.
 //!
-//! This folder is the only place with `unsafe` code, and only `pool.rs`, `region.rs` and `frame.rs` use it. Its safe face rests on one rule:
+//! This folder is the only place with `unsafe` code, and only `pool.rs`, `region.rs`, `frame.rs` and `poison.rs` use it. Its safe face rests on one rule:
 //! a [`FrameId`] is followed only under an epoch [`Guard`], after it was read from a swip, a `prev` link or a
 //! list of superseded versions, and a frame is unlinked from all of these before it is retired (I6). The id carries the frame's birth number,
 //! so that a stale one is noticed instead of read.
@@ -12,6 +12,7 @@
 mod epoch;
 mod frame;
 mod latch;
+mod poison;
 mod pool;
 mod region;
 mod slots;

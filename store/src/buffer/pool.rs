@@ -8,6 +8,7 @@
 
 use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes, prefetch};
+use super::poison;
 use super::region::{Part, Region, Reservation};
 use super::slots::Slots;
 use super::swip::FrameId;
@@ -147,12 +148,34 @@ impl Class {
     fn touch(&self, slot: u32) {
         const SYSTEM_PAGE: usize = 4096;
         let Some(base) = self.base(slot) else { return };
+        self.open(slot);
         // SAFETY: mapped and initialised; only the header's atomics are touched.
         unsafe { Frame::new(base, FrameId::new(0, slot, 0)) }.header().birth.fetch_add(0, Ordering::Relaxed);
         for at in (SYSTEM_PAGE..self.slot_bytes).step_by(SYSTEM_PAGE) {
             // SAFETY: within the slot, which is on no list and linked nowhere, so that nobody else touches what follows its header. Its contents
             // mean nothing.
             unsafe { base.add(at).write_volatile(0) };
+        }
+        self.close(slot);
+    }
+
+    /// For sanitizers: this slot is in use from now on.
+    fn open(&self, slot: u32) {
+        if poison::WATCHED
+            && let Some(base) = self.base(slot)
+        {
+            // SAFETY: this is the length of our slots.
+            unsafe { poison::open(base, self.slot_bytes) };
+        }
+    }
+
+    /// For sanitizers: this slot is nobody's from now on.
+    fn close(&self, slot: u32) {
+        if poison::WATCHED
+            && let Some(base) = self.base(slot)
+        {
+            // SAFETY: as above.
+            unsafe { poison::close(base, self.slot_bytes) };
         }
     }
 
@@ -226,6 +249,7 @@ impl Pool {
         let slots = self.classes.get(class).ok_or(NoMemory { bytes })?;
         let taken = slots.take(|| self.part(class)).ok_or(NoMemory { bytes })?;
         let base = slots.base(taken.slot).ok_or(NoMemory { bytes })?;
+        slots.open(taken.slot);
         let size = slots.slot_bytes as u64;
         if taken.idle {
             self.idle.fetch_sub(size, Ordering::Relaxed);
@@ -356,6 +380,7 @@ impl Pool {
         if let Some(class) = self.classes.get(id.class()) {
             self.in_use.fetch_sub(class.slot_bytes as u64, Ordering::Relaxed);
             self.idle.fetch_add(class.slot_bytes as u64, Ordering::Relaxed);
+            class.close(id.slot());
             class.free.lock().idle.insert(id.slot());
         }
     }

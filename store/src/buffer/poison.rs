@@ -1,0 +1,41 @@
+//! Tells a sanitizer what the pool knows: nobody may look behind the header of a frame that is not in use. By itself it sees one mapping, all of
+//! it valid. `cargo xtask sanitize address` sets this `cfg`; in any other build nothing of this is left.
+#![allow(unsafe_code)]
+
+use super::frame::HEADER;
+use std::ptr::NonNull;
+
+/// Whether there is somebody to tell.
+pub(super) const WATCHED: bool = cfg!(tamarack_asan);
+
+#[cfg(tamarack_asan)]
+unsafe extern "C" {
+    fn __asan_poison_memory_region(start: *const u8, bytes: usize);
+    fn __asan_unpoison_memory_region(start: *const u8, bytes: usize);
+}
+
+/// Nobody may read or write behind the header of this slot.
+///
+/// # Safety
+/// The slot has so many bytes.
+pub(super) unsafe fn close(base: NonNull<u8>, slot_bytes: usize) {
+    let (_start, _bytes) = (base.as_ptr().wrapping_add(HEADER), slot_bytes - HEADER);
+    #[cfg(tamarack_asan)]
+    // SAFETY: this marks bytes of the slot, and touches none.
+    unsafe {
+        __asan_poison_memory_region(_start, _bytes);
+    }
+}
+
+/// Whoever has this slot may write behind its header, and read what was written.
+///
+/// # Safety
+/// The slot has so many bytes.
+pub(super) unsafe fn open(base: NonNull<u8>, slot_bytes: usize) {
+    let (_start, _bytes) = (base.as_ptr().wrapping_add(HEADER), slot_bytes - HEADER);
+    #[cfg(tamarack_asan)]
+    // SAFETY: as above.
+    unsafe {
+        __asan_unpoison_memory_region(_start, _bytes);
+    }
+}
