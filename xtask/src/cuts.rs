@@ -67,7 +67,8 @@ fn parts() -> Result<PathBuf> {
     Ok(kernel)
 }
 
-fn call(command: &mut Command) -> Result {
+/// Runs a program, and says so; fails if it fails.
+pub(crate) fn call(command: &mut Command) -> Result {
     eprintln!("+ {command:?}");
     if command.status()?.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
 }

@@ -11,7 +11,7 @@
 //! library, where the runtime sees what they map and unmap.
 
 use crate::Result;
-use crate::cuts;
+use crate::cuts::{self, call};
 use crate::mutants::Mutant;
 use crate::run::{cargo_path, root};
 use std::path::{Path, PathBuf};
@@ -259,11 +259,6 @@ impl Recipe {
         command.env(variable, format!("{names}:{options}")).envs(self.profile.iter().chain(self.amounts).copied());
         Ok(command.current_dir(sources).output()?)
     }
-}
-
-fn call(command: &mut Command) -> Result {
-    eprintln!("+ {command:?}");
-    if command.status()?.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
 }
 
 fn runs(tool: &str) -> bool {

@@ -146,7 +146,7 @@ impl Runs<'_> {
         self.folder.join(name)
     }
 
-    /// Runs it with arguments, of which those that end so are files of the folder; `watched` is the file whose length is shown. Fails unless it ends with one of the codes.
+    /// Runs it in the folder. `watched` is the file whose length is shown, before and after. Fails unless it ends with one of the codes.
     fn run(&mut self, arguments: &[&str], watched: &str, codes: &[i32]) -> Result<()> {
         let before = length(&self.path(watched));
         let started = Instant::now();
