@@ -34,7 +34,7 @@ pub(crate) struct Base {
     pub(super) unsettled: Mutex<Option<Slots>>,
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
-    pub(crate) poison: Poison,
+    pub(crate) poison: Arc<Poison>,
     pub(crate) counts: Counts,
     /// Threads that may apply one batch together.
     pub(crate) appliers: AtomicUsize,
@@ -127,7 +127,7 @@ impl Base {
             unsettled: Mutex::new(None),
             window,
             ring,
-            poison: Poison::default(),
+            poison: Arc::default(),
             counts: Counts::default(),
             appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
@@ -140,6 +140,11 @@ impl Base {
     pub(crate) fn between_writes_do(&self, work: Box<dyn Fn() + Send + Sync>) {
         // Set once, when the database opens.
         let _ = self.between.set(work);
+    }
+
+    /// Whether threads of the database's own work beside its callers: what is done between writes is one's doing.
+    pub(super) fn has_threads(&self) -> bool {
+        self.between.get().is_some()
     }
 
     pub(super) fn between_writes(&self) {

@@ -14,6 +14,7 @@ mod directory;
 mod evict;
 mod freemap;
 mod output;
+mod pacer;
 mod publish;
 mod reclaim;
 mod superblocks;

@@ -1,6 +1,7 @@
 //! Writes pages to fresh extents, in long sequential runs (I25: nothing that is in use is overwritten).
 
 use super::base::{Base, no_space};
+use super::pacer::Pacer;
 use crate::error::{Error, Result};
 use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, page_checksum};
 use crate::space::Extent;
@@ -8,8 +9,9 @@ use crate::space::Extent;
 /// Space is asked for, and written, this many bytes at a time.
 const RUN_BYTES: u64 = 1 << 20;
 
-/// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds. Not
-/// while the log fills faster than the checkpoint gets on: commits would soon wait for the whole of it.
+/// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds. The
+/// checkpoint goes on meanwhile, up to the next such time. It does not wait even then while the log fills faster than it gets on: commits
+/// would soon wait for the whole of it.
 const PACE: u64 = 2 << 20;
 
 /// The same for writes past the cache, which wait for the device by themselves.
@@ -31,9 +33,11 @@ pub(super) struct Output<'a> {
     used: Vec<Extent>,
     /// Bytes handed to the storage.
     pub(super) bytes: u64,
-    /// Those since the last sync, and whether the cache holds some of them.
+    /// Those since the last sync began, and whether the cache holds some of them.
     unsynced: u64,
     cached: bool,
+    /// From the first sync between pages to the last page.
+    pacer: Option<Pacer>,
     schedule: Schedule,
 }
 
@@ -79,6 +83,7 @@ impl<'a> Output<'a> {
             bytes: 0,
             unsynced: 0,
             cached: false,
+            pacer: None,
             schedule: Schedule::begin(base),
         }
     }
@@ -133,15 +138,12 @@ impl<'a> Output<'a> {
             self.bytes += self.pending.len() as u64;
             self.unsynced += self.pending.len() as u64;
             self.pending.clear();
-            if self.unsynced >= pace && !self.schedule.is_late(self.bytes, self.base.window.used()) {
-                let synced = self.base.pager.storage.sync();
-                synced.map_err(|error| {
-                    let error = Error::io("syncing a part of a checkpoint", error);
-                    // The system may have forgotten a commit's log together with these pages (I30).
-                    self.base.poison.set(&error);
-                    error
-                })?;
-                (self.unsynced, self.cached) = (0, false);
+            if self.unsynced >= pace {
+                let late = self.schedule.is_late(self.bytes, self.base.window.used());
+                let pacer = self.pacer.get_or_insert_with(|| Pacer::new(self.base));
+                if pacer.begin(self.base, late)? {
+                    (self.unsynced, self.cached) = (0, false);
+                }
             }
             self.base.between_writes();
         }
@@ -158,11 +160,14 @@ impl<'a> Output<'a> {
     /// Writes the rest and gives back what was not needed.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.flush()?;
+        self.pacer = None;
+        self.base.poison.check()?;
         self.give_back_run()
     }
 
     /// Gives everything back.
     pub(super) fn abandon(mut self) -> Result<()> {
+        self.pacer = None;
         self.give_back_run()?;
         let mut space = self.base.space()?;
         for extent in self.used.drain(..) {
