@@ -182,9 +182,10 @@ fn a_check_needs_no_room() {
 /// commit's log, too, so that a synced one behind it was acknowledged and lost.
 #[test]
 fn i30_a_failed_sync_within_a_checkpoint_stops_all_writing() {
-    for direct in [false, true] {
+    let backgrounds = [Background::Inline, Background::Thread];
+    for (direct, background) in [false, true].into_iter().flat_map(|direct| backgrounds.map(|it| (direct, it))) {
         let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan { direct, ..FaultPlan::default() }));
-        let options = EngineOptions { log_size: 16 << 20, memory: Some(64 << 20), ..small(Background::Inline, 1) };
+        let options = EngineOptions { log_size: 16 << 20, memory: Some(64 << 20), ..small(background, 1) };
         let engine = open(&file, options.clone());
         // More than a checkpoint writes without a sync, and less than makes one due.
         for first in (0..25_000_u32).step_by(500) {
@@ -202,7 +203,9 @@ fn i30_a_failed_sync_within_a_checkpoint_stops_all_writing() {
         commit(b"buffered", Durability::Buffered).unwrap();
         file.fail(Waiting { from: file.calls(), on: Call::Sync, failure: Failure::LostSync });
         let failed = engine.checkpoint().unwrap_err();
-        assert!(failed.to_string().contains("a part of a checkpoint"), "{failed}");
+        // With threads it may have been the log's own sync.
+        let own = failed.to_string().contains("a part of a checkpoint");
+        assert!(own || background == Background::Thread, "{failed}");
         let synced = commit(b"synced", Durability::Synced);
         let after = FaultFile::from_image(file.crash(CrashPolicy::DropAll, 1), FaultPlan::default());
         let found = contents(&open(&Arc::new(after), options).snapshot().unwrap(), 1);

@@ -4,9 +4,10 @@
 use super::*;
 use crate::vfs::MemoryFile;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A file whose syncs take until they are let go.
 #[derive(Default)]
@@ -14,6 +15,7 @@ struct SlowSync {
     below: MemoryFile,
     state: Mutex<Sync>,
     changed: Condvar,
+    written: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -39,6 +41,7 @@ impl Storage for SlowSync {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.written.fetch_add(bytes.len(), Ordering::Relaxed);
         self.below.write_at(bytes, offset)
     }
 
@@ -92,6 +95,37 @@ fn deferred_commits_do_not_wait_for_a_flush() {
     let durable = engine.base().window.durable();
     engine.flush().unwrap();
     assert!(engine.base().window.durable() > durable, "the second one came behind the flush of the first");
+    engine.close().unwrap();
+}
+
+/// Device and checkpoint used to wait for each other in turn. Now it puts pages together while the device takes in those before, but goes no further
+/// ahead: a commit would find them all at the device.
+#[test]
+fn a_checkpoint_goes_on_beside_a_sync_of_its_pages() {
+    let storage = Arc::new(SlowSync::default());
+    let options = EngineOptions { memory: Some(256 << 20), log_size: 64 << 20, ..small(Background::Thread, 1) };
+    let engine = open(&storage, options);
+    let txn = engine.begin().unwrap();
+    (0..100_000_u32).for_each(|key| txn.put(TreeId(1), &key.to_be_bytes(), &[1; 100]).unwrap());
+    txn.commit(Durability::Synced).unwrap();
+    assert_eq!(engine.base().counts.checkpoints.load(Ordering::Relaxed), 0, "one ran too early for this test");
+    let before = storage.written.load(Ordering::Relaxed);
+    let written = || (storage.written.load(Ordering::Relaxed) - before) >> 20;
+    storage.hold(true);
+    std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(|| engine.checkpoint());
+        storage.wait_for_sync();
+        let started = Instant::now();
+        while written() < 4 && started.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        let ahead = written();
+        storage.hold(false);
+        checkpoint.join().unwrap().unwrap();
+        assert!((4..7).contains(&ahead), "{ahead} MiB are written beside the first sync, of {}", written());
+    });
+    assert!(written() > 10, "{} MiB", written());
     engine.close().unwrap();
 }
 
