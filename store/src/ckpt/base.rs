@@ -1,6 +1,6 @@
 //! What commit, checkpoint and recovery share: the trees, the space, the log's window, the durable superblock.
 
-use super::{Counts, SLOTS};
+use super::{Counts, SLOTS, Syncs};
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +35,8 @@ pub(crate) struct Base {
     pub(crate) window: RingWindow,
     pub(crate) ring: Ring,
     pub(crate) poison: Arc<Poison>,
-    pub(crate) counts: Counts,
+    pub(crate) syncs: Arc<Syncs>,
+    pub(crate) counts: Arc<Counts>,
     /// Threads that may apply one batch together.
     pub(crate) appliers: AtomicUsize,
     /// The newest commit that a checkpoint holds.
@@ -115,6 +116,8 @@ impl Base {
         applied: LogPosition,
     ) -> Self {
         let opened_at = superblock.commit_timestamp;
+        let (poison, counts) = (Arc::<Poison>::default(), Arc::<Counts>::default());
+        let syncs = Syncs::new(Arc::clone(&pager.storage), Arc::clone(&poison), Arc::clone(&counts));
         Self {
             forest: Arc::clone(&pager.forest),
             registry: Arc::clone(&pager.registry),
@@ -127,8 +130,9 @@ impl Base {
             unsettled: Mutex::new(None),
             window,
             ring,
-            poison: Arc::default(),
-            counts: Counts::default(),
+            syncs: Arc::new(syncs),
+            poison,
+            counts,
             appliers: AtomicUsize::new(1),
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),

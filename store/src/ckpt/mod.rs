@@ -18,6 +18,7 @@ mod pacer;
 mod publish;
 mod reclaim;
 mod superblocks;
+mod syncs;
 mod tidy;
 mod write;
 
@@ -31,6 +32,7 @@ pub(crate) use reclaim::{blob_parts, extent_of};
 #[cfg(feature = "simulate")]
 pub(crate) use superblocks::settle_slots;
 pub(crate) use superblocks::{SLOTS, forget_backup, note_backup, note_slots, open_log, write_both, write_first};
+pub(crate) use syncs::Syncs;
 pub(crate) use tidy::tidy;
 
 use crate::blob::BlobRef;

@@ -1,12 +1,10 @@
 //! Has the device take in a checkpoint's pages while the next ones are put together.
 
-use super::Counts;
-use super::base::{Base, Poison};
-use crate::error::{Error, Result};
+use super::Syncs;
+use super::base::Base;
+use crate::error::Result;
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex};
-use crate::vfs::Storage;
-use std::io;
 use std::sync::Arc;
 
 /// Syncs the file as often as it is asked to: beside the checkpoint, on a thread that lives as long as that writes pages. Where the
@@ -17,8 +15,7 @@ pub(super) struct Pacer {
 }
 
 struct Shared {
-    storage: Arc<dyn Storage>,
-    poison: Arc<Poison>,
+    syncs: Arc<Syncs>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -36,7 +33,8 @@ impl Shared {
         loop {
             if state.asked {
                 drop(state);
-                note_failure(&self.poison, self.storage.sync());
+                // The checkpoint finds the database poisoned.
+                let _ = sync(&self.syncs);
                 state = self.state.lock();
                 state.asked = false;
                 self.changed.notify_all();
@@ -49,22 +47,16 @@ impl Shared {
     }
 }
 
-/// I30: the system may have forgotten a commit's log together with the pages.
-fn note_failure(poison: &Poison, synced: io::Result<()>) {
-    if let Err(error) = synced {
-        poison.set(&Error::io("syncing a part of a checkpoint", error));
-    }
+/// A failure poisons the database (I30): the system may have forgotten a commit's log together with the pages.
+fn sync(syncs: &Syncs) -> Result<()> {
+    syncs.sync("syncing a part of a checkpoint")
 }
 
 impl Pacer {
     #[expect(clippy::disallowed_methods, reason = "this is where the thread comes from")]
     pub(super) fn new(base: &Base) -> Self {
-        let shared = Arc::new(Shared {
-            storage: Arc::clone(&base.pager.storage),
-            poison: Arc::clone(&base.poison),
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let shared =
+            Arc::new(Shared { syncs: Arc::clone(&base.syncs), state: Mutex::default(), changed: Condvar::new() });
         let work = Arc::clone(&shared);
         let start = || crate::sync::thread::Builder::new().name("tamarack-sync".into()).spawn(move || work.work()).ok();
         let thread = if base.has_threads() { start() } else { None };
@@ -84,15 +76,14 @@ impl Pacer {
             }
             self.shared.changed.wait(&mut state);
         }
-        Counts::add(&base.counts.syncs, 1);
         if self.thread.is_some() {
             state.asked = true;
             self.shared.changed.notify_all();
         } else {
             drop(state);
-            note_failure(&self.shared.poison, self.shared.storage.sync());
+            sync(&base.syncs)?;
         }
-        self.shared.poison.check().map(|()| true)
+        base.poison.check().map(|()| true)
     }
 }
 

@@ -38,14 +38,7 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
         let grown = storage.len().and_then(|now| if now < length { storage.set_len(length) } else { Ok(()) });
         grown.map_err(|error| Error::io("growing the file", error))?;
     }
-    Counts::add(&base.counts.syncs, 1);
-    storage.sync().map_err(|error| {
-        let error = Error::io("making a checkpoint durable", error);
-        base.poison.set(&error);
-        error
-    })?;
-    // A commit's sync that failed meanwhile may have been told of pages written here, which the system then forgot.
-    base.poison.check()
+    base.syncs.sync("making a checkpoint durable")
 }
 
 /// Writes a superblock to slot A, then to slot B, each durable before the next step. A failure poisons (I30): nobody knows which of the two
@@ -97,15 +90,14 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
 }
 
 fn write_slot(base: &Base, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> Result<()> {
-    let written = base.pager.storage.write_at(bytes, slot).and_then(|()| base.pager.storage.sync());
-    Counts::add(&base.counts.syncs, 1);
+    const DOING: &str = "writing a superblock";
     Counts::add(&base.counts.data_bytes, bytes.len() as u64);
-    written.map_err(|error| {
-        let error = Error::io("writing a superblock", error);
+    base.pager.storage.write_at(bytes, slot).map_err(|error| {
+        let error = Error::io(DOING, error);
         base.poison.set(&error);
         error
     })?;
-    base.poison.check()
+    base.syncs.sync(DOING)
 }
 
 /// Records durably that this session's log records begin at `position` under `salt` (I35). Comes before the first of them is written.

@@ -439,11 +439,7 @@ impl WriteTxn {
             }
         }
         if names_extents {
-            base.pager.storage.sync().map_err(|error| {
-                let error = Error::io("making large values durable", error);
-                base.poison.set(&error);
-                error
-            })?;
+            base.syncs.sync("making large values durable")?;
         }
         Ok((body, spills))
     }

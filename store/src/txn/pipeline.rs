@@ -466,28 +466,33 @@ impl Pipeline {
             open_log(base, self.salt, bytes.first)?;
         }
         Counts::add(&base.counts.log_bytes, bytes.bytes.len() as u64);
-        Counts::add(&base.counts.syncs, u64::from(sync));
-        write_log(base, bytes, sync).map_err(|error| {
-            let error = Error::io("writing the log", error);
+        let durable = write_log(base, bytes, sync).map_err(|error| {
+            let error = Error::io(WRITING, error);
             base.poison.set(&error);
             error
         })?;
+        if sync && !durable {
+            base.syncs.sync(WRITING)?;
+        }
         // A checkpoint's sync that failed meanwhile may have been told of what was written here.
         base.poison.check()
     }
 }
 
-/// I21: a durable write of this range alone counts only when everything before it in the log is durable too. Otherwise, or where the storage
-/// offers no such writes, the sync is that of the whole file.
-fn write_log(base: &Base, bytes: &Taken, sync: bool) -> std::io::Result<()> {
+const WRITING: &str = "writing the log";
+
+/// Writes a part of the log; returns whether it is durable. I21: a durable write of this range alone counts only when everything before it in the log is durable
+/// too. Otherwise, or where the storage offers no such writes, a sync of the whole file is to follow.
+fn write_log(base: &Base, bytes: &Taken, sync: bool) -> std::io::Result<bool> {
     crate::buffer::about_to_wait();
     let storage = &*base.pager.storage;
     let alone = sync && base.window.durable() == bytes.start;
     if alone && base.ring.write_durable(storage, bytes.start, &bytes.bytes)? {
-        return Ok(());
+        Counts::add(&base.counts.syncs, 1);
+        return Ok(true);
     }
     base.ring.write(storage, bytes.start, &bytes.bytes)?;
-    if sync { storage.sync() } else { Ok(()) }
+    Ok(false)
 }
 
 /// Those who are to be told now. Without the sequencer's lock: it takes a while to wake a thousand tasks.

@@ -22,12 +22,20 @@ struct SlowSync {
 struct Sync {
     held: bool,
     waits: bool,
+    /// The next one fails, and is the only one that is held.
+    fails: bool,
+    others_pass: bool,
 }
 
 impl SlowSync {
     fn hold(&self, held: bool) {
         self.state.lock().unwrap().held = held;
         self.changed.notify_all();
+    }
+
+    /// The next sync is told that writes were lost, and all others that nothing was, as by the system; but it takes a while to say so.
+    fn fail_slowly(&self) {
+        *self.state.lock().unwrap() = Sync { held: true, waits: false, fails: true, others_pass: true };
     }
 
     fn wait_for_sync(&self) {
@@ -47,11 +55,15 @@ impl Storage for SlowSync {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
+        let fails = std::mem::take(&mut state.fails);
+        if state.others_pass && !fails {
+            return Ok(());
+        }
         state.waits = true;
         self.changed.notify_all();
         let mut state = self.changed.wait_while(state, |state| state.held).unwrap();
         state.waits = false;
-        Ok(())
+        if fails { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -127,6 +139,35 @@ fn a_checkpoint_goes_on_beside_a_sync_of_its_pages() {
     });
     assert!(written() > 10, "{} MiB", written());
     engine.close().unwrap();
+}
+
+/// A commit's sync that ended between the failure of a checkpoint's and its being known used to be taken for a success.
+#[test]
+fn i30_a_sync_waits_for_what_those_beside_it_were_told() {
+    let storage = Arc::new(SlowSync::default());
+    let options = EngineOptions { memory: Some(256 << 20), log_size: 64 << 20, ..small(Background::Thread, 1) };
+    let engine = open(&storage, options);
+    let txn = engine.begin().unwrap();
+    (0..40_000_u32).for_each(|key| txn.put(TreeId(1), &key.to_be_bytes(), &[1; 100]).unwrap());
+    txn.commit(Durability::Synced).unwrap();
+    storage.fail_slowly();
+    std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(|| engine.checkpoint());
+        storage.wait_for_sync();
+        let (done, is_done) = channel();
+        let engine = &engine;
+        scope.spawn(move || {
+            let txn = engine.begin().unwrap();
+            txn.put(TreeId(2), b"key", b"value").unwrap();
+            done.send(txn.commit(Durability::Synced)).unwrap();
+        });
+        let early = is_done.recv_timeout(Duration::from_millis(200));
+        storage.hold(false);
+        assert!(early.is_err(), "acknowledged, and nobody knows whether it is on the device");
+        let answer = is_done.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(answer.unwrap_err().kind(), crate::ErrorKind::Poisoned);
+        checkpoint.join().unwrap().unwrap_err();
+    });
 }
 
 /// What a checkpoint or an old snapshot had held back used to be let go by one commit, if it was more than an eighth of the memory.

@@ -1,0 +1,72 @@
+//! Syncs of the whole file.
+
+use super::Counts;
+use super::base::Poison;
+use crate::error::{Error, Result};
+use crate::sync::{Condvar, Mutex};
+use crate::vfs::Storage;
+use std::sync::Arc;
+
+/// Makes all that was written durable, from several threads. The system tells only one of two syncs that writes were lost, and the other one that all is
+/// well: so none is taken for a success before those that ran beside it have said how they ended (I30).
+pub(crate) struct Syncs {
+    storage: Arc<dyn Storage>,
+    poison: Arc<Poison>,
+    counts: Arc<Counts>,
+    running: Mutex<Running>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Running {
+    last: u64,
+    /// The numbers of those that have not said how they ended.
+    numbers: Vec<u64>,
+}
+
+/// One sync that runs.
+struct One<'a>(&'a Syncs, u64);
+
+impl Drop for One<'_> {
+    fn drop(&mut self) {
+        self.0.running.lock().numbers.retain(|&number| number != self.1);
+        self.0.ended.notify_all();
+    }
+}
+
+impl Syncs {
+    pub(super) fn new(storage: Arc<dyn Storage>, poison: Arc<Poison>, counts: Arc<Counts>) -> Self {
+        Self { storage, poison, counts, running: Mutex::default(), ended: Condvar::new() }
+    }
+
+    fn begin(&self) -> One<'_> {
+        let mut running = self.running.lock();
+        running.last += 1;
+        let number = running.last;
+        running.numbers.push(number);
+        One(self, number)
+    }
+
+    /// Syncs; `doing` says in an error what for. A failure poisons the database, here or in a sync beside this one.
+    pub(crate) fn sync(&self, doing: &str) -> Result<()> {
+        Counts::add(&self.counts.syncs, 1);
+        let one = self.begin();
+        let synced = self.storage.sync().map_err(|error| Error::io(doing, error));
+        if let Err(error) = &synced {
+            self.poison.set(error);
+        }
+        drop(one);
+        synced?;
+        self.wait_for_others();
+        self.poison.check()
+    }
+
+    /// Those that run now. They have begun to wait for the same writes, so it does not take long.
+    fn wait_for_others(&self) {
+        let mut running = self.running.lock();
+        let last = running.last;
+        while running.numbers.iter().any(|&number| number <= last) {
+            self.ended.wait(&mut running);
+        }
+    }
+}
