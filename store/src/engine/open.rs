@@ -51,6 +51,8 @@ pub(crate) struct Core {
 pub(crate) struct Shared {
     core: Arc<Core>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the thread was started, or none is wanted: saves the lock.
+    started: AtomicBool,
 }
 
 impl Deref for Shared {
@@ -122,8 +124,10 @@ impl Engine {
             // Makes room for this session's salt: many crashes in a row without a checkpoint.
             ckpt::run(&core.base)?;
         }
-        let thread = core.start_thread()?;
-        Ok(Self { shared: Arc::new(Shared { core, thread: Mutex::new(thread) }) })
+        if core.has_work() {
+            Evictor::watch(&core);
+        }
+        Ok(Self { shared: Arc::new(Shared::new(core)) })
     }
 
     /// A snapshot of what is visible now.
@@ -146,7 +150,7 @@ impl Engine {
         let opened = recover::open_checkpoint(Arc::clone(&base.pager.storage), superblock, memory)?;
         let options = EngineOptions { read_only: true, ..self.shared.options };
         let core = Core::new(opened, 0, options, Some(pin));
-        Snapshot::new(&Arc::new(Shared { core, thread: Mutex::new(None) }))
+        Snapshot::new(&Arc::new(Shared::new(core)))
     }
 
     /// Begins an exclusive write transaction, when the one before is sequenced.
@@ -175,6 +179,7 @@ impl Engine {
         if self.read_only() {
             return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
         }
+        self.shared.start_thread()?;
         WriteTxn::begin(&self.shared)
     }
 
@@ -185,6 +190,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::ReadOnly, "the database was opened for reading only"));
         }
         self.shared.turn.check_nesting()?;
+        self.shared.start_thread()?;
         WriteTxn::begin_optimistic(&self.shared)
     }
 
@@ -307,12 +313,13 @@ impl Core {
         ckpt::run_and_shrink(&self.base, true)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where the database starts a thread")]
-    fn start_thread(self: &Arc<Self>) -> Result<Option<JoinHandle<()>>> {
-        if self.options.background == Background::Inline || self.options.read_only {
-            return Ok(None);
-        }
-        Evictor::watch(self);
+    /// Whether there is anything to do in the background.
+    fn has_work(&self) -> bool {
+        self.options.background == Background::Thread && !self.options.read_only
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "one of the two threads of a database")]
+    fn start_thread(self: &Arc<Self>) -> Result<JoinHandle<()>> {
         let weak = Arc::downgrade(self);
         self.base.between_writes_do(Box::new(move || {
             if let Some(core) = weak.upgrade() {
@@ -325,7 +332,7 @@ impl Core {
         }));
         let core = Arc::clone(self);
         let thread = crate::sync::thread::Builder::new().name("tamarack".into()).spawn(move || core.work());
-        thread.map(Some).map_err(|error| Error::io("starting the background thread", error))
+        thread.map_err(|error| Error::io("starting the background thread", error))
     }
 
     /// The background thread: checkpoints, and flushes of deferred commits.
@@ -464,6 +471,26 @@ impl Core {
 }
 
 impl Shared {
+    fn new(core: Arc<Core>) -> Self {
+        let started = AtomicBool::new(!core.has_work());
+        Self { core, thread: Mutex::new(None), started }
+    }
+
+    /// Starts the background thread, if it is not there: with the first transaction that writes, so that opening is quick and a program that only
+    /// reads has no threads.
+    fn start_thread(&self) -> Result<()> {
+        // In a child that was forked nothing can be written, and this is no place to say so.
+        if self.started.load(Ordering::Acquire) || !self.owner.is_here() {
+            return Ok(());
+        }
+        let mut thread = self.thread.lock();
+        if !self.started.load(Ordering::Acquire) {
+            *thread = Some(self.core.start_thread()?);
+            self.started.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
     fn stop_thread(&self) {
         self.evictor.stop();
         self.signal.state.lock().stop = true;
@@ -539,7 +566,21 @@ fn split(random: [u8; 24]) -> ([u8; 16], u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::Wanted;
+    use super::{Engine, EngineOptions, Wanted};
+    use crate::vfs::MemoryFile;
+    use std::sync::Arc;
+
+    #[test]
+    fn who_only_reads_has_no_thread() {
+        let engine = Engine::open(Arc::new(MemoryFile::default()), EngineOptions::default()).unwrap();
+        drop(engine.snapshot().unwrap());
+        let has_thread = || engine.shared.thread.lock().is_some();
+        assert!(!has_thread());
+        drop(engine.begin().unwrap());
+        assert!(has_thread());
+        engine.close().unwrap();
+        assert!(!has_thread());
+    }
 
     /// Whoever found the log full during a checkpoint used to wait for that one and for one more.
     #[test]
