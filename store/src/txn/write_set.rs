@@ -34,6 +34,16 @@ impl SmallKey {
         }
     }
 
+    /// The first eight bytes, and zeros behind a short key.
+    #[inline]
+    fn head(&self) -> u64 {
+        let head = match &self.0 {
+            Repr::Inline(_, bytes) => bytes.first_chunk(),
+            Repr::Heap(bytes) => bytes.first_chunk(),
+        };
+        head.map_or(0, |head| u64::from_be_bytes(*head))
+    }
+
     fn as_slice(&self) -> &[u8] {
         match &self.0 {
             Repr::Inline(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
@@ -63,8 +73,13 @@ impl PartialOrd for SmallKey {
 }
 
 impl Ord for SmallKey {
+    /// As the bytes are. Most keys differ in their first eight, which are one comparison: behind a short key zeros stand, and no byte is less.
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_slice().cmp(other.as_slice())
+        match self.head().cmp(&other.head()) {
+            Ordering::Equal => self.as_slice().cmp(other.as_slice()),
+            order => order,
+        }
     }
 }
 
@@ -292,5 +307,22 @@ impl WriteSet {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SmallKey;
+
+    #[test]
+    fn small_keys_are_ordered_as_their_bytes() {
+        let mut random = fastrand::Rng::with_seed(8);
+        // Few different bytes, so that many keys begin the same, or are others with zeros behind.
+        let mut key =
+            |_| -> Vec<u8> { (0..random.usize(..40)).map(|_| [0, 0, 0, 1, 255][random.usize(..5)]).collect() };
+        let keys: Vec<Vec<u8>> = (0..600).map(&mut key).collect();
+        for (a, b) in keys.iter().flat_map(|a| keys.iter().map(move |b| (a, b))) {
+            assert_eq!(SmallKey::new(a).cmp(&SmallKey::new(b)), a.cmp(b), "{a:?} {b:?}");
+        }
     }
 }
