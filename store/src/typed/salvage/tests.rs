@@ -230,7 +230,7 @@ fn the_logs_commits_come_too_up_to_damage() {
         image.write_at(bytes, 0).unwrap();
         let new = Arc::new(MemoryFile::default());
         let mut silent = |_| {};
-        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone()).unwrap();
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone(), Limits::default()).unwrap();
         let db = Database::<Shop>::on(new, options()).unwrap();
         db.check().unwrap();
         (report, contents(&db))
@@ -290,7 +290,7 @@ fn i36_hostile_files_end_in_a_new_file_or_an_error() {
         image.write_at(&bad, 0).unwrap();
         let new = Arc::new(MemoryFile::default());
         let mut silent = |_| {};
-        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone()).unwrap();
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone(), Limits::default()).unwrap();
         let db = Database::<()>::on(new, options()).unwrap();
         let check = db.check_with(&mut |_| {}).unwrap();
         assert!(check.is_sound(), "{check}\n{report}");
