@@ -86,6 +86,12 @@ impl Target {
         Ok(())
     }
 
+    /// Bytes of nodes in memory.
+    #[cfg(test)]
+    pub(super) fn resident(&self) -> u64 {
+        self.engine.base().pager.pool.usage().resident
+    }
+
     /// Commits what was put so far.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.pending = 0;
