@@ -29,8 +29,10 @@ fn compared(world: &World, buckets: usize) -> (Vec<Found>, u64) {
     (found.list, looked)
 }
 
+type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Keys and values of a tree.
-fn entries(world: &World, tree: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn entries(world: &World, tree: u32) -> Entries {
     let mut all = Vec::new();
     world.scribble(|txn| {
         use crate::engine::View;
@@ -44,7 +46,7 @@ fn entries(world: &World, tree: u32) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Changes entries of the tables and indexes of the customers and the seats, at random.
-fn spoil(txn: &WriteTxn, trees: &[(u32, Vec<(Vec<u8>, Vec<u8>)>)], random: &mut fastrand::Rng) {
+fn spoil(txn: &WriteTxn, trees: &[(u32, Entries)], random: &mut fastrand::Rng) {
     for _ in 0..random.usize(1..30) {
         let (tree, entries) = &trees[random.usize(0..trees.len())];
         let (key, value) = &entries[random.usize(0..entries.len())];
