@@ -2,7 +2,7 @@
 //! what is stored, without the program's types.
 //!
 //! An index is compared with its table through a count and a sum of 128-bit hashes over the entries that it must hold and those that it holds:
-//! one pass over the file, no memory. Only where these differ are the two gone through entry by entry, in both directions.
+//! one pass over the file, no memory. Only where these differ are the two gone through again, in both directions (`compare`).
 
 mod compare;
 mod report;
@@ -36,8 +36,10 @@ pub use crate::check::{FindingKind, Progress};
 /// A damaged page does not end the check. Tables, indexes and their numbers are those of the last checkpoint: after a crash what the log holds
 /// behind it is checked record by record, and becomes part of the tables when the database is opened.
 ///
-/// Memory: two bits for each block of the file (32 KiB for each GiB), the catalog, one page of each level, the longest value and
-/// log record. Cost: reads everything in use once; what belongs to an index that is wrong, several times.
+/// Memory: two bits for each block of the file (64 KiB for each GiB of 4 KiB blocks), the catalog, one page of each level, the longest value and
+/// log record; where an index differs from its table, the bits of the blocks once more, up to 8 MiB of sums, a few hundred inner pages, and up to
+/// 10,000 findings for each of four indexes. Cost: reads everything in use once; an index that is wrong, and its table, twice more, and a page or
+/// a few for each entry that is looked up: the wrong ones, and few others as long as these are few.
 ///
 /// ```
 /// # use tamarack::{Database, TableDef};

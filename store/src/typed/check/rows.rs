@@ -15,13 +15,18 @@ pub(super) struct Sum {
 
 impl Sum {
     fn add(&mut self, key: &[u8], value: &[u8]) {
-        let mut hasher = Xxh3Default::new();
-        hasher.update(&(key.len() as u64).to_le_bytes());
-        hasher.update(key);
-        hasher.update(value);
         self.count += 1;
-        self.hash = self.hash.wrapping_add(hasher.digest128());
+        self.hash = self.hash.wrapping_add(hash(key, value));
     }
+}
+
+/// The hash of an entry.
+pub(super) fn hash(key: &[u8], value: &[u8]) -> u128 {
+    let mut hasher = Xxh3Default::new();
+    hasher.update(&(key.len() as u64).to_le_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    hasher.digest128()
 }
 
 #[derive(Debug, Clone, Default)]

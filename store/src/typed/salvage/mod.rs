@@ -4,6 +4,7 @@
 //! page is, the leaves below it, found by looking at every block (`crate::salvage`); the log's commits behind the checkpoint; then all indexes
 //! anew, from the tables. The source is opened for reading only.
 
+mod gather;
 mod report;
 mod source;
 mod target;
@@ -22,7 +23,7 @@ use report::Notes;
 use source::Source;
 use std::path::Path;
 use std::sync::Arc;
-use target::Target;
+use target::{Limits, Target};
 
 /// Brings over what can be read of a damaged file into a new one, and says what was lost.
 ///
@@ -32,8 +33,10 @@ use target::Target;
 /// bytes in a plain table `lost+found/N`. Indexes are made anew from the records; where two of these claim one key of a unique index, the
 /// later one is left out. What was lost is listed by table and range of keys.
 ///
-/// The source is opened for reading only and never changed; the new file must not exist. Cost: reads the source about twice. Memory: as
-/// [`check_file`](crate::check_file), and the ranges of keys of the pages that are damaged.
+/// The source is opened for reading only and never changed; the new file must not exist. It is compacted at the end, so that it is about as
+/// large as what it holds. Cost: reads the source about twice and the new tables once; each index is gone through once for 64 MiB of entries of
+/// its table. Memory: 128 MiB for nodes of the new file, up to 128 MiB for index entries that are sorted, a few MiB of commits; beside that
+/// what [`check_file`](crate::check_file) takes, the ranges of keys of the pages that are damaged, and the keys of records that are left out.
 ///
 /// ```
 /// # use tamarack::{Database, TableDef};
@@ -68,7 +71,7 @@ pub fn salvage_file(
         OpenError::NotAFile => exists(into),
         error => open_error(into, error),
     })?;
-    salvage(&mut source, Arc::new(new))
+    salvage(&mut source, Arc::new(new), Limits::default())
 }
 
 fn exists(path: &Path) -> Error {
@@ -77,7 +80,7 @@ fn exists(path: &Path) -> Error {
 }
 
 /// The same for any storage.
-fn salvage(source: &mut Source<'_>, new: Arc<dyn Storage>) -> Result<SalvageReport> {
+fn salvage(source: &mut Source<'_>, new: Arc<dyn Storage>, limits: Limits) -> Result<SalvageReport> {
     let mut notes = Notes::default();
     let raw = source.catalog(&mut notes)?;
     let mut findings = Findings::default();
@@ -85,23 +88,31 @@ fn salvage(source: &mut Source<'_>, new: Arc<dyn Storage>) -> Result<SalvageRepo
     notes.remarks.extend(findings.list.into_iter().map(|found| format!("the catalog: {}", found.what)));
     source.look(&schema)?;
     let unknown = source.unknown_trees(&schema);
-    let mut target = Target::create(new, &source.superblock)?;
+    let mut target = Target::create(new, &source.superblock, limits)?;
     target.catalog(&raw, &schema, &unknown)?;
-    let count = schema.tables.len() + unknown.len();
-    notes.tables.resize_with(count, Default::default);
-    for (at, plan) in schema.tables.iter().enumerate() {
-        source.rows(plan.entry.tree.0, &mut |row| target.row(plan, row, &mut notes, at))?;
-    }
-    for (at, &(tree, as_tree)) in unknown.iter().enumerate() {
-        source.rows(tree, &mut |row| target.bytes(as_tree, row, &mut notes, schema.tables.len() + at))?;
-    }
-    source.log(&mut notes, &mut |notes, change| target.change(&schema, change, notes))?;
-    target.flush()?;
-    for (at, plan) in schema.tables.iter().enumerate() {
-        target.index(plan, &mut notes, at)?;
-    }
+    bring(source, &mut target, &schema, &unknown, &mut notes)?;
     target.finish(&schema, &unknown, &notes)?;
     Ok(make_report(source, &schema, &unknown, notes))
+}
+
+/// Brings the records over, and makes the indexes.
+fn bring(
+    source: &mut Source<'_>,
+    target: &mut Target,
+    schema: &Schema,
+    unknown: &[(u32, u32)],
+    notes: &mut Notes,
+) -> Result<()> {
+    notes.tables.resize_with(schema.tables.len() + unknown.len(), Default::default);
+    for (at, plan) in schema.tables.iter().enumerate() {
+        source.rows(plan.entry.tree.0, &mut |row| target.row(plan, row, notes, at))?;
+    }
+    for (at, &(tree, as_tree)) in unknown.iter().enumerate() {
+        source.rows(tree, &mut |row| target.bytes(as_tree, row, notes, schema.tables.len() + at))?;
+    }
+    source.log(notes, &mut |notes, change| target.change(schema, change, notes))?;
+    target.flush()?;
+    schema.tables.iter().enumerate().try_for_each(|(at, plan)| target.index(plan, notes, at))
 }
 
 fn make_report(source: &Source<'_>, schema: &Schema, unknown: &[(u32, u32)], notes: Notes) -> SalvageReport {

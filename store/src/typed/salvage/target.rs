@@ -1,5 +1,6 @@
 //! The new file.
 
+use super::gather::{Batch, Refusal};
 use super::report::Notes;
 use super::source::{Change, Row};
 use crate::check::Keys;
@@ -8,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::Superblock;
 use crate::typed::catalog;
 use crate::typed::check::{Names, Raw, Role, Schema};
-use crate::typed::plan::{Listed, TablePlan};
+use crate::typed::plan::TablePlan;
 use crate::vfs::Storage;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -16,9 +17,27 @@ use std::sync::Arc;
 /// Commits hold about so many bytes.
 const BATCH: usize = 4 << 20;
 
+/// What a salvage takes of memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes for nodes of the new file.
+    pub(super) nodes: u64,
+    /// Bytes of index entries that are gathered before they are put.
+    pub(super) gathered: usize,
+}
+
+impl Default for Limits {
+    /// Nodes: the checkpoints of the longest log, and the inner nodes of a tree of a terabyte. Entries: two million short ones, so that an
+    /// index is gone through once for so many.
+    fn default() -> Self {
+        Self { nodes: 128 << 20, gathered: 64 << 20 }
+    }
+}
+
 /// See the module.
 pub(super) struct Target {
     engine: Engine,
+    limits: Limits,
     txn: Option<WriteTxn>,
     pending: usize,
     /// The first table number that is free.
@@ -32,16 +51,17 @@ pub(super) fn bytes_name(tree: u32) -> String {
 
 impl Target {
     /// A new file with the sizes of the damaged one.
-    pub(super) fn create(storage: Arc<dyn Storage>, like: &Superblock) -> Result<Self> {
+    pub(super) fn create(storage: Arc<dyn Storage>, like: &Superblock, limits: Limits) -> Result<Self> {
         let log_size = like.segments.iter().map(|segment| segment.length).max().unwrap_or(0).clamp(1 << 16, 64 << 20);
         let options = EngineOptions {
             block_size: like.block_size,
             page_size: like.page_size,
             log_size,
+            memory: Some(limits.nodes),
             ..EngineOptions::default()
         };
         let engine = Engine::open(storage, options)?;
-        Ok(Self { engine, txn: None, pending: 0, next_table: 1 })
+        Ok(Self { engine, limits, txn: None, pending: 0, next_table: 1 })
     }
 
     fn txn(&mut self) -> Result<&WriteTxn> {
@@ -66,8 +86,10 @@ impl Target {
         Ok(())
     }
 
-    fn get(&mut self, tree: u32, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.txn()?.get(TreeId(tree), key)?.map(|value| value.to_vec()))
+    /// Bytes of nodes in memory.
+    #[cfg(test)]
+    pub(super) fn resident(&self) -> u64 {
+        self.engine.base().pager.pool.usage().resident
     }
 
     /// Commits what was put so far.
@@ -147,54 +169,63 @@ impl Target {
                 plan.name
             ));
         }
+        let mut from = Bound::Unbounded;
+        loop {
+            let (batch, last) = self.gather(plan, from)?;
+            self.settle(plan, batch, notes, table)?;
+            let Some(last) = last else { return Ok(()) };
+            from = Bound::Excluded(last);
+        }
+    }
+
+    /// The entries of the records behind a key, up to what memory allows; with the last record's key, if there may be more.
+    fn gather(&mut self, plan: &TablePlan, from: Bound<Vec<u8>>) -> Result<(Batch, Option<Vec<u8>>)> {
         self.flush()?;
-        // Holds back no memory, however long it takes.
-        let snapshot = self.engine.pinned_snapshot()?;
-        let mut cursor = snapshot.cursor(TreeId(plan.entry.tree.0), Bound::Unbounded, Bound::Unbounded)?;
+        let mut batch = Batch::default();
+        // Nothing is written as long as it lives, so it holds nothing back, neither memory nor pages of the file.
+        let snapshot = self.engine.snapshot()?;
+        let from = from.as_ref().map(Vec::as_slice);
+        let mut cursor = snapshot.cursor(TreeId(plan.entry.tree.0), from, Bound::Unbounded)?;
         while let Some((key, row)) = cursor.next()? {
-            let listed = match plan.entries(key, row) {
-                Ok(listed) => listed,
-                Err(error) => {
-                    notes.refuse(table, key, error.to_string());
-                    self.delete(plan.entry.tree.0, key)?;
-                    continue;
-                }
-            };
-            if let Some(other) = self.conflict(plan, &listed, key)? {
-                notes.refuse(table, key, other);
+            match plan.entries(key, row) {
+                Ok(listed) => batch.add(key, &listed),
+                Err(error) => batch.refuse(key, error.to_string()),
+            }
+            if batch.size() >= self.limits.gathered {
+                return Ok((batch, Some(key.to_vec())));
+            }
+        }
+        Ok((batch, None))
+    }
+
+    /// Puts gathered entries in the order of their keys, but for those of records that are left out, and counts records.
+    fn settle(&mut self, plan: &TablePlan, mut batch: Batch, notes: &mut Notes, table: usize) -> Result<()> {
+        let snapshot = self.engine.snapshot()?;
+        batch.judge(&mut |index, key| {
+            let Some(index) = plan.entry.indexes.get(index) else { return Ok(None) };
+            Ok(snapshot.get(TreeId(index.tree.0), key)?.map(|value| value.to_vec()))
+        })?;
+        drop(snapshot);
+        for (key, refusal) in batch.records() {
+            if let Some(refusal) = refusal {
+                notes.refuse(table, key, explain(plan, refusal));
                 self.delete(plan.entry.tree.0, key)?;
-                continue;
-            }
-            for entry in listed {
-                if let Some(index) = plan.entry.indexes.get(entry.index) {
-                    self.put(index.tree.0, &entry.key, entry.value(key))?;
-                }
-            }
-            if let Some(counted) = notes.tables.get_mut(table) {
+            } else if let Some(counted) = notes.tables.get_mut(table) {
                 counted.records += 1;
                 if plan.entry.auto {
                     counted.largest = counted.largest.max(key.first_chunk().map_or(0, |id| u64::from_be_bytes(*id)));
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Says which record has a unique key of this one already.
-    fn conflict(&mut self, plan: &TablePlan, listed: &[Listed], key: &[u8]) -> Result<Option<String>> {
-        for entry in listed.iter().filter(|entry| entry.owns) {
-            let Some(index) = plan.entry.indexes.get(entry.index) else { continue };
-            if let Some(other) = self.get(index.tree.0, &entry.key)?
-                && other != key
-            {
-                let (other, name) = (plan.show_key(&other), &index.name);
-                return Ok(Some(format!("the record {other} has the same key in the unique index `{name}`")));
+        for (index, key, value) in batch.entries() {
+            if let Some(index) = plan.entry.indexes.get(index) {
+                self.put(index.tree.0, key, value)?;
             }
         }
-        Ok(None)
+        self.flush()
     }
 
-    /// Writes counters and numbers, and closes the file.
+    /// Writes counters and numbers, gives back what the file does not need, and closes it.
     pub(super) fn finish(mut self, schema: &Schema, unknown: &[(u32, u32)], notes: &Notes) -> Result<()> {
         let known = schema.tables.iter().map(|plan| plan.entry.table);
         let new = (self.next_table..).take(unknown.len());
@@ -211,6 +242,18 @@ impl Target {
         self.put(catalog::TREE.0, &key, &value)?;
         let txn = self.txn.take();
         txn.map_or(Ok(()), |txn| txn.commit(Durability::Synced).map(|_| ()))?;
+        self.engine.compact(&mut |_| {})?;
         self.engine.close()
+    }
+}
+
+/// Why a record is left out.
+fn explain(plan: &TablePlan, refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Malformed(what) => what.clone(),
+        Refusal::Conflict { index, other } => {
+            let name = plan.entry.indexes.get(*index).map_or("", |index| &index.name);
+            format!("the record {} has the same key in the unique index `{name}`", plan.show_key(other))
+        }
     }
 }

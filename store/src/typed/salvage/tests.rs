@@ -5,7 +5,7 @@ use crate::check::read_slots;
 use crate::ckpt::SLOTS;
 use crate::engine::{EngineOptions, TreeId};
 use crate::typed::check::tests::{CUSTOMERS, Customer, HITS, Seat, Shop, World, customer, fill, options};
-use crate::typed::{Database, check_file};
+use crate::typed::{CheckReport, Database, check_file};
 use crate::vfs::MemoryFile;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -230,7 +230,7 @@ fn the_logs_commits_come_too_up_to_damage() {
         image.write_at(bytes, 0).unwrap();
         let new = Arc::new(MemoryFile::default());
         let mut silent = |_| {};
-        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone()).unwrap();
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone(), Limits::default()).unwrap();
         let db = Database::<Shop>::on(new, options()).unwrap();
         db.check().unwrap();
         (report, contents(&db))
@@ -290,9 +290,88 @@ fn i36_hostile_files_end_in_a_new_file_or_an_error() {
         image.write_at(&bad, 0).unwrap();
         let new = Arc::new(MemoryFile::default());
         let mut silent = |_| {};
-        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone()).unwrap();
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone(), Limits::default()).unwrap();
         let db = Database::<()>::on(new, options()).unwrap();
         let check = db.check_with(&mut |_| {}).unwrap();
         assert!(check.is_sound(), "{check}\n{report}");
     }
+}
+
+/// Salvages a file: the report, what the new one holds, its length, and what a check says of it.
+fn with_limits(bytes: &[u8], limits: Limits) -> (SalvageReport, (Customers, usize, usize), u64, CheckReport) {
+    let image = MemoryFile::default();
+    image.write_at(bytes, 0).unwrap();
+    let new = Arc::new(MemoryFile::default());
+    let mut silent = |_| {};
+    let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone(), limits).unwrap();
+    let length = new.len().unwrap();
+    let check = crate::typed::check::check_storage(&*new, &mut |_| {}).unwrap();
+    assert!(check.is_sound(), "{check}\n{report}");
+    (report, contents(&Database::<Shop>::on(new, options()).unwrap()), length, check)
+}
+
+/// Gathered a few at a time or all at once: the same records are left out, also where the other one was put long before.
+#[test]
+fn batches_of_entries_do_not_change_what_is_left_out() {
+    let (world, all) = (World::new(), original());
+    let tree = TreeId(world.tree(0));
+    world.scribble(|txn| {
+        for (from, to) in [(42_u64, 900_u64), (299, 901), (42, 902), (150, 6), (60, 903)] {
+            let row = crate::engine::View::get(txn, tree, &from.to_be_bytes()).unwrap().unwrap().to_vec();
+            txn.put(tree, &to.to_be_bytes(), &row).unwrap();
+        }
+    });
+    let bytes = world.bytes();
+    let (report, rows, ..) = with_limits(&bytes, Limits::default());
+    assert_eq!(report.lost().len(), 5, "{report}");
+    // The first of two stays, whichever was there before.
+    assert!(rows.0.contains_key(&6) && !rows.0.contains_key(&150) && rows.0.len() == all.0.len(), "{report}");
+    for gathered in [0, 500, 4000, 30_000] {
+        let (few, again, ..) = with_limits(&bytes, Limits { nodes: 1 << 20, gathered });
+        assert_eq!((few, again), (report.clone(), rows.clone()), "{gathered} bytes gathered");
+    }
+}
+
+/// Much more than memory, with entries that come at random places of their indexes.
+#[test]
+fn a_large_file_takes_bounded_memory_and_no_more_room_than_its_data() {
+    let storage = Arc::new(MemoryFile::default());
+    let db = Database::<Shop>::on(storage.clone(), options()).unwrap();
+    let mut random = fastrand::Rng::with_seed(8);
+    for _ in 0..80 {
+        db.write(|tx| {
+            let mut customers = tx.table::<Customer>()?;
+            (0..500).try_for_each(|_| {
+                let email = format!("{:016x}@example.org", random.u64(..));
+                let note = "x".repeat(random.usize(100..200));
+                customers.insert(Customer { email, note, ..customer(random.u64(..)) }).map(|_| ())
+            })
+        })
+        .unwrap();
+    }
+    db.close().unwrap();
+    let mut bytes = vec![0; storage.len().unwrap() as usize];
+    storage.read_at(&mut bytes, 0).unwrap();
+
+    let limits = Limits { nodes: 1 << 20, gathered: 200_000 };
+    let (report, rows, length, check) = with_limits(&bytes, limits);
+    assert!(report.is_complete() && rows.0.len() == 40_000, "{report}");
+    assert_eq!(check.totals().bytes, length);
+    let free = check.totals().free;
+    assert!(free * 20 < length && length > 10 << 20, "{free} bytes free of {length}");
+
+    let image = MemoryFile::default();
+    image.write_at(&bytes, 0).unwrap();
+    let mut silent = |_| {};
+    let mut source = Source::open(&image, &mut silent).unwrap();
+    let mut notes = Notes::default();
+    let raw = source.catalog(&mut notes).unwrap();
+    let schema = Schema::of(&raw, &mut Findings::default());
+    source.look(&schema).unwrap();
+    let mut target = Target::create(Arc::new(MemoryFile::default()), &source.superblock, limits).unwrap();
+    target.catalog(&raw, &schema, &[]).unwrap();
+    bring(&mut source, &mut target, &schema, &[], &mut notes).unwrap();
+    let resident = target.resident();
+    // What one commit of 4 MiB touches may be there beside it.
+    assert!(resident < limits.nodes + (4 << 20), "{resident} bytes of nodes");
 }

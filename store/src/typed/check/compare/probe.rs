@@ -1,0 +1,92 @@
+//! Looks keys up in one tree of the file, past the pool.
+
+use crate::blob::BlobRef;
+use crate::check::{Page, Pages};
+use crate::format::{ChildEntry, PageKind};
+use crate::tree::node::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Inner pages that lookups keep.
+const CACHED: usize = 256;
+/// Damaged pages that they remember.
+const REMEMBERED: usize = 4096;
+
+/// What lies under a key.
+pub(super) enum Looked {
+    Found(Vec<u8>),
+    Absent,
+    /// A page or value on the way is damaged.
+    Unknown,
+}
+
+/// Looks keys up in one tree.
+pub(super) struct Probe<'a> {
+    pages: Pages<'a>,
+    tree: u32,
+    root: Option<ChildEntry>,
+    cache: BTreeMap<u64, Arc<Page>>,
+    /// Pages that could not be read, by their place: with what their parents say of them.
+    damaged: BTreeMap<u64, (Option<u8>, ChildEntry)>,
+    /// How many keys were looked up.
+    pub(super) looked: u64,
+}
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(pages: Pages<'a>, tree: u32, root: Option<ChildEntry>) -> Self {
+        Self { pages, tree, root, cache: BTreeMap::new(), damaged: BTreeMap::new(), looked: 0 }
+    }
+
+    pub(super) fn look(&mut self, key: &[u8]) -> Looked {
+        self.looked += 1;
+        let Some(mut entry) = self.root else { return Looked::Absent };
+        let mut level = None;
+        loop {
+            let Some(page) = self.page(level, &entry) else { return Looked::Unknown };
+            let body = page.body();
+            if page.header.level == 0 {
+                let Ok(i) = body.find(key) else { return Looked::Absent };
+                return match body.value(i) {
+                    Value::Inline(bytes) => Looked::Found(bytes.to_vec()),
+                    Value::Overflow(reference) => self.value(reference),
+                };
+            }
+            let Some(child) = page.entry(body.child_index(key)) else { return Looked::Unknown };
+            // Levels descend, so this ends.
+            level = page.header.level.checked_sub(1);
+            entry = child;
+        }
+    }
+
+    fn page(&mut self, level: Option<u8>, entry: &ChildEntry) -> Option<Arc<Page>> {
+        if let Some(page) = self.cache.get(&entry.address) {
+            return Some(Arc::clone(page));
+        }
+        if self.damaged.get(&entry.address) == Some(&(level, *entry)) {
+            return None;
+        }
+        let Ok(page) = self.pages.read(self.tree, level, entry) else {
+            if self.damaged.len() >= REMEMBERED {
+                self.damaged.clear();
+            }
+            self.damaged.insert(entry.address, (level, *entry));
+            return None;
+        };
+        let page = Arc::new(page);
+        if page.header.level > 0 {
+            if self.cache.len() >= CACHED {
+                self.cache.clear();
+            }
+            self.cache.insert(entry.address, Arc::clone(&page));
+        }
+        Some(page)
+    }
+
+    fn value(&self, reference: &[u8]) -> Looked {
+        let Pages { storage, file_id, block_size } = self.pages;
+        let max_chunk = crate::blob::MAX_CHUNK;
+        let ctx = crate::blob::BlobCtx { file_id, block_size, kind: PageKind::Overflow, generation: 0, max_chunk };
+        let read = BlobRef::decode(reference).and_then(|blob| crate::blob::read(storage, &ctx, &blob));
+        read.map_or(Looked::Unknown, Looked::Found)
+    }
+}
