@@ -94,8 +94,15 @@ fn a_dropped_tree_is_seen_by_older_snapshots_only() {
     audit(&engine);
 }
 
-/// Blocks are used again when everyone has left who was in the tree as they became free: the tests beside this one, too, some of whom have lost their core. It waits
-/// for them.
+/// Blocks are used again when everyone has left who was in the tree as they became free: the tests beside this one, too, some of whom have lost their core.
+fn wait_for_all() {
+    let left = crate::buffer::all_have_left();
+    while !left.load(std::sync::atomic::Ordering::Acquire) {
+        crate::buffer::pin().flush();
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn steady_overwriting_does_not_grow_the_file() {
     let storage = Arc::new(MemoryFile::default());
@@ -106,11 +113,7 @@ fn steady_overwriting_does_not_grow_the_file() {
             let tx = engine.begin().unwrap();
             tx.put(TreeId(1), &i.to_be_bytes(), &[round; 300]).unwrap();
             tx.commit(Durability::Buffered).unwrap();
-            let left = crate::buffer::all_have_left();
-            while !left.load(std::sync::atomic::Ordering::Acquire) {
-                crate::buffer::pin().flush();
-                std::thread::yield_now();
-            }
+            wait_for_all();
         }
         lengths.push(storage.len().unwrap());
     }
@@ -121,6 +124,7 @@ fn steady_overwriting_does_not_grow_the_file() {
         tx.commit(Durability::Buffered).unwrap();
     }
     for _ in 0..4 {
+        wait_for_all();
         let tx = engine.begin().unwrap();
         tx.put(TreeId(2), b"x", b"y").unwrap();
         tx.commit(Durability::Synced).unwrap();
