@@ -3,6 +3,7 @@
 use super::Counts;
 use super::base::Poison;
 use crate::error::{Error, Result};
+use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex};
 use crate::vfs::Storage;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ pub(crate) struct Syncs {
 #[derive(Default)]
 struct Running {
     last: u64,
-    /// The numbers of those that have not said how they ended.
-    numbers: Vec<u64>,
+    /// Those that have not said how they ended: their numbers, and whose they are.
+    begun: Vec<(u64, ThreadId)>,
 }
 
 /// One sync that runs.
@@ -29,7 +30,7 @@ struct One<'a>(&'a Syncs, u64);
 
 impl Drop for One<'_> {
     fn drop(&mut self) {
-        self.0.running.lock().numbers.retain(|&number| number != self.1);
+        self.0.running.lock().begun.retain(|&(number, _)| number != self.1);
         self.0.ended.notify_all();
     }
 }
@@ -43,7 +44,7 @@ impl Syncs {
         let mut running = self.running.lock();
         running.last += 1;
         let number = running.last;
-        running.numbers.push(number);
+        running.begun.push((number, thread::current().id()));
         One(self, number)
     }
 
@@ -61,11 +62,12 @@ impl Syncs {
         self.poison.check()
     }
 
-    /// Those that run now. They have begun to wait for the same writes, so it does not take long.
+    /// Those that run now. They have begun to wait for the same writes, so it does not take long. A simulation goes on with another client
+    /// inside of a sync, on the same thread: that one cannot be waited for.
     fn wait_for_others(&self) {
         let mut running = self.running.lock();
-        let last = running.last;
-        while running.numbers.iter().any(|&number| number <= last) {
+        let (last, own) = (running.last, thread::current().id());
+        while running.begun.iter().any(|&(number, whose)| number <= last && whose != own) {
             self.ended.wait(&mut running);
         }
     }
