@@ -25,14 +25,14 @@ const MUTANTS: [Mutant; 4] = [
         what: "large values are not durable before the log names them (I25)",
         file: "store/src/engine/write.rs",
         changes: &[(
-            "        if names_extents {\n            base.pager",
-            "        if false && names_extents {\n            base.pager",
+            "        if names_extents {\n            base.syncs",
+            "        if false && names_extents {\n            base.syncs",
         )],
     },
     Mutant {
         what: "a checkpoint's pages are not synced before a superblock names them (I25)",
         file: "store/src/ckpt/superblocks.rs",
-        changes: &[("    storage.sync().map_err(|error| {", "    Ok::<(), std::io::Error>(()).map_err(|error| {")],
+        changes: &[("    base.syncs.sync(\"making a checkpoint durable\")\n", "    base.poison.check()\n")],
     },
 ];
 

@@ -11,17 +11,14 @@ pub(crate) const MUTANTS: [Mutant; 10] = [
     Mutant {
         what: "a sync is left out: a synced commit is only written (I21)",
         file: "store/src/txn/pipeline.rs",
-        changes: &[(
-            "    base.ring.write(storage, bytes.start, &bytes.bytes)?;\n    if sync { storage.sync() } else { Ok(()) }",
-            "    base.ring.write(storage, bytes.start, &bytes.bytes)",
-        )],
+        changes: &[("        if sync && !durable {", "        if false && sync && !durable {")],
     },
     Mutant {
         what: "both superblocks are written together, with one sync behind them (I34)",
         file: "store/src/ckpt/superblocks.rs",
         changes: &[(
-            "base.pager.storage.write_at(bytes, slot).and_then(|()| base.pager.storage.sync());",
-            "base.pager.storage.write_at(bytes, slot).and_then(|()| if slot == SLOTS[1] { base.pager.storage.sync() } else { Ok(()) });",
+            "    base.syncs.sync(DOING)\n",
+            "    if slot == SLOTS[1] { base.syncs.sync(DOING) } else { base.poison.check() }\n",
         )],
     },
     Mutant {
@@ -58,10 +55,10 @@ pub(crate) const MUTANTS: [Mutant; 10] = [
     },
     Mutant {
         what: "a failed sync is tried again (I30)",
-        file: "store/src/txn/pipeline.rs",
+        file: "store/src/ckpt/syncs.rs",
         changes: &[(
-            "    if sync { storage.sync() } else { Ok(()) }",
-            "    if sync { storage.sync().or_else(|_| storage.sync()) } else { Ok(()) }",
+            "self.storage.sync().map_err(|error|",
+            "self.storage.sync().or_else(|_| self.storage.sync()).map_err(|error|",
         )],
     },
     Mutant {
