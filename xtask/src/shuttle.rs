@@ -6,7 +6,7 @@ use crate::run::root;
 use std::path::Path;
 use std::process::{Command, Output};
 
-pub(crate) const MUTANTS: [Mutant; 5] = [
+pub(crate) const MUTANTS: [Mutant; 6] = [
     Mutant {
         what: "commits become visible before they are applied (I14)",
         file: "store/src/txn/pipeline.rs",
@@ -43,6 +43,14 @@ pub(crate) const MUTANTS: [Mutant; 5] = [
         what: "an optimistic writer is not validated (I18)",
         file: "store/src/txn/pipeline.rs",
         changes: &[("state.window.validate(claim, &wanted.writes, &wanted.runs)?;", "let _ = claim;")],
+    },
+    Mutant {
+        what: "a checkpoint is not told that a sync of its pages has ended",
+        file: "store/src/ckpt/pacer.rs",
+        changes: &[(
+            "                state.asked = false;\n                self.changed.notify_all();\n",
+            "                state.asked = false;\n",
+        )],
     },
 ];
 

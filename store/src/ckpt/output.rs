@@ -7,12 +7,12 @@ use crate::format::{ChildEntry, PAGE_HEADER_LEN, PageHeader, page_checksum};
 use crate::space::Extent;
 
 /// Space is asked for, and written, this many bytes at a time.
-const RUN_BYTES: u64 = 1 << 20;
+const RUN_BYTES: u64 = if cfg!(shuttle) { 1 << 10 } else { 1 << 20 };
 
 /// The device is asked to take in what was written so often: it works off its queue in order, and commits wait behind what it holds. The
 /// checkpoint goes on meanwhile, up to the next such time. It does not wait even then while the log fills faster than it gets on: commits
 /// would soon wait for the whole of it.
-const PACE: u64 = 2 << 20;
+const PACE: u64 = if cfg!(shuttle) { 1 << 10 } else { 2 << 20 };
 
 /// The same for writes past the cache, which wait for the device by themselves.
 const PACE_PAST_CACHE: u64 = 16 << 20;
