@@ -3,12 +3,12 @@
 //! AddressSanitizer and LeakSanitizer need no instrumented standard library: the toolchain's own compiler does, once it may use unstable options
 //! (`RUSTC_BOOTSTRAP`).
 //!
-//! ThreadSanitizer sees a race only where all code is instrumented, the standard library included: an uninstrumented one makes it report
-//! races that are none. That takes the library's source of the same version as the compiler. Debian has both as packages; they are unpacked
-//! below `target/`, and only clang, for its runtime and linker, is installed.
+//! ThreadSanitizer and MemorySanitizer need all code instrumented, the standard library included: an uninstrumented one makes the first report races
+//! that are none, and the second take what the library wrote for never written. That takes the library's source of the same version as the compiler.
+//! Debian has both as packages; they are unpacked below `target/`, and only clang, for its runtime and linker, is installed.
 //!
-//! `tamarack_asan` makes the pool tell which frames are in use (`store/src/buffer/poison.rs`). `rustix_use_libc` sends system calls through the C
-//! library, where the runtime sees what they map and unmap.
+//! `tamarack_asan` makes the pool tell which frames are in use, and `tamarack_msan` that a frame is empty when it is handed out
+//! (`store/src/buffer/poison.rs`). `rustix_use_libc` sends system calls through the C library, where the runtime sees what they map, unmap and write.
 
 use crate::Result;
 use crate::cuts::{self, call};
@@ -26,6 +26,8 @@ pub(crate) enum Sanitizer {
     Leak,
     /// Data races.
     Thread,
+    /// Decisions that hang on memory that nobody has written.
+    Memory,
 }
 
 /// How one is run.
@@ -95,6 +97,19 @@ impl Sanitizer {
                 tests: &STRESS,
                 mutants: &[RACE],
             },
+            Self::Memory => Recipe {
+                report: "WARNING: MemorySanitizer",
+                flags: "-Zsanitizer=memory -Zsanitizer-memory-track-origins -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=memory \
+                    --cfg rustix_use_libc --cfg tamarack_msan",
+                options: ("MSAN_OPTIONS", ""),
+                whole: true,
+                profile: &[NAMES, QUICK],
+                amounts: &LESS,
+                build: "msan",
+                packages: &["tamarack", "tamarack-codec"],
+                tests: &WRITTEN,
+                mutants: &[UNWRITTEN],
+            },
         }
     }
 }
@@ -136,6 +151,9 @@ const UNITS: [&str; 11] = [
 
 /// Names in reports are worth more than speed.
 const NAMES: (&str, &str) = ("CARGO_PROFILE_RELEASE_LTO", "off");
+
+/// Instrumented code takes long to optimise, longer than the tests take.
+const QUICK: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
 
 /// Of random histories, crashes and failures.
 const LESS: [(&str, &str); 4] = [
@@ -193,6 +211,19 @@ const KEPT: Planted = Planted {
         changes: &[("unsafe { dealloc(memory, layout) };", "let _ = (memory, layout);")],
     },
     finders: &["buffer::tests"],
+};
+
+/// Memory of a new frame is zero, which is what belongs there: only in a frame that was in use before would it be another place.
+const UNWRITTEN: Planted = Planted {
+    mutant: Mutant {
+        what: "a child without a page on disk has the place of whoever had the frame before",
+        file: "store/src/tree/inner.rs",
+        changes: &[(
+            "child.set_entry(&moved.entry, moved.dirty);",
+            "if moved.entry.address == 0 { child.set_dirty() } else { child.set_entry(&moved.entry, moved.dirty) }",
+        )],
+    },
+    finders: &["engine::tests::basics::values_of_all_sizes"],
 };
 
 /// What this machine needs for it and does not have.
