@@ -152,7 +152,7 @@ const UNITS: [&str; 11] = [
 /// Names in reports are worth more than speed.
 const NAMES: (&str, &str) = ("CARGO_PROFILE_RELEASE_LTO", "off");
 
-/// Instrumented code takes long to optimise, longer than the tests take.
+/// Less optimised: everything, the standard library too, is built for this run alone.
 const QUICK: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
 
 /// Of random histories, crashes and failures.

@@ -96,7 +96,7 @@ const TIERS: [Tier; 10] = [
         lacks: sanitize::lacks,
     },
     Tier {
-        name: "written",
+        name: "unwritten",
         unit: "runs under MemorySanitizer",
         least: 1,
         share: 1,
