@@ -226,7 +226,7 @@ const UNWRITTEN: Planted = Planted {
             "if moved.entry.address == 0 { child.set_dirty() } else { child.set_entry(&moved.entry, moved.dirty) }",
         )],
     },
-    finders: &["engine::tests::basics::values_of_all_sizes"],
+    finders: &["engine::tests::compact::trees_become_low"],
 };
 
 /// What this machine needs for it and does not have.
