@@ -182,8 +182,8 @@ enum Task {
         mutants: bool,
     },
     /// Tests under a sanitizer, which has to be silent; then with a planted mistake, which it has to find. `address` and `leak`: unit
-    /// tests, with the toolchain's own compiler. `thread`: stress tests, with a standard library that is instrumented too; Debian only, as the compiler is
-    /// Debian's, unpacked below target/: rustup has none with that library's source here.
+    /// tests, with the toolchain's own compiler. `thread`, stress tests, and `memory`, unit tests: with a standard library that is instrumented too;
+    /// Debian only, as the compiler is Debian's, unpacked below target/: rustup has none with that library's source here.
     Sanitize { sanitizer: sanitize::Sanitizer },
     /// Which lines of the store, the codec and the macros run when their tests run; the files with the fewest. Lines of tests do not count. Debian's
     /// llvm is installed where it is missing.
@@ -196,7 +196,7 @@ enum Task {
     /// they do not find has its reason in tests/survivors.txt. All of it takes many hours.
     Mutants(mutation::Wish),
     /// The tests that take hours, again and again with other seeds until the time is over: simulator, kills, images, cuts, damage, fuzzing, isolation,
-    /// interleavings, ThreadSanitizer. What this machine cannot run is said to be left out.
+    /// interleavings, ThreadSanitizer, MemorySanitizer. What this machine cannot run is said to be left out.
     Soak {
         /// Fractions are allowed.
         #[arg(long)]

@@ -21,7 +21,7 @@ struct Tier {
     lacks: fn() -> Option<&'static str>,
 }
 
-const TIERS: [Tier; 9] = [
+const TIERS: [Tier; 10] = [
     Tier {
         name: "sim",
         unit: "simulated power cuts",
@@ -93,6 +93,14 @@ const TIERS: [Tier; 9] = [
         least: 1,
         share: 1,
         run: |_, _| sanitize::run(Sanitizer::Thread).map(|()| 1),
+        lacks: sanitize::lacks,
+    },
+    Tier {
+        name: "unwritten",
+        unit: "runs under MemorySanitizer",
+        least: 1,
+        share: 1,
+        run: |_, _| sanitize::run(Sanitizer::Memory).map(|()| 1),
         lacks: sanitize::lacks,
     },
 ];
