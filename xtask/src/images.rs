@@ -10,7 +10,7 @@ use std::time::Instant;
 
 const POWER: [&str; 7] = ["run", "--release", "-p", "tamarack-hostile", "--bin", "power", "--"];
 
-const MUTANTS: [Mutant; 4] = [
+pub(crate) const MUTANTS: [Mutant; 4] = [
     Mutant {
         what: "a commit's direct write is not durable by itself (I21)",
         file: "store/src/vfs/file.rs",

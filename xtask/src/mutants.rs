@@ -83,3 +83,19 @@ fn remove_others(folder: &Path, top: &Path, names: &HashSet<&str>) -> Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{images, sanitize, shuttle, sim};
+
+    /// Each mistake changes what is there, at one place.
+    #[test]
+    fn mistakes_can_be_planted() {
+        let others = images::MUTANTS.iter().chain(&shuttle::MUTANTS).chain(sanitize::Sanitizer::mistakes());
+        for mutant in sim::MUTANTS.iter().chain(others) {
+            let text = fs::read_to_string(root().join(mutant.file)).unwrap();
+            assert_ne!(mutant.changed(text.clone()).unwrap(), text, "{}", mutant.what);
+        }
+    }
+}

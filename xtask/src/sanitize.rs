@@ -58,6 +58,13 @@ struct Planted {
 }
 
 impl Sanitizer {
+    /// What each of them has to find.
+    #[cfg(test)]
+    pub(crate) fn mistakes() -> impl Iterator<Item = &'static Mutant> {
+        let all = <Self as clap::ValueEnum>::value_variants();
+        all.iter().flat_map(|sanitizer| sanitizer.recipe().mutants).map(|planted| &planted.mutant)
+    }
+
     fn recipe(self) -> Recipe {
         match self {
             Self::Address => Recipe {
