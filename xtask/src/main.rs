@@ -97,9 +97,9 @@ enum Task {
     /// of the recovery. Each is mounted, and the file checked, opened and compared with what had been acknowledged. Then controls that must lose.
     /// Linux only, as root; leaves nothing mounted.
     Images {
-        /// Images.
-        #[arg(long, default_value_t = 300)]
-        count: u64,
+        /// Images; 300 if it is not said, and until a planted mistake is found at most 3,000.
+        #[arg(long)]
+        count: Option<u64>,
         /// The seed of what is chosen; another one each time, if it is not given.
         #[arg(long)]
         seed: Option<u64>,
@@ -242,9 +242,9 @@ fn perform(task: &Task) -> Result {
         }
         Task::Kill { times } => kill(*times),
         Task::Images { count, seed, mutants: true, only } => {
-            images::mutants(*count, seed.unwrap_or(1), only.as_deref())
+            images::mutants(count.unwrap_or(3000), seed.unwrap_or(1), only.as_deref())
         }
-        Task::Images { count, seed, mutants: false, .. } => images::run(*count, *seed),
+        Task::Images { count, seed, mutants: false, .. } => images::run(count.unwrap_or(300), *seed),
         Task::Cuts { times, seed } => cuts::run(*times, *seed),
         Task::Fuzz { seconds, only, keep } => fuzz::run(*seconds, only.as_deref(), *keep).map(drop),
         Task::Flip { damages, every, seed, alone } => flip([*damages, *every, *seed], *alone),
