@@ -146,7 +146,7 @@ impl Base {
         let _ = self.between.set(work);
     }
 
-    /// Whether threads of the database's own work beside its callers: what is done between writes is one's doing.
+    /// Whether the database has threads of its own; its background thread is what sets the work between two writes.
     pub(super) fn has_threads(&self) -> bool {
         self.between.get().is_some()
     }

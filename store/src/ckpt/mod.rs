@@ -5,6 +5,8 @@
 //! back. With both slots equal, either may rot. A failure before the first superblock abandons the checkpoint and
 //! changes nothing (I31); a failed sync or superblock write poisons the database (I30).
 //!
+//! `pacer.rs` has the file synced while further pages are put together; `syncs.rs` is the one way to sync a whole file in a session (I30).
+//!
 //! Keeps I2, I8, I25, I26, I29, I30, I31, I33 and, with `wal/reset.rs`, I23 and I38. Scheme: `docs/checkpoint.md`.
 
 mod base;

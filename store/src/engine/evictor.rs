@@ -60,7 +60,7 @@ fn call(core: &Weak<Core>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "one of the two threads of a database")]
+#[expect(clippy::disallowed_methods, reason = "one of the threads of a database")]
 fn wake(core: &Arc<Core>, ask: impl FnOnce(&mut State)) {
     let evictor = &core.evictor;
     let mut state = evictor.state.lock();

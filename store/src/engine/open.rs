@@ -318,7 +318,7 @@ impl Core {
         self.options.background == Background::Thread && !self.options.read_only
     }
 
-    #[expect(clippy::disallowed_methods, reason = "one of the two threads of a database")]
+    #[expect(clippy::disallowed_methods, reason = "one of the threads of a database")]
     fn start_thread(self: &Arc<Self>) -> Result<JoinHandle<()>> {
         let weak = Arc::downgrade(self);
         self.base.between_writes_do(Box::new(move || {
