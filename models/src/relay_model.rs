@@ -50,16 +50,15 @@ impl World {
         let commit = std::sync::Arc::new(Commit { timestamp: state.last, owner: Waiter::default() });
         state.relay.push(std::sync::Arc::clone(&commit));
         while self.published.load(Ordering::SeqCst) < commit.timestamp {
-            if state.relay.is_led() || state.relay.is_empty() {
-                commit.owner.wait(&mut state);
+            if let Some(group) = state.relay.lead(Some(&*commit)) {
+                state = self.lead(state, group);
             } else {
-                state = self.lead(state);
+                commit.owner.wait(&mut state);
             }
         }
     }
 
-    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let Some(group) = state.relay.lead() else { return state };
+    fn lead<'a>(&'a self, state: MutexGuard<'a, State>, group: Vec<std::sync::Arc<Commit>>) -> MutexGuard<'a, State> {
         drop(state);
         let early = (self.mistake != Mistake::TurnTooLate).then(|| self.applied.lock());
         let mut state = self.state.lock();

@@ -8,7 +8,8 @@
 //! ```
 //! Deferred commits need no flush: they are applied while another thread writes what came before them.
 //! A leader takes the applier's turn before it gives up leadership, so that batches are applied in the order of their flushes. It wakes one of
-//! those that wait to be its successor, and the owners of what it has applied: nobody wakes in vain.
+//! those that wait to be its successor, and the owners of what it has applied, who share the next flush if they come back in time: nobody
+//! wakes in vain.
 //! After Haubenschild et al., "Rethinking Logging, Checkpoints, and Recovery for High-Performance Storage Engines" (2020),
 //! section 3.1, and its follow-up on autonomous commits: no timers.
 
@@ -41,6 +42,10 @@ const GATHERED_BESIDE: usize = 8 << 20;
 
 /// A group with more bytes than this is applied while the next one is written.
 const LONG: usize = 256 << 10;
+
+/// So many commits may share a flush before more of them gain little: owners of one group are woken ahead of the next leader as long as there
+/// are fewer. They come by the lock before it, and most of them come back with a commit for its group. Nobody waits on purpose.
+const COMPANY: usize = 24;
 
 /// A commit that is sequenced.
 pub(crate) struct Pending {
@@ -249,12 +254,12 @@ impl Pipeline {
     pub(crate) fn wait_visible(&self, base: &Base, timestamp: u64) -> Result<()> {
         let mut state = self.state.lock();
         while base.registry.published() < timestamp {
-            base.poison.check()?;
-            if state.relay.is_led() || state.relay.is_empty() {
+            state = self.check(base, state)?;
+            if let Some(group) = state.relay.lead(None) {
+                state = self.lead(base, state, group)?;
+            } else {
                 crate::buffer::about_to_wait();
                 self.changed.wait(&mut state);
-            } else {
-                state = self.lead(base, state)?;
             }
         }
         Ok(())
@@ -264,20 +269,28 @@ impl Pipeline {
     pub(crate) fn finish(&self, base: &Base, pending: &Pending) -> Result<()> {
         let mut state = self.state.lock();
         while base.registry.published() < pending.timestamp {
-            base.poison.check()?;
-            if state.relay.is_led() || state.relay.is_empty() {
+            state = self.check(base, state)?;
+            if let Some(group) = state.relay.lead(Some(pending)) {
+                state = self.lead(base, state, group)?;
+            } else {
                 crate::buffer::about_to_wait();
                 pending.owner.wait(&mut state);
-            } else {
-                state = self.lead(base, state)?;
             }
         }
         Ok(())
     }
 
+    /// Fails if a failure has stopped all writing. It may not be a leader's: whoever sees it tells all who wait, as nobody leads any more.
+    fn check<'a>(&'a self, base: &Base, state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
+        match base.poison.check() {
+            Ok(()) => Ok(state),
+            Err(error) => Err(self.fail(base, state, error)),
+        }
+    }
+
     /// The leader steps down.
-    fn step_down(&self, state: &mut State) {
-        state.relay.step_down();
+    fn step_down(&self) {
+        self.state.lock().relay.step_down();
         self.changed.notify_all();
     }
 
@@ -295,9 +308,10 @@ impl Pipeline {
     /// Leads as long as there is something to lead and nobody else does. For commits whose owners do not wait.
     pub(crate) fn drive(&self, base: &Base) -> Result<()> {
         let mut state = self.state.lock();
-        while !state.relay.is_led() && !state.relay.is_empty() {
-            base.poison.check()?;
-            state = self.lead(base, state)?;
+        while state.relay.wants_leader() {
+            state = self.check(base, state)?;
+            let Some(group) = state.relay.lead(None) else { break };
+            state = self.lead(base, state, group)?;
         }
         Ok(())
     }
@@ -308,7 +322,7 @@ impl Pipeline {
             return false;
         }
         let state = self.state.lock();
-        !state.relay.is_led() && !state.relay.is_empty() && !state.watchers.is_empty()
+        state.relay.wants_leader() && !state.watchers.is_empty()
     }
 
     /// Makes everything sequenced so far durable and visible. Leads only those who wait for a leader: deferred commits go on meanwhile.
@@ -317,16 +331,16 @@ impl Pipeline {
         // A log that nothing was appended to in this session ends before its first position.
         let (goal, last) = (state.log.end().position, state.last);
         loop {
-            base.poison.check()?;
+            state = self.check(base, state)?;
             if base.window.durable() < goal {
                 state = self.write_out(base, state, Durability::Synced)?;
             } else if base.registry.published() >= last {
                 return Ok(());
-            } else if state.relay.is_led() || state.relay.is_empty() {
+            } else if let Some(group) = state.relay.lead(None) {
+                state = self.lead(base, state, group)?;
+            } else {
                 crate::buffer::about_to_wait();
                 self.changed.wait(&mut state);
-            } else {
-                state = self.lead(base, state)?;
             }
         }
     }
@@ -348,27 +362,21 @@ impl Pipeline {
         base.window.durable() < state.log.end().position
     }
 
-    fn lead<'a>(&'a self, base: &Base, mut state: MutexGuard<'a, State>) -> Result<MutexGuard<'a, State>> {
-        let Some(queue) = state.relay.lead() else { return Ok(state) };
-        let mut wanted = queue.iter().map(|pending| pending.durability).max().unwrap_or_default();
-        let most = if state.writing { GATHERED_BESIDE } else { GATHERED };
-        if wanted == Durability::Deferred && state.log.unwritten() >= most {
-            wanted = Durability::Buffered;
-        }
-        self.run(base, state, queue, wanted)
-    }
-
-    /// Flushes and applies one group. Called with `leading` set; comes back with the lock held again.
-    fn run<'a>(
+    /// Flushes and applies one group. Called by who leads; comes back with the lock held again.
+    fn lead<'a>(
         &'a self,
         base: &Base,
         mut state: MutexGuard<'a, State>,
         group: Vec<Arc<Pending>>,
-        wanted: Durability,
     ) -> Result<MutexGuard<'a, State>> {
+        let mut wanted = group.iter().map(|pending| pending.durability).max().unwrap_or_default();
+        let most = if state.writing { GATHERED_BESIDE } else { GATHERED };
+        if wanted == Durability::Deferred && state.log.unwritten() >= most {
+            wanted = Durability::Buffered;
+        }
         // I22: nothing is applied before its record is as durable as it has to be.
         if wanted > Durability::Deferred {
-            state = self.write_out(base, state, wanted).inspect_err(|_| self.step_down(&mut self.state.lock()))?;
+            state = self.write_out(base, state, wanted).inspect_err(|_| self.step_down())?;
         }
         drop(state);
         // The turn is taken before leadership ends (I15).
@@ -376,32 +384,36 @@ impl Pipeline {
         // A short group is applied sooner than the next leader would have come, and more commits gather meanwhile.
         let early = group.iter().map(|pending| pending.writes.encoded_len()).sum::<usize>() > LONG;
         if early {
-            self.step_down(&mut self.state.lock());
+            self.step_down();
         }
         let applied = apply_group(base, &mut turn, &group);
         if let Err(error) = &applied {
             base.poison.set(error);
         }
         drop(turn);
-        let mut state = self.state.lock();
-        if !early {
-            self.step_down(&mut state);
-        }
+        let state = self.state.lock();
         match applied {
-            Ok(()) => Ok(self.settle(base, state, &group)),
+            Ok(()) => Ok(self.settle(base, state, &group, !early)),
             Err(error) => Err(self.fail(base, state, error)),
         }
     }
 
-    /// A group is published: its owners are told, and nobody reads through it any more.
+    /// A group is published: its owners are told, and nobody reads through it any more. Its leader steps down, if it has not.
     fn settle<'a>(
         &'a self,
         base: &Base,
         mut state: MutexGuard<'a, State>,
         group: &[Arc<Pending>],
+        leads: bool,
     ) -> MutexGuard<'a, State> {
         let due = due_watchers(base, &mut state);
-        group.iter().for_each(|pending| pending.owner.wake());
+        let before = COMPANY.saturating_sub(state.relay.len()).min(group.len());
+        let (first, rest) = group.split_at(before);
+        wake(first);
+        if leads {
+            state.relay.step_down();
+        }
+        wake(rest);
         self.changed.notify_all();
         let published = base.registry.published();
         while state.unapplied.front().is_some_and(|pending| pending.timestamp <= published) {
@@ -417,7 +429,7 @@ impl Pipeline {
 
     /// A failure has ended all commits: everybody who waits is told.
     fn fail(&self, base: &Base, mut state: MutexGuard<'_, State>, error: Error) -> Error {
-        state.unapplied.iter().for_each(|pending| pending.owner.wake());
+        wake(&state.unapplied);
         self.changed.notify_all();
         let due = due_watchers(base, &mut state);
         drop(state);
@@ -441,7 +453,7 @@ impl Pipeline {
         let durable = !synced || base.window.durable() >= state.log.end().position;
         if state.log.unwritten() == 0 && durable {
             // Whoever wrote has written these too.
-            return base.poison.check().map(|()| state);
+            return self.check(base, state);
         }
         state.writing = true;
         let bytes = state.log.take(&base.window);
@@ -477,6 +489,10 @@ impl Pipeline {
         // A checkpoint's sync that failed meanwhile may have been told of what was written here.
         base.poison.check()
     }
+}
+
+fn wake<'a>(owners: impl IntoIterator<Item = &'a Arc<Pending>>) {
+    owners.into_iter().for_each(|pending| pending.owner.wake());
 }
 
 const WRITING: &str = "writing the log";

@@ -39,13 +39,15 @@ pub(crate) trait Waits {
 /// What waits for a leader. It lies behind a lock.
 pub(crate) struct Relay<T> {
     queue: Vec<Arc<T>>,
+    /// Whether somebody leads, or leadership was passed to somebody who has not woken yet.
     leading: bool,
+    heir: Option<Arc<T>>,
 }
 
 impl<T: Waits> Relay<T> {
     /// Empty, without a leader.
     pub(crate) fn new() -> Self {
-        Self { queue: Vec::new(), leading: false }
+        Self { queue: Vec::new(), leading: false, heir: None }
     }
 
     /// Adds to what the next leader takes.
@@ -53,26 +55,34 @@ impl<T: Waits> Relay<T> {
         self.queue.push(item);
     }
 
-    /// Whether nothing waits for a leader.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    /// How many wait for a leader.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
     }
 
-    /// Whether somebody leads.
-    pub(crate) fn is_led(&self) -> bool {
-        self.leading
+    /// Whether there is something to lead, and nobody to do it.
+    pub(crate) fn wants_leader(&self) -> bool {
+        !self.leading && !self.queue.is_empty()
     }
 
-    /// Becomes the leader of all that is queued, which may be nothing. `None` while somebody else leads.
-    pub(crate) fn lead(&mut self) -> Option<Vec<Arc<T>>> {
-        (!std::mem::replace(&mut self.leading, true)).then(|| std::mem::take(&mut self.queue))
+    /// Becomes the leader of all that is queued. `None` if somebody else is or if nothing is queued: whoever has something in the queue, which
+    /// is `mine`, waits then.
+    pub(crate) fn lead(&mut self, mine: Option<&T>) -> Option<Vec<Arc<T>>> {
+        let inherited = self.heir.take_if(|heir| mine.is_some_and(|mine| std::ptr::eq(&raw const **heir, mine)));
+        if inherited.is_none() && !self.wants_leader() {
+            return None;
+        }
+        self.leading = true;
+        Some(std::mem::take(&mut self.queue))
     }
 
-    /// The leader steps down: one of those who wait takes over, and only that one is woken.
+    /// The leader steps down: one of those who wait takes over, and only that one is woken. Nobody who comes before it wakes leads instead:
+    /// they share its flush.
     pub(crate) fn step_down(&mut self) {
-        self.leading = false;
-        if let Some(next) = self.queue.iter().find(|item| item.waiter().waits.load(Ordering::Relaxed)) {
-            next.waiter().wake();
+        self.heir = self.queue.iter().find(|item| item.waiter().waits.load(Ordering::Relaxed)).cloned();
+        self.leading = self.heir.is_some();
+        if let Some(heir) = &self.heir {
+            heir.waiter().wake();
         }
     }
 

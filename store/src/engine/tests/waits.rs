@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests use threads as programs do")]
 
 use super::*;
+use crate::error::{Error, ErrorKind};
 use crate::vfs::MemoryFile;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -167,7 +168,7 @@ fn i30_a_sync_waits_for_what_those_beside_it_were_told() {
         storage.hold(false);
         assert!(early.is_err(), "acknowledged, and nobody knows whether it is on the device");
         let answer = is_done.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!(answer.unwrap_err().kind(), crate::ErrorKind::Poisoned);
+        assert_eq!(answer.unwrap_err().kind(), ErrorKind::Poisoned);
         checkpoint.join().unwrap().unwrap_err();
     });
 }
@@ -205,4 +206,43 @@ fn no_commit_lets_go_of_all_old_versions_at_once() {
     }
     assert!(commits < 50, "{commits}");
     engine.close().unwrap();
+}
+
+/// Only whoever was woken to lead used to hear of a failure that was not its own: all others waited for ever.
+#[test]
+fn a_failure_beside_the_log_is_told_to_all_who_wait() {
+    let storage = Arc::new(SlowSync::default());
+    let engine = &open(&storage, small(Background::Inline, 1));
+    commit(engine, b"first", Durability::Synced);
+    let durable = engine.base().window.durable();
+    let put = |key: &'static [u8]| {
+        let txn = engine.begin()?;
+        txn.put(TreeId(1), key, b"value")?;
+        txn.commit(Durability::Synced)
+    };
+    storage.hold(true);
+    std::thread::scope(|scope| {
+        let leader = scope.spawn(move || put(b"leads"));
+        storage.wait_for_sync();
+        let (done, is_done) = channel();
+        for key in [&b"heir"[..], b"another", b"third"] {
+            let done = done.clone();
+            scope.spawn(move || done.send(put(key).map_err(|error| error.kind())).unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let applying = engine.base().apply.lock();
+        storage.hold(false);
+        while engine.base().window.durable() == durable {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        engine.base().poison.set(&Error::new(ErrorKind::Io, "a sync of pages failed"));
+        drop(applying);
+        // Its commit is durable; whether it hears of the failure is open.
+        let _ = leader.join().unwrap();
+        let told: Vec<_> = (0..3).map(|_| is_done.recv_timeout(Duration::from_secs(10))).collect();
+        if told.iter().any(Result::is_err) {
+            std::process::abort(); // Their threads would never end.
+        }
+        assert_eq!(told, [(); 3].map(|()| Ok(Err(ErrorKind::Poisoned))));
+    });
 }
