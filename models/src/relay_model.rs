@@ -21,12 +21,18 @@ enum Mistake {
 
 struct Commit {
     timestamp: u64,
+    /// Whether leadership is passed on, or is free until somebody takes it.
+    synced: bool,
     owner: Waiter,
 }
 
 impl Waits for Commit {
     fn waiter(&self) -> &Waiter {
         &self.owner
+    }
+
+    fn wants_company(&self) -> bool {
+        self.synced
     }
 }
 
@@ -41,13 +47,15 @@ struct World {
     applied: Mutex<u64>,
     published: AtomicU64,
     mistake: Mistake,
+    synced: bool,
 }
 
 impl World {
     fn commit(&self) {
         let mut state = self.state.lock();
         state.last += 1;
-        let commit = std::sync::Arc::new(Commit { timestamp: state.last, owner: Waiter::default() });
+        let commit =
+            std::sync::Arc::new(Commit { timestamp: state.last, synced: self.synced, owner: Waiter::default() });
         state.relay.push(std::sync::Arc::clone(&commit));
         while self.published.load(Ordering::SeqCst) < commit.timestamp {
             if let Some(group) = state.relay.lead(Some(&*commit)) {
@@ -81,7 +89,7 @@ impl World {
     }
 }
 
-fn commits(mistake: Mistake) {
+fn commits(mistake: Mistake, synced: bool) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
     builder.check(move || {
@@ -90,6 +98,7 @@ fn commits(mistake: Mistake) {
             applied: Mutex::new(0),
             published: AtomicU64::new(0),
             mistake,
+            synced,
         });
         let others: Vec<_> = (0..2)
             .map(|_| {
@@ -105,13 +114,14 @@ fn commits(mistake: Mistake) {
 
 #[test]
 fn every_commit_is_applied_once_and_in_order() {
-    commits(Mistake::None);
+    commits(Mistake::None, true);
+    commits(Mistake::None, false);
 }
 
 #[test]
 #[ignore = "ends in an abort; the next test runs it"]
 fn forgets_its_successor() {
-    commits(Mistake::NoSuccessor);
+    commits(Mistake::NoSuccessor, true);
 }
 
 /// loom's report of a deadlock ends the process, as it unwinds through guards that loom watches.
@@ -129,5 +139,5 @@ fn mutant_that_wakes_no_successor() {
 #[test]
 #[should_panic(expected = "out of order")]
 fn mutant_that_takes_the_turn_too_late() {
-    commits(Mistake::TurnTooLate);
+    commits(Mistake::TurnTooLate, false);
 }

@@ -72,6 +72,10 @@ impl Waits for Pending {
     fn waiter(&self) -> &Waiter {
         &self.owner
     }
+
+    fn wants_company(&self) -> bool {
+        self.durability > Durability::Deferred
+    }
 }
 
 impl Pending {

@@ -34,6 +34,9 @@ impl Waiter {
 pub(crate) trait Waits {
     /// Where its owner waits.
     fn waiter(&self) -> &Waiter;
+
+    /// Whether its leader waits for the device, and others do well to share that.
+    fn wants_company(&self) -> bool;
 }
 
 /// What waits for a leader. It lies behind a lock.
@@ -76,13 +79,15 @@ impl<T: Waits> Relay<T> {
         Some(std::mem::take(&mut self.queue))
     }
 
-    /// The leader steps down: one of those who wait takes over, and only that one is woken. Nobody who comes before it wakes leads instead:
-    /// they share its flush.
+    /// The leader steps down: one of those who wait takes over, and only that one is woken. Whoever comes before it wakes leads instead, unless
+    /// there is a flush to share.
     pub(crate) fn step_down(&mut self) {
-        self.heir = self.queue.iter().find(|item| item.waiter().waits.load(Ordering::Relaxed)).cloned();
-        self.leading = self.heir.is_some();
-        if let Some(heir) = &self.heir {
-            heir.waiter().wake();
+        self.leading = false;
+        let Some(next) = self.queue.iter().find(|item| item.waiter().waits.load(Ordering::Relaxed)) else { return };
+        next.waiter().wake();
+        if self.queue.iter().any(|item| item.wants_company()) {
+            self.heir = Some(Arc::clone(next));
+            self.leading = true;
         }
     }
 
