@@ -288,6 +288,9 @@ fn errors_and_panics_roll_back() {
     assert_eq!((id.get(), count()), (3, 1));
     let nested = db.write(|_| db.write(|_| Ok(())));
     assert_eq!(nested.unwrap_err().kind(), ErrorKind::NestedTransaction);
+    let closed = db.write(|_| db.clone().close());
+    assert_eq!(closed.unwrap_err().kind(), ErrorKind::NestedTransaction, "it would wait for itself");
+    assert_eq!(count(), 1);
 }
 
 /// Closures that read and change one record run side by side, and none of them is lost.
@@ -344,6 +347,47 @@ fn after_close_everything_says_so() {
     assert_eq!(other.begin_write().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(open.table::<Customer>().unwrap().len().unwrap(), 0, "an open snapshot goes on");
     assert_eq!(other.close().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+/// A closure that was still running used to be acknowledged after the last checkpoint, and was not found again.
+#[test]
+fn i21_closures_beside_a_close_commit_or_fail() {
+    let folder = Folder::new();
+    for round in 0..20_u16 {
+        let db: Database<Shop> = Options::new().open(folder.file()).unwrap();
+        let before = db.read(|tx| tx.table::<Customer>()?.len()).unwrap();
+        let committed = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..3)
+                .map(|_| {
+                    let db = db.clone();
+                    scope.spawn(move || {
+                        let mut committed = 0;
+                        loop {
+                            let inserted = db.write(|tx| {
+                                let id = tx.table::<Customer>()?.insert(customer("Oslo", 1))?;
+                                std::thread::yield_now();
+                                Ok(id)
+                            });
+                            match inserted {
+                                Ok(_) => committed += 1,
+                                Err(error) => {
+                                    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+                                    return committed;
+                                }
+                            }
+                        }
+                    })
+                })
+                .collect();
+            std::thread::sleep(std::time::Duration::from_millis(u64::from(round)));
+            db.close().unwrap();
+            writers.into_iter().map(|writer| writer.join().unwrap()).sum::<u64>()
+        });
+        let db: Database<Shop> = Options::new().open(folder.file()).unwrap();
+        let after = db.read(|tx| tx.table::<Customer>()?.len()).unwrap();
+        assert_eq!(after - before, committed);
+        db.close().unwrap();
+    }
 }
 
 #[test]

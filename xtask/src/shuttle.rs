@@ -6,7 +6,7 @@ use crate::run::root;
 use std::path::Path;
 use std::process::{Command, Output};
 
-pub(crate) const MUTANTS: [Mutant; 6] = [
+pub(crate) const MUTANTS: [Mutant; 7] = [
     Mutant {
         what: "commits become visible before they are applied (I14)",
         file: "store/src/txn/pipeline.rs",
@@ -51,6 +51,11 @@ pub(crate) const MUTANTS: [Mutant; 6] = [
             "                state.asked = false;\n                self.changed.notify_all();\n",
             "                state.asked = false;\n",
         )],
+    },
+    Mutant {
+        what: "a database is closed beside closures that commit (I21)",
+        file: "store/src/engine/open.rs",
+        changes: &[("self.shared.pipeline.close(&self.shared.turn).inspect_err(|_| self.shared.turn.reopen())?;", "")],
     },
 ];
 

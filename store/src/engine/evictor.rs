@@ -1,5 +1,5 @@
-//! The thread that makes room in memory, and has some at hand while a checkpoint runs. It starts when memory first runs short, or with the first large
-//! checkpoint, so that small databases do without it.
+//! The thread that helps where the one that writes checkpoints would come too late: it makes room in memory, has some at hand while a checkpoint
+//! runs, and leads commits that nobody waits for. It starts when it is first asked, so that small databases do without it.
 
 use super::open::Core;
 use crate::ckpt;
@@ -23,6 +23,8 @@ struct State {
     asked: bool,
     /// Whether memory for frames is to be touched.
     stock: bool,
+    /// Whether commits that nobody waits for want a leader.
+    drive: bool,
     stop: bool,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,6 +39,11 @@ impl Evictor {
     /// Has memory for new frames touched, in the background.
     pub(super) fn stock(core: &Arc<Core>) {
         wake(core, |state| state.stock = true);
+    }
+
+    /// Has commits led that nobody waits for. `false` if there is no thread to do it.
+    pub(super) fn drive(core: &Arc<Core>) -> bool {
+        wake(core, |state| state.drive = true)
     }
 
     /// Ends the thread.
@@ -61,7 +68,7 @@ fn call(core: &Weak<Core>) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the threads of a database")]
-fn wake(core: &Arc<Core>, ask: impl FnOnce(&mut State)) {
+fn wake(core: &Arc<Core>, ask: impl FnOnce(&mut State)) -> bool {
     let evictor = &core.evictor;
     let mut state = evictor.state.lock();
     ask(&mut state);
@@ -71,6 +78,7 @@ fn wake(core: &Arc<Core>, ask: impl FnOnce(&mut State)) {
         // Without the thread readers and writers make room themselves.
         state.thread = crate::sync::thread::Builder::new().name("tamarack-evict".into()).spawn(move || run(&core)).ok();
     }
+    state.thread.is_some() && !state.stop
 }
 
 fn run(core: &Core) {
@@ -82,6 +90,16 @@ fn run(core: &Core) {
             core.base.pager.pool.stock(ckpt::AT_HAND);
             state = evictor.state.lock();
             continue;
+        }
+        if std::mem::take(&mut state.drive) {
+            drop(state);
+            // One group at a time: memory may run short meanwhile. A failure has poisoned the database and is reported to all who wait.
+            let more = core.pipeline.drive_one(&core.base).unwrap_or(false);
+            state = evictor.state.lock();
+            state.drive |= more;
+            if !state.asked {
+                continue;
+            }
         }
         if !state.asked {
             evictor.work.wait(&mut state);

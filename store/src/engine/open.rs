@@ -2,6 +2,7 @@
 
 use super::evictor::Evictor;
 use super::nesting::{self, Nesting};
+use super::options::{default_memory, fill_random, split};
 use super::pinned::Pin;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::check::Progress;
@@ -56,9 +57,9 @@ pub(crate) struct Shared {
 }
 
 impl Deref for Shared {
-    type Target = Core;
+    type Target = Arc<Core>;
 
-    fn deref(&self) -> &Core {
+    fn deref(&self) -> &Arc<Core> {
         &self.core
     }
 }
@@ -72,8 +73,6 @@ struct Signal {
     done: Condvar,
     /// Whether the thread knows of unflushed commits: saves the lock for each of them.
     unflushed: AtomicBool,
-    /// Whether commits that nobody waits for want a leader.
-    drive: AtomicBool,
 }
 
 #[derive(Default)]
@@ -231,14 +230,16 @@ impl Engine {
         if !self.read_only() {
             self.shared.settle_recovered()?;
         }
-        self.shared.pipeline.flush(&self.shared.base)
+        self.shared.flush()
     }
 
-    /// Waits for the running write transaction, writes a last checkpoint, and refuses all later use.
+    /// Waits for the write transactions that run, writes a last checkpoint, and refuses all later use.
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.check_open()?;
         self.shared.check_owner()?;
+        nesting::check(self.address())?;
         self.shared.turn.close()?;
+        self.shared.pipeline.close(&self.shared.turn).inspect_err(|_| self.shared.turn.reopen())?;
         self.shared.closed.store(true, Ordering::Release);
         self.shared.stop_thread();
         if !self.read_only() {
@@ -306,7 +307,7 @@ impl Core {
 
     /// The last flush and checkpoint of a session. One that committed nothing leaves the file as it found it.
     fn finish(&self) -> Result<()> {
-        if self.options.read_only || self.base.registry.published() == self.opened_at {
+        if self.options.read_only || self.pipeline.sequenced() == self.opened_at {
             return self.base.poison.check();
         }
         self.pipeline.flush(&self.base)?;
@@ -336,7 +337,7 @@ impl Core {
     }
 
     /// The background thread: checkpoints, and flushes of deferred commits.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         let mut wanted = self.signal.state.lock();
         while !wanted.stop {
             if wanted.asked > wanted.ended {
@@ -347,17 +348,12 @@ impl Core {
                 wanted.ended = asked;
                 wanted.result = result;
                 self.signal.done.notify_all();
-            } else if self.signal.drive.swap(false, Ordering::AcqRel) {
-                drop(wanted);
-                // A failure has poisoned the database and is reported to whoever commits next.
-                let _ = self.pipeline.drive(&self.base);
-                wanted = self.signal.state.lock();
             } else if self.signal.unflushed.load(Ordering::Acquire) {
                 self.signal.work.wait_for(&mut wanted, GATHER);
                 self.signal.unflushed.store(false, Ordering::Release);
                 drop(wanted);
                 // A failure has poisoned the database and is reported to whoever commits next.
-                let _ = self.pipeline.flush(&self.base);
+                let _ = self.flush();
                 wanted = self.signal.state.lock();
             } else {
                 self.signal.work.wait(&mut wanted);
@@ -376,7 +372,7 @@ impl Core {
 
     /// Before a commit is sequenced: while nodes exceed the budget by more than one batch's worth and cannot be evicted, as a
     /// checkpoint holds them or has not come to them, the writer waits (I13). Readers never do.
-    pub(super) fn wait_for_memory(&self) -> Result<()> {
+    pub(super) fn wait_for_memory(self: &Arc<Self>) -> Result<()> {
         let pool = &self.base.pager.pool;
         if self.base.pager.limbo_is_long() {
             self.wait_for_limbo();
@@ -412,16 +408,8 @@ impl Core {
     }
 
     /// After a commit: late flushes and checkpoints that have become due.
-    pub(super) fn after_commit(&self, deferred: bool) -> Result<()> {
-        if self.pipeline.wants_driver() {
-            if self.options.background == Background::Inline {
-                self.pipeline.drive(&self.base)?;
-            } else {
-                let _wanted = self.signal.state.lock();
-                self.signal.drive.store(true, Ordering::Release);
-                self.signal.work.notify_one();
-            }
-        }
+    pub(super) fn after_commit(self: &Arc<Self>, deferred: bool) -> Result<()> {
+        self.pass_on()?;
         let due = self.checkpoint_due();
         if self.options.background == Background::Inline {
             // A failed checkpoint leaves the commit as it is; the next one tries again, and says so when the log is full.
@@ -444,11 +432,35 @@ impl Core {
         Ok(())
     }
 
+    /// Makes everything sequenced so far durable and visible.
+    pub(super) fn flush(self: &Arc<Self>) -> Result<()> {
+        self.pipeline.flush(&self.base)?;
+        self.pass_on()
+    }
+
+    /// Waits until everything up to a timestamp is visible.
+    pub(super) fn wait_visible(self: &Arc<Self>, timestamp: u64) -> Result<()> {
+        self.pipeline.wait_visible(&self.base, timestamp)?;
+        self.pass_on()
+    }
+
+    /// After having led: commits that came meanwhile, and that nobody waits for, find their leader. Not the thread that writes checkpoints, which take
+    /// seconds.
+    fn pass_on(self: &Arc<Self>) -> Result<()> {
+        if !self.pipeline.wants_driver() {
+            return Ok(());
+        }
+        if self.options.background == Background::Thread && Evictor::drive(self) {
+            return Ok(());
+        }
+        self.pipeline.drive(&self.base)
+    }
+
     /// Makes room in the log: whoever finds it full waits for the checkpoint that runs, or else for one of its own. It may come again.
-    pub(super) fn make_room(&self) -> Result<()> {
+    pub(super) fn make_room(self: &Arc<Self>) -> Result<()> {
         crate::buffer::about_to_wait();
         self.check_owner()?;
-        self.pipeline.flush(&self.base)?;
+        self.flush()?;
         if self.options.background == Background::Inline {
             return ckpt::run(&self.base);
         }
@@ -528,41 +540,6 @@ const PINNED_SHARE: u64 = 16;
 
 /// Memory for nodes is never less than this: a few of the largest, and the path to them. Shuttle's schedules have small ones.
 const LEAST_MEMORY: u64 = if cfg!(shuttle) { 1 << 10 } else { 16 << 10 };
-
-/// A quarter of the machine's memory; 1 GiB where nobody tells.
-fn default_memory() -> u64 {
-    #[cfg(target_os = "linux")]
-    {
-        let system = rustix::system::sysinfo();
-        (system.totalram as u64).saturating_mul(u64::from(system.mem_unit)) / 4
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        1 << 30
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where the database asks for random numbers; simulations give a seed"
-)]
-fn fill_random(options: &EngineOptions, out: &mut [u8; 24]) -> Result<()> {
-    match options.seed {
-        None => getrandom::fill(out)
-            .map_err(|error| Error::new(ErrorKind::Io, format!("the system gives no random numbers: {error}"))),
-        Some(seed) => {
-            for (i, word) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                *word = xxhash_rust::xxh3::xxh3_64_with_seed(&[i as u8], seed).to_le_bytes();
-            }
-            Ok(())
-        }
-    }
-}
-
-fn split(random: [u8; 24]) -> ([u8; 16], u64) {
-    let (id, salt) = random.split_at(16);
-    (id.try_into().unwrap_or_default(), salt.try_into().map_or(1, u64::from_le_bytes))
-}
 
 #[cfg(test)]
 mod tests {

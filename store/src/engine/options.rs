@@ -1,5 +1,6 @@
 //! What an engine is opened with.
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::txn::Isolation;
 use std::time::Duration;
 
@@ -71,4 +72,39 @@ impl Default for EngineOptions {
             seed: None,
         }
     }
+}
+
+/// A quarter of the machine's memory; 1 GiB where nobody tells.
+pub(super) fn default_memory() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        let system = rustix::system::sysinfo();
+        (system.totalram as u64).saturating_mul(u64::from(system.mem_unit)) / 4
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        1 << 30
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the database asks for random numbers; simulations give a seed"
+)]
+pub(super) fn fill_random(options: &EngineOptions, out: &mut [u8; 24]) -> Result<()> {
+    match options.seed {
+        None => getrandom::fill(out)
+            .map_err(|error| Error::new(ErrorKind::Io, format!("the system gives no random numbers: {error}"))),
+        Some(seed) => {
+            for (i, word) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+                *word = xxhash_rust::xxh3::xxh3_64_with_seed(&[i as u8], seed).to_le_bytes();
+            }
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn split(random: [u8; 24]) -> ([u8; 16], u64) {
+    let (id, salt) = random.split_at(16);
+    (id.try_into().unwrap_or_default(), salt.try_into().map_or(1, u64::from_le_bytes))
 }

@@ -65,12 +65,12 @@ impl Sequenced {
         let Self { core, pending, seen, durability } = self;
         let Some(pending) = pending else {
             // What it saw was perhaps only sequenced.
-            core.pipeline.wait_visible(&core.base, seen)?;
+            core.wait_visible(seen)?;
             if durability == Durability::Synced {
                 core.settle_recovered()?;
             }
             if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
-                core.pipeline.flush(&core.base)?;
+                core.flush()?;
             }
             return Ok(core.base.registry.published());
         };

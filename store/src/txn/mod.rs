@@ -9,23 +9,26 @@
 mod apply;
 mod filter;
 mod log_buffer;
+mod pending;
 mod pipeline;
 mod read_set;
 mod relay;
 mod run;
 mod tally;
 mod turn;
+mod watchers;
 mod window;
 pub(crate) mod write_set;
 
 pub(crate) use apply::{Batch, apply_batches};
 pub(crate) use log_buffer::CheckedBody;
-#[cfg(feature = "tokio")]
-pub(crate) use pipeline::Watcher;
-pub(crate) use pipeline::{Pending, Pipeline, Request, WriterView};
+pub(crate) use pending::{Pending, Request, WriterView};
+pub(crate) use pipeline::Pipeline;
 pub(crate) use read_set::ReadSet;
 pub(crate) use run::{Run, Said, read_page};
 pub(crate) use tally::{Tally, TallyChange};
 pub(crate) use turn::{Turn, WriterTurn};
+#[cfg(feature = "tokio")]
+pub(crate) use watchers::Watcher;
 pub(crate) use window::Claim;
 pub use window::Isolation;

@@ -14,24 +14,21 @@
 //! section 3.1, and its follow-up on autonomous commits: no timers.
 
 use super::apply::{Batch, apply_batches};
-use super::log_buffer::{CheckedBody, LogBuffer, Taken};
-use super::read_set::fingerprint;
-use super::relay::{Relay, Waiter, Waits};
-use super::run::Run;
+use super::log_buffer::{LogBuffer, Taken};
+use super::pending::{Pending, Request, WriterView};
+use super::relay::{Relay, Waiter};
 use super::tally::{Tallies, TallyChange};
 use super::turn::{Turn, WriterTurn};
+use super::watchers::{Due, Watcher, Watchers};
 use super::window::{Claim, Window};
-use super::write_set::WriteSet;
 use crate::ckpt::{ApplyState, Base, Counts, LogPosition, open_log};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
-use crate::space::Extent;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::trace::span;
-use crate::tree::Registered;
 use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 /// Log bytes that deferred commits may gather before one of them writes them out.
@@ -47,83 +44,13 @@ const LONG: usize = 256 << 10;
 /// are fewer. They come by the lock before it, and most of them come back with a commit for its group. Nobody waits on purpose.
 const COMPANY: usize = 24;
 
-/// A commit that is sequenced.
-pub(crate) struct Pending {
-    /// Its timestamp: its place in the order of all commits (I15).
-    pub(crate) timestamp: u64,
-    /// What it writes. Later writers read through it until it is applied.
-    pub(crate) writes: WriteSet,
-    /// The older part of it, if it outgrew memory; oldest first.
-    pub(crate) runs: Vec<Arc<Run>>,
-    /// Extents that its values were written to.
-    pub(crate) extents: Vec<Extent>,
-    /// Extents of its spilled writes, which nobody needs once it is applied.
-    pub(crate) spills: Vec<Extent>,
-    durability: Durability,
-    /// The log behind it.
-    end: LogPosition,
-    /// Sorted fingerprints of what it writes, for validation.
-    prints: OnceLock<Vec<u64>>,
-    /// Where its owner waits.
-    owner: Waiter,
-}
-
-impl Waits for Pending {
-    fn waiter(&self) -> &Waiter {
-        &self.owner
-    }
-
-    fn wants_company(&self) -> bool {
-        self.durability > Durability::Deferred
-    }
-}
-
-impl Pending {
-    /// Sorted fingerprints of the keys that it writes.
-    pub(super) fn prints(&self) -> &[u64] {
-        self.prints.get_or_init(|| {
-            let of = |tree| self.writes.entries(tree).map(move |(key, _)| fingerprint(tree, key));
-            let mut prints: Vec<u64> = self.writes.trees().flat_map(of).collect();
-            prints.sort_unstable();
-            prints
-        })
-    }
-}
-
-/// What a writer hands over to be sequenced.
-pub(crate) struct Request {
-    /// Body of the log record.
-    pub(crate) body: CheckedBody,
-    /// See [`Pending`].
-    pub(crate) writes: WriteSet,
-    /// See [`Pending`].
-    pub(crate) runs: Vec<Arc<Run>>,
-    /// See [`Pending`].
-    pub(crate) extents: Vec<Extent>,
-    /// See [`Pending`].
-    pub(crate) spills: Vec<Extent>,
-    /// What it does to tallies.
-    pub(crate) tallies: Vec<TallyChange>,
-    /// How far the commit goes before it returns.
-    pub(crate) durability: Durability,
-}
-
-/// A writer's view: a registered snapshot and, newest first, the sequenced write sets above it.
-pub(crate) struct WriterView {
-    pub(crate) registered: Registered,
-    pub(crate) below: Vec<Arc<Pending>>,
-    /// The newest commit among all these.
-    pub(crate) seen: u64,
-}
-
-/// Is called once, maybe by whoever leads: it may only pass the answer on.
-pub(crate) type Watcher = Box<dyn FnOnce(Result<()>) + Send>;
-
 /// See the module.
 pub(crate) struct Pipeline {
     state: Mutex<State>,
     /// Wakes those who wait for something else than their own commit.
     changed: Condvar,
+    /// Wakes who closes, when an optimistic writer has ended.
+    left: Condvar,
     salt: u64,
     /// Counters that commits change without conflict.
     pub(crate) tallies: Tallies,
@@ -142,11 +69,13 @@ struct State {
     /// What running optimistic transactions are validated against.
     window: Window,
     /// Who is told, instead of waiting, that commits up to a timestamp are visible or will never be.
-    watchers: BTreeMap<u64, Watcher>,
+    watchers: Watchers,
     /// Whether this session's salt is on disk (I35).
     opened: bool,
     /// Whether a thread writes the log. One at a time: positions become durable in their order (I21).
     writing: bool,
+    /// Whether the database is closed, or about to be: nobody begins any more.
+    closing: bool,
 }
 
 impl Pipeline {
@@ -159,11 +88,13 @@ impl Pipeline {
                 relay: Relay::new(),
                 unapplied: VecDeque::new(),
                 window: Window::default(),
-                watchers: BTreeMap::new(),
+                watchers: Watchers::default(),
                 opened: false,
                 writing: false,
+                closing: false,
             }),
             changed: Condvar::new(),
+            left: Condvar::new(),
             salt,
             tallies: Tallies::default(),
             watched: AtomicBool::new(false),
@@ -174,6 +105,9 @@ impl Pipeline {
     pub(crate) fn view(&self, base: &Base, optimistic: bool) -> Result<WriterView> {
         // Under the lock: what is published after this registration was in `unapplied` before.
         let mut state = self.state.lock();
+        if state.closing {
+            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
         // An exclusive writer keeps its view: what can be superseded under it is bounded by what is sequenced.
         let registered = if optimistic { base.registry.register() } else { base.registry.register_exempt() };
         let registered = registered.map_err(|_| too_many_snapshots())?;
@@ -188,7 +122,28 @@ impl Pipeline {
 
     /// An optimistic writer has ended.
     pub(crate) fn leave(&self, seen: u64) {
-        self.state.lock().window.leave(seen);
+        let mut state = self.state.lock();
+        state.window.leave(seen);
+        if state.closing {
+            self.left.notify_all();
+        }
+    }
+
+    /// Lets no writer begin, and waits for the optimistic ones that run: what is sequenced after the last checkpoint would be lost (I21).
+    /// Nothing is closed if one runs for longer than anybody waits for a turn.
+    pub(crate) fn close(&self, gate: &WriterTurn) -> Result<()> {
+        let mut state = self.state.lock();
+        state.closing = true;
+        let mut slices = 0;
+        while state.window.is_wanted() {
+            slices = gate.pause(&self.left, &mut state, slices).inspect_err(|_| state.closing = false)?;
+        }
+        Ok(())
+    }
+
+    /// The newest commit that has its place.
+    pub(crate) fn sequenced(&self) -> u64 {
+        self.state.lock().last
     }
 
     /// Gives the commit its timestamp and its place in the log, and ends an exclusive writer's turn. An optimistic one, which has a
@@ -254,7 +209,8 @@ impl Pipeline {
         }
     }
 
-    /// Waits until everything up to a timestamp is visible: for a transaction that wrote nothing, but has seen what was only sequenced.
+    /// Waits until everything up to a timestamp is visible: for a transaction that wrote nothing, but has seen what was only sequenced. Like all who
+    /// lead, the caller then looks whether somebody has to [`drive`](Self::drive).
     pub(crate) fn wait_visible(&self, base: &Base, timestamp: u64) -> Result<()> {
         let mut state = self.state.lock();
         while base.registry.published() < timestamp {
@@ -311,13 +267,19 @@ impl Pipeline {
 
     /// Leads as long as there is something to lead and nobody else does. For commits whose owners do not wait.
     pub(crate) fn drive(&self, base: &Base) -> Result<()> {
-        let mut state = self.state.lock();
-        while state.relay.wants_leader() {
-            state = self.check(base, state)?;
-            let Some(group) = state.relay.lead(None) else { break };
-            state = self.lead(base, state, group)?;
-        }
+        while self.drive_one(base)? {}
         Ok(())
+    }
+
+    /// The same for one group. Whether there is more.
+    pub(crate) fn drive_one(&self, base: &Base) -> Result<bool> {
+        let mut state = self.state.lock();
+        if !state.relay.wants_leader() {
+            return Ok(false);
+        }
+        state = self.check(base, state)?;
+        let Some(group) = state.relay.lead(None) else { return Ok(false) };
+        Ok(self.lead(base, state, group)?.relay.wants_leader())
     }
 
     /// Whether commits wait for a leader, and some of their owners do not wait themselves.
@@ -329,7 +291,8 @@ impl Pipeline {
         state.relay.wants_leader() && !state.watchers.is_empty()
     }
 
-    /// Makes everything sequenced so far durable and visible. Leads only those who wait for a leader: deferred commits go on meanwhile.
+    /// Makes everything sequenced so far durable and visible. Leads only those who wait for a leader: deferred commits go on meanwhile. Like all who
+    /// lead, the caller then looks whether somebody has to [`drive`](Self::drive).
     pub(crate) fn flush(&self, base: &Base) -> Result<()> {
         let mut state = self.state.lock();
         // A log that nothing was appended to in this session ends before its first position.
@@ -383,6 +346,7 @@ impl Pipeline {
             state = self.write_out(base, state, wanted).inspect_err(|_| self.step_down())?;
         }
         drop(state);
+        let _work = Work::begin(self, base);
         // The turn is taken before leadership ends (I15).
         let mut turn = base.apply.lock();
         // A short group is applied sooner than the next leader would have come, and more commits gather meanwhile.
@@ -390,7 +354,8 @@ impl Pipeline {
         if early {
             self.step_down();
         }
-        let applied = apply_group(base, &mut turn, &group);
+        // The group before may have been applied in part, and nothing is published on top of that (I14).
+        let applied = base.poison.check().and_then(|()| apply_group(base, &mut turn, &group));
         if let Err(error) = &applied {
             base.poison.set(error);
         }
@@ -463,7 +428,9 @@ impl Pipeline {
         let bytes = state.log.take(&base.window);
         let open = !state.opened;
         drop(state);
+        let work = Work::begin(self, base);
         let written = self.write(base, &bytes, open, synced);
+        drop(work);
         let mut state = self.state.lock();
         state.writing = false;
         self.changed.notify_all();
@@ -495,6 +462,32 @@ impl Pipeline {
     }
 }
 
+/// Something that others wait for. If its thread panics, they are told, and do not wait for ever.
+struct Work<'a> {
+    pipeline: &'a Pipeline,
+    base: &'a Base,
+    /// A destructor that runs while its thread panics may commit, too.
+    panicking: bool,
+}
+
+impl<'a> Work<'a> {
+    fn begin(pipeline: &'a Pipeline, base: &'a Base) -> Self {
+        Self { pipeline, base, panicking: thread::panicking() }
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() && !self.panicking {
+            let error = Error::new(ErrorKind::Io, "a thread panicked while it wrote commits");
+            self.base.poison.set(&error);
+            let mut state = self.pipeline.state.lock();
+            state.writing = false;
+            self.pipeline.fail(self.base, state, error);
+        }
+    }
+}
+
 fn wake<'a>(owners: impl IntoIterator<Item = &'a Arc<Pending>>) {
     owners.into_iter().for_each(|pending| pending.owner.wake());
 }
@@ -515,36 +508,9 @@ fn write_log(base: &Base, bytes: &Taken, sync: bool) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Those who are to be told now. Without the sequencer's lock: it takes a while to wake a thousand tasks.
-#[derive(Default)]
-struct Due {
-    visible: BTreeMap<u64, Watcher>,
-    /// Their commits will never be visible.
-    lost: Option<(BTreeMap<u64, Watcher>, Error)>,
-}
-
-impl Due {
-    fn is_empty(&self) -> bool {
-        self.visible.is_empty() && self.lost.is_none()
-    }
-
-    fn tell(self) {
-        self.visible.into_values().for_each(|watcher| watcher(Ok(())));
-        if let Some((lost, error)) = self.lost {
-            lost.into_values().for_each(|watcher| watcher(Err(error.duplicate())));
-        }
-    }
-}
-
-/// Those whose commits are visible; after a failure all.
+/// Those who watch and are to be told now.
 fn due_watchers(base: &Base, state: &mut State) -> Due {
-    if state.watchers.is_empty() {
-        return Due::default();
-    }
-    let waiting = state.watchers.split_off(&(base.registry.published() + 1));
-    let visible = std::mem::replace(&mut state.watchers, waiting);
-    let lost = base.poison.check().err().map(|error| (std::mem::take(&mut state.watchers), error));
-    Due { visible, lost }
+    state.watchers.due(base.registry.published(), base.poison.check().err())
 }
 
 fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> Result<()> {

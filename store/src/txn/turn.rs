@@ -73,7 +73,7 @@ impl WriterTurn {
     }
 
     /// Waits for a part of the patience; fails when it is used up.
-    fn pause(&self, on: &Condvar, state: &mut MutexGuard<'_, State>, slices: u32) -> Result<u32> {
+    pub(super) fn pause<T>(&self, on: &Condvar, state: &mut MutexGuard<'_, T>, slices: u32) -> Result<u32> {
         const SLICES: u32 = 64;
         crate::buffer::about_to_wait();
         if !on.wait_for(state, self.patience / SLICES).timed_out() {
@@ -130,6 +130,11 @@ impl WriterTurn {
         }
         self.free.notify_all();
         Ok(())
+    }
+
+    /// Nothing is closed after all.
+    pub(crate) fn reopen(&self) {
+        self.state.lock().closed = false;
     }
 }
 

@@ -3,7 +3,7 @@
 //! A commit enters when it is sequenced, if a transaction runs that began before it, and leaves when none does any more. A
 //! transaction that runs for so long that the window outgrows its memory is told to begin again.
 
-use super::pipeline::Pending;
+use super::pending::Pending;
 use super::read_set::ReadSet;
 use super::run::Run;
 use super::write_set::WriteSet;
@@ -72,6 +72,11 @@ impl Window {
         while self.commits.front().is_some_and(|commit| commit.timestamp <= oldest) {
             self.drop_oldest();
         }
+    }
+
+    /// Whether a transaction runs.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.active.is_empty()
     }
 
     /// A commit was sequenced.

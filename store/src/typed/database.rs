@@ -527,8 +527,8 @@ impl<S> Database<S> {
         pinned.check(progress, |blocks| image.contradiction(blocks))
     }
 
-    /// Closes the database for all its clones: waits for the write transaction that runs, writes a checkpoint, and says how it went.
-    /// After this the file is complete by itself and can be copied. Transactions begun later fail with [`ErrorKind::Closed`]; read
+    /// Closes the database for all its clones: waits for the write transactions that run, closures too, writes a checkpoint, and says how it went.
+    /// After this the file is complete by itself and can be copied. Transactions begun meanwhile or later fail with [`ErrorKind::Closed`]; read
     /// transactions that are open go on.
     ///
     /// ```
@@ -541,8 +541,8 @@ impl<S> Database<S> {
     ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]: the file is as after a crash, and what was durable stays so. [`ErrorKind::Timeout`] if
-    /// a transaction of [`begin_write`](Self::begin_write) stays open for longer than [`Options::write_timeout`](crate::Options::write_timeout):
-    /// then the database is not closed, and other clones go on.
+    /// a write transaction stays open for longer than [`Options::write_timeout`](crate::Options::write_timeout), and
+    /// [`ErrorKind::NestedTransaction`] if this thread is inside of one: then the database is not closed, and other clones go on.
     pub fn close(self) -> Result<()> {
         self.inner.engine.close()
     }

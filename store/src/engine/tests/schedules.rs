@@ -148,11 +148,63 @@ fn read_twice(engine: &Engine) {
 
 fn run(scheduler: impl Scheduler + 'static, seen: &Arc<Seen>) -> usize {
     let seen = Arc::clone(seen);
+    schedule(scheduler, move || life(&seen))
+}
+
+fn schedule(scheduler: impl Scheduler + 'static, life: impl Fn() + Send + Sync + 'static) -> usize {
     let mut config = shuttle::Config::new();
     config.stack_size = 1 << 20;
     config.max_steps = shuttle::MaxSteps::FailAfter(4_000_000);
     config.silence_warnings = true;
-    shuttle::Runner::new(scheduler, config).run(move || life(&seen))
+    shuttle::Runner::new(scheduler, config).run(life)
+}
+
+/// Closures commit before the database is closed beside them, or fail: what was acknowledged is there.
+fn close_beside_writers() -> (u64, u64) {
+    crate::buffer::reset();
+    let storage = Arc::new(MemoryFile::default());
+    let engine = open(&storage, small(Background::Thread, 1));
+    let put = |engine: &Engine, key: u8| {
+        let tx = engine.begin_optimistic()?;
+        tx.put(TreeId(0), &[key], b"value")?;
+        tx.commit(Durability::Synced)
+    };
+    put(&engine, 0).unwrap();
+    let writers = (1..3).map(|key| {
+        let engine = engine.clone();
+        shuttle::thread::spawn(move || put(&engine, key).map(|_| key))
+    });
+    let writers: Vec<_> = writers.collect();
+    while let Err(error) = engine.close() {
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    }
+    let ended: Vec<_> = writers.into_iter().map(|thread| thread.join().unwrap()).collect();
+    drop(engine);
+    let engine = open(&storage, small(Background::Inline, 1));
+    let found = contents(&engine.snapshot().unwrap(), 0);
+    let kept = ended.iter().flatten().count() as u64;
+    assert!(ended.iter().flatten().all(|key| found.contains_key(&vec![*key])), "acknowledged, and lost");
+    assert_eq!(found.len() as u64, 1 + kept);
+    assert!(ended.iter().filter_map(|end| end.as_ref().err()).all(|error| error.kind() == ErrorKind::Closed));
+    (kept, ended.len() as u64 - kept)
+}
+
+#[test]
+fn i21_a_close_beside_writers_loses_nothing() {
+    let each = count("TAMARACK_SCHEDULES", 400) as usize / 2;
+    let ends = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let seen = Arc::clone(&ends);
+    schedule(RandomScheduler::new(each), move || {
+        let (kept, refused) = close_beside_writers();
+        seen[0].fetch_add(kept, Ordering::Relaxed);
+        seen[1].fetch_add(refused, Ordering::Relaxed);
+    });
+    schedule(PctScheduler::new(3, each), || {
+        close_beside_writers();
+    });
+    let [kept, refused] = [0, 1].map(|i| ends[i].load(Ordering::Relaxed));
+    println!("{kept} commits beside a close were kept, {refused} refused");
+    assert!(kept.min(refused) > 0);
 }
 
 #[test]

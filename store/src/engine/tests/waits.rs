@@ -246,3 +246,84 @@ fn a_failure_beside_the_log_is_told_to_all_who_wait() {
         assert_eq!(told, [(); 3].map(|()| Ok(Err(ErrorKind::Poisoned))));
     });
 }
+
+/// Who led by the way, for something else, used to leave those that nobody waits for without a leader: with all tasks waiting for such commits, for ever.
+#[cfg(feature = "tokio")]
+#[test]
+fn asynchronous_commits_find_a_leader_after_any_other() {
+    for flushes in [false, true] {
+        let storage = Arc::new(SlowSync::default());
+        let engine = &open(&storage, small(Background::Thread, 1));
+        commit(engine, b"first", Durability::Synced);
+        let sequenced = |key: &[u8]| {
+            let txn = engine.begin_optimistic().unwrap();
+            txn.put(TreeId(1), key, b"value").unwrap();
+            txn.sequence(Durability::Synced).unwrap()
+        };
+        let (told, is_told) = channel();
+        let watch = |commit: Sequenced| {
+            let told = told.clone();
+            commit.finish_later(Box::new(move |answer| told.send(answer.is_ok()).unwrap())).unwrap();
+        };
+        let early = sequenced(b"early");
+        storage.hold(true);
+        std::thread::scope(|scope| {
+            let leads = scope.spawn(|| {
+                if flushes {
+                    return engine.flush();
+                }
+                // It wrote nothing, but has seen what is only sequenced.
+                engine.begin_optimistic()?.commit(Durability::Deferred).map(drop)
+            });
+            storage.wait_for_sync();
+            // A flush leads only when it has written.
+            let applying = flushes.then(|| engine.base().apply.lock());
+            if flushes {
+                storage.hold(false);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            watch(early);
+            watch(sequenced(b"late"));
+            drop(applying);
+            storage.hold(false);
+            leads.join().unwrap().unwrap();
+            for _ in 0..2 {
+                assert_eq!(is_told.recv_timeout(Duration::from_secs(10)), Ok(true), "after a flush: {flushes}");
+            }
+        });
+        engine.close().unwrap();
+    }
+}
+
+/// They used to be left to the thread that writes checkpoints, until it had written one.
+#[cfg(feature = "tokio")]
+#[test]
+fn asynchronous_commits_do_not_wait_for_a_checkpoint() {
+    let storage = Arc::new(SlowSync::default());
+    let engine = &open(&storage, small(Background::Thread, 1));
+    let put = |key: &[u8], value: &[u8]| {
+        let txn = engine.begin_optimistic().unwrap();
+        txn.put(TreeId(1), key, value).unwrap();
+        txn.sequence(Durability::Synced).unwrap()
+    };
+    put(b"first", b"value").finish().unwrap();
+    // A checkpoint takes as long as this is held; half of the log asks for one.
+    let checkpoint = engine.base().superblock.lock();
+    for _ in 0..10 {
+        put(b"much", &[1; 4000]).finish().unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    storage.hold(true);
+    let (told, is_told) = channel();
+    std::thread::scope(|scope| {
+        let leads = scope.spawn(|| put(b"leads", b"value").finish());
+        storage.wait_for_sync();
+        put(b"async", b"value").finish_later(Box::new(move |answer| told.send(answer.is_ok()).unwrap())).unwrap();
+        storage.hold(false);
+        leads.join().unwrap().unwrap();
+    });
+    assert_eq!(is_told.recv_timeout(Duration::from_secs(10)), Ok(true));
+    assert_eq!(engine.base().counts.checkpoints.load(Ordering::Relaxed), 0);
+    drop(checkpoint);
+    engine.close().unwrap();
+}
