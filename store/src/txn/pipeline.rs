@@ -199,13 +199,14 @@ impl Pipeline {
 
     /// The sequencer's lock, when no exclusive writer holds sequencing back. One that begins later sees what is sequenced under it.
     fn enter_sequencer(&self, gate: &WriterTurn, optimistic: bool) -> Result<MutexGuard<'_, State>> {
+        let mut _pass = None;
         loop {
             let state = self.state.lock();
             if !optimistic || !gate.is_held() {
                 return Ok(state);
             }
             drop(state);
-            gate.wait()?;
+            _pass = gate.wait()?;
         }
     }
 

@@ -31,11 +31,18 @@ pub(crate) struct WriterTurn {
 struct State {
     /// The thread that began the writer whose turn it is.
     holder: Option<ThreadId>,
+    /// Optimistic writers that wait for its end.
+    waiting: usize,
+    /// Those of them that come before the next exclusive one, and have not come yet. While there are some, there is no holder.
+    passing: usize,
     closed: bool,
 }
 
 /// A writer's turn. Dropping it lets the next writer begin.
 pub(crate) struct Turn(Arc<WriterTurn>);
+
+/// No exclusive writer begins before this is dropped: an optimistic one has waited for the one before.
+pub(crate) struct Pass<'a>(&'a WriterTurn);
 
 impl WriterTurn {
     /// A turn that is waited for so long at most.
@@ -59,17 +66,30 @@ impl WriterTurn {
         if self.is_held() && self.state.lock().holder == Some(thread::current().id()) { Err(nested()) } else { Ok(()) }
     }
 
-    /// Waits until no exclusive writer runs.
-    pub(crate) fn wait(&self) -> Result<()> {
+    /// Waits until no exclusive writer runs. The next one waits for all who have waited for the one before: else they might wait for ever.
+    pub(crate) fn wait(&self) -> Result<Option<Pass<'_>>> {
         let mut state = self.state.lock();
-        let mut slices = 0;
-        while let Some(holder) = state.holder {
-            if holder == thread::current().id() {
-                return Err(nested());
-            }
-            slices = self.pause(&self.ended, &mut state, slices)?;
+        if state.holder == Some(thread::current().id()) {
+            return Err(nested());
         }
-        Ok(())
+        if state.holder.is_none() {
+            return Ok(None);
+        }
+        state.waiting += 1;
+        let mut slices = 0;
+        while state.holder.is_some() {
+            match self.pause(&self.ended, &mut state, slices) {
+                Ok(waited) => slices = waited,
+                Err(error) if state.holder.is_some() => {
+                    state.waiting -= 1;
+                    return Err(error);
+                }
+                // It has ended at the last moment.
+                Err(_) => break,
+            }
+        }
+        // Its `Turn` has counted this one.
+        Ok(Some(Pass(self)))
     }
 
     /// Waits for a part of the patience; fails when it is used up.
@@ -101,13 +121,13 @@ impl WriterTurn {
                 return Err(Error::new(ErrorKind::Closed, "the database is closed"));
             }
             match state.holder {
-                None => {
+                None if state.passing == 0 => {
                     state.holder = Some(me);
                     self.held.store(true, Ordering::SeqCst);
                     return Ok(Turn(Arc::clone(self)));
                 }
                 Some(holder) if holder == me => return Err(nested()),
-                Some(_) => slices = self.pause(&self.free, &mut state, slices)?,
+                _ => slices = self.pause(&self.free, &mut state, slices)?,
             }
         }
     }
@@ -140,12 +160,27 @@ impl WriterTurn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        {
+        let passing = {
             let mut state = self.0.state.lock();
             state.holder = None;
             self.0.held.store(false, Ordering::SeqCst);
+            state.passing = std::mem::take(&mut state.waiting);
+            state.passing
+        };
+        if passing == 0 {
+            self.0.free.notify_one();
         }
-        self.0.free.notify_one();
         self.0.ended.notify_all();
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.passing -= 1;
+        if state.passing == 0 {
+            drop(state);
+            self.0.free.notify_one();
+        }
     }
 }

@@ -198,3 +198,25 @@ fn a_panic_of_who_leads_ends_all_commits() {
         assert!(told.iter().flatten().all(ends), "{told:?}");
     });
 }
+
+/// Exclusive transactions used to take turns before it, one after the other, for as long as there were some.
+#[test]
+fn a_closure_that_waits_for_an_exclusive_writer_comes_before_the_next() {
+    let engine = &open(&Arc::new(MemoryFile::default()), small(Background::Inline, 1));
+    for round in 0..30_u32 {
+        let key = &round.to_be_bytes();
+        let exclusive = engine.begin().unwrap();
+        exclusive.put(TreeId(1), b"exclusive", key).unwrap();
+        std::thread::scope(|scope| {
+            let closure = scope.spawn(|| put(engine, 2, key, b"value").unwrap());
+            // Behind it, as far as that can be told from here.
+            std::thread::sleep(Duration::from_millis(5));
+            let next = scope.spawn(|| engine.begin().unwrap().get(TreeId(2), key).unwrap().is_some());
+            std::thread::sleep(Duration::from_millis(5));
+            exclusive.commit(Durability::Deferred).unwrap();
+            closure.join().unwrap();
+            assert!(next.join().unwrap(), "round {round}");
+        });
+    }
+    engine.close().unwrap();
+}
