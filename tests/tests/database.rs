@@ -349,6 +349,32 @@ fn after_close_everything_says_so() {
     assert_eq!(other.close().unwrap_err().kind(), ErrorKind::Closed);
 }
 
+/// Index entries used to stay behind, and `len` to count twice, when the closure of `update` or `retain` wrote to the same record.
+#[test]
+fn closures_that_write_to_the_record_which_they_are_given() {
+    let db = Database::<Shop>::in_memory().unwrap();
+    let ids = db.write(|tx| {
+        let mut customers = tx.table::<Customer>()?;
+        (0..3).map(|_| customers.insert(customer("Oslo", 1))).collect::<Result<Vec<_>>>()
+    });
+    let ids = ids.unwrap();
+    db.write(|tx| {
+        let mut customers = tx.table::<Customer>()?;
+        let other = || tx.table::<Customer>().unwrap();
+        customers.update(ids[0], |customer| {
+            other().update(ids[0], |customer| customer.city = "Bergen".into()).unwrap();
+            customer.city = "Bodø".into();
+        })?;
+        let gone = customers.update(ids[1], |_| drop(other().remove(ids[1]).unwrap()))?;
+        assert!(gone.is_none());
+        customers.retain(|customer| customer.id != ids[2] || other().remove(customer.id).unwrap().is_none())?;
+        assert_eq!(customers.len()?, 1);
+        Ok(())
+    })
+    .unwrap();
+    db.check().unwrap();
+}
+
 /// A closure that was still running used to be acknowledged after the last checkpoint, and was not found again.
 #[test]
 fn i21_closures_beside_a_close_commit_or_fail() {

@@ -237,3 +237,45 @@ fn as_many_tables_as_a_file_can_hold() {
     let found = db.read(|tx| tx.open_table(&TableDef::<u32, u32>::new("table 65534"))?.get(1)).unwrap();
     assert_eq!(found, Some(2));
 }
+
+/// It used to be acknowledged, and lost, and left a counter that belonged to nothing.
+#[test]
+fn a_table_that_was_deleted_takes_no_more() {
+    const HITS: TableDef<String, u32> = TableDef::new("hits");
+    let db = Database::<()>::in_memory().unwrap();
+    let refused = db.write(|tx| {
+        let mut hits = tx.open_table(&HITS)?;
+        hits.insert("/", 1)?;
+        tx.delete_table(&HITS)?;
+        let refused = hits.insert("/", 2).unwrap_err();
+        assert_eq!(hits.get("/")?, None);
+        tx.open_table(&HITS)?.insert("/", 3)?;
+        Ok(refused)
+    });
+    assert_eq!(refused.unwrap().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(db.read(|tx| tx.open_table(&HITS)?.get("/")).unwrap(), Some(3));
+    db.check().unwrap();
+}
+
+/// Each used to be counted twice.
+#[test]
+fn what_another_handle_has_removed_is_not_removed_again() {
+    const HITS: TableDef<u32, u32> = TableDef::new("hits");
+    let db = Database::<()>::in_memory().unwrap();
+    db.write(|tx| {
+        let mut hits = tx.open_table(&HITS)?;
+        for i in 0..4 {
+            hits.insert(i, i)?;
+        }
+        let other = |key: u32| tx.open_table(&HITS).unwrap().remove(key).unwrap();
+        hits.retain(|&key, _| key != 1 || other(key).is_none())?;
+        if let Entry::Occupied(entry) = hits.entry(2)? {
+            other(2);
+            assert_eq!(entry.remove()?, 2);
+        }
+        assert_eq!(hits.len()?, 2);
+        Ok(())
+    })
+    .unwrap();
+    db.check().unwrap();
+}

@@ -6,7 +6,7 @@ use crate::buffer::{FrameId, Pool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::space::{Extent, Space};
-use crate::sync::atomic::{AtomicU64, AtomicUsize};
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
@@ -48,6 +48,8 @@ pub(crate) struct Base {
     space: Mutex<Option<Space>>,
     /// Held by the one compaction that runs.
     pub(crate) compacting: Mutex<()>,
+    /// Whether the session's last checkpoint has begun: nothing else switches superblocks any more.
+    closed: AtomicBool,
 }
 
 /// What the one applier owns. Its lock is the applier's turn: publication and captures fall between batches.
@@ -137,7 +139,22 @@ impl Base {
             checkpointed: AtomicU64::new(opened_at),
             space: Mutex::new(None),
             compacting: Mutex::new(()),
+            closed: AtomicBool::new(false),
         }
+    }
+
+    /// Lets whatever switches superblocks end, and nothing but the last checkpoint begin.
+    pub(crate) fn close(&self) {
+        let _switch = self.superblock.lock();
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// For whoever is about to change what superblocks name, and holds their lock.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the database is closed"));
+        }
+        Ok(())
     }
 
     /// Has something done between two writes of each checkpoint. It must not wait for the superblock.

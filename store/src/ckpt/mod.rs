@@ -84,6 +84,9 @@ enum Why {
 fn run_one(base: &Base, why: Why) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
+    if why != Why::Last {
+        base.check_open()?;
+    }
     let _span = span!("checkpoint", generation = superblock.generation + 1, dirty = base.pager.pool.usage().dirty);
     base.pager.pool.stock(AT_HAND);
     let mut capture = {

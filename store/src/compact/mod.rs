@@ -114,6 +114,7 @@ impl<'a> Work<'a> {
         base.poison.check()?;
         // Held through every checkpoint: while it is held here, none is being written.
         let switch = base.superblock.lock();
+        base.check_open()?;
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;
         let snapshots = base.registry.scan();

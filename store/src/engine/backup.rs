@@ -33,6 +33,7 @@ impl Engine {
         }
         let id = self.fresh_id()?;
         let mut superblock = base.superblock.lock();
+        base.check_open()?;
         if let Some(since) = since {
             check_known(&superblock, since)?;
         }

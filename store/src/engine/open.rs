@@ -307,6 +307,8 @@ impl Core {
 
     /// The last flush and checkpoint of a session. One that committed nothing leaves the file as it found it.
     fn finish(&self) -> Result<()> {
+        // A compaction, a backup or somebody's checkpoint may be under way.
+        self.base.close();
         if self.options.read_only || self.pipeline.sequenced() == self.opened_at {
             return self.base.poison.check();
         }

@@ -12,7 +12,7 @@ use crate::tree::SnapshotCursor;
 use crate::txn::write_set::{Hit, WriteSet};
 use crate::txn::{CheckedBody, Claim, Pending, ReadSet, Request, Run, Said, Tally, TallyChange, Turn, WriterView};
 use crate::wal::OpsWriter;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -41,6 +41,12 @@ pub(crate) struct WriteTxn {
     runs: RefCell<Vec<Arc<Run>>>,
     /// Extents that this transaction has written.
     extents: RefCell<Vec<Extent>>,
+    /// A write that failed half-way, here or of several that belong together: what was left out is not known, so nothing is committed.
+    failed: RefCell<Option<Error>>,
+    /// Writes so far.
+    written: Cell<u64>,
+    /// Whether it has removed a tree.
+    drops: Cell<bool>,
 }
 
 /// A commit that has its place: nothing but a failure of the storage undoes it.
@@ -157,6 +163,9 @@ impl WriteTxn {
             writes: RefCell::default(),
             runs: RefCell::default(),
             extents: RefCell::default(),
+            failed: RefCell::default(),
+            written: Cell::default(),
+            drops: Cell::default(),
         })
     }
 
@@ -180,9 +189,32 @@ impl WriteTxn {
             return Ok(());
         }
         drop(tallies);
-        self.learn(tree, key)?;
+        self.end_write(self.learn(tree, key))?;
         self.tallies.borrow_mut().push(TallyChange { tree: tree.0, key: key.to_vec(), add, raise });
         Ok(())
+    }
+
+    /// How often it has written: who calls others can tell whether they did.
+    pub(crate) fn written(&self) -> u64 {
+        self.written.get()
+    }
+
+    /// A write begins.
+    fn begin_write(&self, tree: TreeId) -> Result<()> {
+        self.written.set(self.written.get() + 1);
+        // Nothing that is put into it would be kept.
+        if self.drops.get() && self.said(|own| own.drops(tree.0)) {
+            let message = "this table was deleted in this transaction: open it again to write to a new one";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        Ok(())
+    }
+
+    /// A write ends; after one that failed nothing is committed.
+    fn end_write<T>(&self, done: Result<T>) -> Result<T> {
+        done.inspect_err(|error| {
+            self.failed.borrow_mut().get_or_insert_with(|| error.duplicate());
+        })
     }
 
     /// What this transaction adds to a tally.
@@ -257,11 +289,18 @@ impl WriteTxn {
     /// Stores a value under a key.
     pub(crate) fn put(&self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<()> {
         Self::check(tree, key, value.len())?;
-        self.forget_extents(tree, key)?;
+        self.begin_write(tree)?;
+        self.end_write(self.put_checked(tree, key, value))
+    }
+
+    fn put_checked(&self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<()> {
         if value.len() > HUGE {
+            // Before the old one goes.
             let blob = self.keep(|extents| write_value(&self.shared.base, value, extents))?;
+            self.forget_extents(tree, key)?;
             self.writes.borrow_mut().put_overflow(tree.0, key, blob);
         } else {
+            self.forget_extents(tree, key)?;
             let large = self.shared.base.pager.is_large(value.len());
             self.writes.borrow_mut().put(tree.0, key, value, large);
         }
@@ -271,9 +310,10 @@ impl WriteTxn {
     /// Removes a key, if it is there.
     pub(crate) fn delete(&self, tree: TreeId, key: &[u8]) -> Result<()> {
         Self::check(tree, key, 0)?;
-        self.forget_extents(tree, key)?;
+        self.begin_write(tree)?;
+        self.end_write(self.forget_extents(tree, key))?;
         self.writes.borrow_mut().delete(tree.0, key);
-        self.bound_memory()
+        self.end_write(self.bound_memory())
     }
 
     /// Moves the write set to the file when it has outgrown memory.
@@ -317,7 +357,9 @@ impl WriteTxn {
             let blob = |(_, hit)| if let Hit::Overflow(blob) = hit { Some(*blob) } else { None };
             writes.entries(tree.0).filter_map(blob).collect()
         };
-        blobs.iter().try_for_each(|blob| self.free_blob(blob))?;
+        self.begin_write(tree)?;
+        self.end_write(blobs.iter().try_for_each(|blob| self.free_blob(blob)))?;
+        self.drops.set(true);
         self.writes.borrow_mut().drop_tree(tree.0);
         Ok(())
     }
@@ -358,6 +400,9 @@ impl WriteTxn {
     /// Gives the commit its place among all others. What is left to do is to wait.
     pub(crate) fn sequence(mut self, durability: Durability) -> Result<Sequenced> {
         let core = Arc::clone(&self.shared);
+        if let Some(error) = self.failed.take() {
+            return Err(error.context("nothing is committed, as a write of this transaction failed"));
+        }
         let nothing = self.writes.borrow().is_empty() && self.runs.borrow().is_empty();
         if nothing && self.tallies.borrow().is_empty() {
             return Ok(Sequenced { core, pending: None, seen: self.seen, durability });

@@ -152,6 +152,17 @@ impl Registry {
         snapshots
     }
 
+    /// What snapshots see, ascending: those that are registered, and those that will be before the next publication. A group is applied in parts, and
+    /// published as a whole.
+    pub(crate) fn needed(&self) -> Vec<u64> {
+        let published = self.published();
+        let mut snapshots = self.scan();
+        if snapshots.last() != Some(&published) {
+            snapshots.push(published);
+        }
+        snapshots
+    }
+
     /// Cancels the oldest snapshots, unless they are the newest there can be. `false` if there is none to cancel.
     ///
     /// Call it before letting go of what they see: a reader looks for the mark after it has read along versions, and so either finds what it

@@ -22,7 +22,9 @@ impl Tree {
             let Some(leaf) = version_at(pager, leaf, seen, guard)? else { return Ok(None) };
             let body = Body::trusted(leaf.body());
             Ok(body.find_inside(key).ok().map(|i| with(body.value(i), leaf)))
-        })?;
+        });
+        // What a snapshot that was given up would have read may have been overwritten: no damage.
+        let found = found.or_else(|error| seen.check().and(Err(error)))?;
         match found {
             Some(found) => found,
             None => self.check_empty(seen).map(|()| None),
@@ -254,8 +256,8 @@ impl<'a> SnapshotCursor<'a> {
                 lower: fences.lower().to_vec(),
                 upper: fences.upper().map(<[u8]>::to_vec),
             })
-        })?;
-        match leaf {
+        });
+        match leaf.or_else(|error| seen.check().and(Err(error)))? {
             Some(leaf) => leaf.map(Some),
             None => tree.check_empty(seen).map(|()| None),
         }

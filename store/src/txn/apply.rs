@@ -29,7 +29,7 @@ pub(crate) fn apply_batches(base: &Base, state: &mut ApplyState, group: &[Batch<
     let timestamp = last.timestamp;
     let _span = span!("apply", commits = group.len(), timestamp = timestamp);
     tidy(base, state)?;
-    let snapshots = base.registry.scan();
+    let snapshots = base.registry.needed();
     let mut trees: Vec<u32> = group.iter().flat_map(|batch| batch.writes.trees()).collect();
     trees.sort_unstable();
     trees.dedup();

@@ -212,7 +212,10 @@ impl<K: KeyPart, V: Shape, M> OccupiedEntry<'_, '_, K, V, M> {
     /// # Errors
     /// As [`Table::remove`].
     pub fn remove(self) -> Result<V> {
-        self.table.forget_encoded(&self.key)?;
+        // Another handle of this table may have removed it since.
+        if self.table.holds(&self.key)? {
+            self.table.forget_encoded(&self.key)?;
+        }
         Ok(self.value)
     }
 }

@@ -387,7 +387,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the closure changed the primary key: remove and insert instead. As [`insert`](Self::insert).
+    /// [`ErrorKind::InvalidArgument`] if the closure changed the primary key: remove and insert instead. As [`insert`](Self::insert). `None` also if
+    /// the closure removed the record.
     pub fn update<A: KeyArg<R::Key>>(&mut self, key: A, change: impl FnOnce(&mut R)) -> Result<Option<R>>
     where
         M: CanWrite<A>,
@@ -395,7 +396,18 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         let key = Self::key(&key);
         let Some(mut record) = self.get_encoded(&key)? else { return Ok(None) };
         let before = self.entries(&record, &key)?;
+        let writer = self.access.writer()?;
+        let written = writer.txn.written();
         change(&mut record);
+        let before = if writer.txn.written() == written {
+            before
+        } else {
+            // The closure has written to this transaction too: maybe to this very record.
+            match self.get_encoded(&key)? {
+                Some(now) => self.entries(&now, &key)?,
+                None => return Ok(None),
+            }
+        };
         let mut after = KeyBuf::new();
         record.encode_key(&mut after);
         if after != key {
@@ -591,12 +603,20 @@ impl<R: Record> RecordTable<'_, R, ReadWrite> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn retain(&mut self, mut keep: impl FnMut(&R) -> bool) -> Result<()> {
+        let writer = self.access.writer()?;
         for record in self.iter() {
             let record = record?;
-            if !keep(&record) {
-                let mut key = KeyBuf::new();
-                record.encode_key(&mut key);
+            let written = writer.txn.written();
+            if keep(&record) {
+                continue;
+            }
+            let mut key = KeyBuf::new();
+            record.encode_key(&mut key);
+            if writer.txn.written() == written {
                 self.forget(&record, &key)?;
+            } else if let Some(now) = self.get_encoded(&key)? {
+                // The closure has written to this transaction too: maybe to this very record.
+                self.forget(&now, &key)?;
             }
         }
         Ok(())

@@ -242,7 +242,13 @@ impl<'a, 'tx, K: KeyPart, V: Shape, M, F: FnMut(&K, &V) -> bool> ExtractIf<'a, '
             let Some((key, value)) = step.map_err(|error| table.named(error))? else { return Ok(None) };
             let decoded = decode_key(key).map_err(|error| table.undecodable(key, error))?;
             let value = table.decode(key, value)?;
+            let writer = table.access.writer()?;
+            let written = writer.txn.written();
             if (self.wanted)(&decoded, &value) {
+                // The closure may have written to this transaction too, and removed this very entry.
+                if writer.txn.written() != written && !table.holds(key)? {
+                    continue;
+                }
                 table.forget_encoded(key)?;
                 return Ok(Some((decoded, value)));
             }

@@ -322,7 +322,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         M: CanWrite<A>,
     {
         let key = Self::key(&key);
-        let old = self.access.contains(self.tree, &key).map_err(|error| self.named(error))?;
+        let old = self.holds(&key)?;
         self.put_encoded(&key, &value, !old)?;
         Ok(old)
     }
@@ -344,7 +344,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         M: CanWrite<A>,
     {
         let key = Self::key(&key);
-        let old = self.access.contains(self.tree, &key).map_err(|error| self.named(error))?;
+        let old = self.holds(&key)?;
         if old {
             self.forget_encoded(&key)?;
         }
@@ -428,6 +428,11 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
             self.forget_encoded(key)?;
         }
         Ok(old)
+    }
+
+    /// Whether a key is there.
+    pub(super) fn holds(&self, key: &[u8]) -> Result<bool> {
+        self.access.contains(self.tree, key).map_err(|error| self.named(error))
     }
 
     /// Removes a key that is there.

@@ -11,6 +11,7 @@ mod memory;
 mod model;
 #[cfg(shuttle)]
 mod schedules;
+mod sessions;
 mod waits;
 
 use super::*;
