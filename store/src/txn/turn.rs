@@ -92,6 +92,12 @@ impl WriterTurn {
         Ok(Some(Pass(self)))
     }
 
+    /// How many optimistic writers wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waiting
+    }
+
     /// Waits for a part of the patience; fails when it is used up.
     pub(super) fn pause<T>(&self, on: &Condvar, state: &mut MutexGuard<'_, T>, slices: u32) -> Result<u32> {
         const SLICES: u32 = 64;

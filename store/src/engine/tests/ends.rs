@@ -209,9 +209,11 @@ fn a_closure_that_waits_for_an_exclusive_writer_comes_before_the_next() {
         exclusive.put(TreeId(1), b"exclusive", key).unwrap();
         std::thread::scope(|scope| {
             let closure = scope.spawn(|| put(engine, 2, key, b"value").unwrap());
-            // Behind it, as far as that can be told from here.
-            std::thread::sleep(Duration::from_millis(5));
+            while engine.shared().turn.waiting() == 0 {
+                std::thread::yield_now();
+            }
             let next = scope.spawn(|| engine.begin().unwrap().get(TreeId(2), key).unwrap().is_some());
+            // It waits by now, too; if it does not, it has less of a chance.
             std::thread::sleep(Duration::from_millis(5));
             exclusive.commit(Durability::Deferred).unwrap();
             closure.join().unwrap();
