@@ -1,0 +1,123 @@
+//! Pages that cannot be read, where nobody has asked for what they hold.
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::format::ChildEntry;
+use crate::tree::node::Body;
+use crate::vfs::fault::{Call, Waiting};
+use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan};
+
+fn new_file() -> Arc<FaultFile> {
+    of_image(Vec::new())
+}
+
+fn of_image(image: Vec<u8>) -> Arc<FaultFile> {
+    Arc::new(FaultFile::from_image(image, FaultPlan::default()))
+}
+
+fn put(engine: &Engine, tree: u32, keys: std::ops::Range<u32>, value: &[u8]) -> Result<u64> {
+    let tx = engine.begin()?;
+    keys.into_iter().try_for_each(|key| tx.put(TreeId(tree), &key.to_be_bytes(), value))?;
+    tx.commit(Durability::Synced)
+}
+
+fn delete(engine: &Engine, tree: u32, keys: std::ops::Range<u32>) -> Result<u64> {
+    let tx = engine.begin()?;
+    keys.into_iter().try_for_each(|key| tx.delete(TreeId(tree), &key.to_be_bytes()).map(|_| ()))?;
+    tx.commit(Durability::Synced)
+}
+
+/// The pages that a tree has on disk at one level, from left to right, each with the number that its keys begin at.
+fn pages(engine: &Engine, tree: u32, level: u8) -> Vec<(ChildEntry, u32)> {
+    let base = engine.base();
+    let root = base.forest.get(tree).unwrap().root().child().entry();
+    let mut todo = vec![root];
+    let mut found = Vec::new();
+    while let Some(entry) = todo.pop() {
+        let page = base.pager.read(tree, None, &entry).unwrap();
+        let body = Body::trusted(page.body());
+        if body.level() > level {
+            todo.extend((0..=body.len()).rev().map(|i| page.child(i).unwrap().entry()));
+        } else {
+            // A separator may be cut short.
+            let mut lower = body.lower().to_vec();
+            lower.resize(4, 0);
+            found.push((entry, u32::from_be_bytes(lower.try_into().unwrap())));
+        }
+    }
+    found
+}
+
+/// Changes one byte of the page or chunk at a block.
+fn damage(file: &FaultFile, block: u64) {
+    let at = block as usize * 256 + 50;
+    file.damage(|image| {
+        let mut byte = [0];
+        assert!(image.get(at, &mut byte));
+        image.put(at, &[byte[0] ^ 1]);
+    });
+}
+
+/// Tree 0 with a middle leaf that has one key left, its neighbours on disk only; also the leaf behind it, and the number its keys begin at.
+fn small_leaf() -> (Arc<FaultFile>, Engine, ChildEntry, std::ops::Range<u32>) {
+    let file = new_file();
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 0, 0..200, &[1; 40]).unwrap();
+    engine.close().unwrap();
+    drop(engine);
+    let engine = open(&file, small(Background::Inline, 1));
+    let leaves = pages(&engine, 0, 0);
+    let middle = leaves.len() / 2;
+    let [(_, first), (next, second), (_, third)] = leaves[middle..middle + 3] else { unreachable!() };
+    delete(&engine, 0, first + 1..second).unwrap();
+    assert_eq!(engine.base().apply.lock().underfull.len(), 1);
+    (file, engine, next, second..third)
+}
+
+/// A merge only makes pages fewer. A read that it wanted stopped all writing when it failed.
+#[test]
+fn a_merge_that_cannot_read_its_neighbours_is_left_out() {
+    let (file, engine, _, next) = small_leaf();
+    file.fail(Waiting { from: file.calls(), on: Call::Read, failure: Failure::Io });
+    put(&engine, 1, 0..1, b"value").unwrap();
+    assert_eq!(file.fired().failed_reads, 1, "nothing was read");
+    put(&engine, 1, 1..2, b"value").unwrap();
+    // Found again when it is touched.
+    let before = contents(&engine.snapshot().unwrap(), 0);
+    put(&engine, 0, next.start - 1..next.start, b"value").unwrap();
+    delete(&engine, 0, next.start - 1..next.start).unwrap();
+    assert_eq!(engine.base().apply.lock().underfull.len(), 1);
+    // Its earlier versions go first.
+    for key in 2..10 {
+        put(&engine, 1, key..key + 1, b"value").unwrap();
+    }
+    assert!(engine.base().apply.lock().underfull.is_empty());
+    assert_eq!(contents(&engine.snapshot().unwrap(), 0), before);
+    assert_eq!(contents(&engine.snapshot().unwrap(), 1).len(), 10);
+    engine.checkpoint().unwrap();
+    audit(&engine);
+}
+
+/// The same while the log is played again: the file could never be opened.
+#[test]
+fn a_damaged_neighbour_of_a_small_leaf_does_not_keep_the_file_from_opening() {
+    let (file, engine, neighbour, lost) = small_leaf();
+    put(&engine, 1, 0..1, b"value").unwrap();
+    put(&engine, 1, 1..2, b"value").unwrap();
+    let file = of_image(file.crash(CrashPolicy::DropAll, 1));
+    drop(engine);
+    damage(&file, neighbour.address);
+    let engine = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 1)).unwrap();
+    put(&engine, 1, 2..3, b"value").unwrap();
+    let snapshot = engine.snapshot().unwrap();
+    assert_eq!(contents(&snapshot, 1).len(), 3);
+    for key in 0..200_u32 {
+        let found = snapshot.get(TreeId(0), &key.to_be_bytes()).map(|value| value.is_some());
+        match found {
+            Err(error) => assert!(lost.contains(&key) && error.kind() == ErrorKind::Corrupt, "{key}: {error}"),
+            Ok(found) => assert!(!lost.contains(&key) && (found || key < lost.start), "{key}"),
+        }
+    }
+    drop(snapshot);
+    engine.close().unwrap();
+}
