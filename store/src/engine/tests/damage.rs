@@ -1,9 +1,11 @@
 //! Pages that cannot be read, where nobody has asked for what they hold.
 
 use super::*;
-use crate::error::ErrorKind;
+use crate::blob::BlobRef;
+use crate::check::{FindingKind, Findings, Lost, Visit, Walker, read_slots};
+use crate::error::{Error, ErrorKind};
 use crate::format::ChildEntry;
-use crate::tree::node::Body;
+use crate::tree::node::{Body, Value as Stored};
 use crate::vfs::fault::{Call, Waiting};
 use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan};
 
@@ -120,4 +122,99 @@ fn a_damaged_neighbour_of_a_small_leaf_does_not_keep_the_file_from_opening() {
     }
     drop(snapshot);
     engine.close().unwrap();
+}
+
+/// What lies below a damaged page cannot be given back. No checkpoint was possible any more, and no commit once the log was full.
+#[test]
+fn a_damaged_tree_can_be_dropped() {
+    let file = new_file();
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 3, 0..300, &[1; 80]).unwrap();
+    engine.close().unwrap();
+    drop(engine);
+    let engine = open(&file, small(Background::Inline, 1));
+    let (inner, leaves) = (pages(&engine, 3, 1), pages(&engine, 3, 0));
+    assert!(pages(&engine, 3, 2).len() == 1 && inner.len() > 3, "{} inner nodes", inner.len());
+    let below = leaves.iter().filter(|(_, lower)| (inner[1].1..inner[2].1).contains(lower)).count();
+    damage(&file, inner[1].0.address);
+    let tx = engine.begin().unwrap();
+    tx.drop_tree(TreeId(3)).unwrap();
+    tx.commit(Durability::Synced).unwrap();
+    let used = |engine: &Engine| engine.base().space().unwrap().usage().unwrap().used;
+    let before = used(&engine);
+    engine.checkpoint().unwrap();
+    engine.checkpoint().unwrap();
+    // All pages are free but those that the damaged one named.
+    let free = before - used(&engine);
+    let pages = leaves.len() + inner.len() + 1 - below;
+    assert!(free >= pages as u64 * 2, "{free} blocks are free, of {pages} pages");
+    engine.close().unwrap();
+    drop(engine);
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 0, 0..300, &[1; 80]).unwrap();
+    put(&engine, 0, 300..600, &[1; 80]).unwrap();
+    assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 600);
+    engine.close().unwrap();
+    only_leaks(&file);
+}
+
+/// The same for a large value.
+#[test]
+fn a_damaged_large_value_can_be_deleted() {
+    for whole_tree in [false, true] {
+        let file = new_file();
+        let engine = open(&file, small(Background::Inline, 1));
+        put(&engine, 3, 0..1, &vec![1; 2 << 20]).unwrap();
+        engine.close().unwrap();
+        drop(engine);
+        let engine = open(&file, small(Background::Inline, 1));
+        let leaf = engine.base().pager.read(3, None, &pages(&engine, 3, 0)[0].0).unwrap();
+        let Stored::Overflow(reference) = Body::trusted(leaf.body()).value(0) else { panic!("a small value") };
+        let top = BlobRef::decode(reference).unwrap().place();
+        drop(leaf);
+        damage(&file, top);
+        let tx = engine.begin().unwrap();
+        if whole_tree {
+            tx.drop_tree(TreeId(3)).unwrap();
+        } else {
+            tx.delete(TreeId(3), &0_u32.to_be_bytes()).unwrap();
+        }
+        tx.commit(Durability::Synced).unwrap();
+        engine.checkpoint().unwrap();
+        put(&engine, 0, 0..300, &[1; 80]).unwrap();
+        engine.close().unwrap();
+        drop(engine);
+        let engine = open(&file, small(Background::Inline, 1));
+        put(&engine, 0, 300..600, &[1; 80]).unwrap();
+        engine.close().unwrap();
+        only_leaks(&file);
+    }
+}
+
+/// A check of the closed file names the blocks that were lost, and nothing else.
+fn only_leaks(file: &FaultFile) {
+    let slots = read_slots(file).unwrap();
+    let mut tell = |_| {};
+    let mut walker = Walker::new(file, &slots.superblocks[0], slots.length, &mut tell).unwrap();
+    walker.fixed();
+    walker.free_map();
+    for entry in walker.directory() {
+        walker.tree(entry.tree, &entry.root, &mut Unseen).unwrap();
+    }
+    assert!(walker.account() > 0, "nothing was lost");
+    for found in &walker.found.list {
+        assert!(found.kind == FindingKind::Space && found.what.contains("to nothing"), "{}", found.what);
+    }
+}
+
+struct Unseen;
+
+impl Visit for Unseen {
+    fn entry(&mut self, _: u32, _: &[u8], _: &[u8], _: &mut Findings) -> Result<()> {
+        Ok(())
+    }
+
+    fn lost(&mut self, tree: u32, _: &[u8], _: Option<&[u8]>, why: &Lost) -> Result<()> {
+        Err(Error::corrupt(format!("tree {tree}: {}", why.what)))
+    }
 }
