@@ -60,7 +60,8 @@ fn damage(file: &FaultFile, block: u64) {
     });
 }
 
-/// Tree 0 with a middle leaf that has one key left, its neighbours on disk only; also the leaf behind it, and the number its keys begin at.
+/// Tree 0 with a middle leaf that has one key left, its neighbours on disk only; also the leaf behind it, and the numbers that it
+/// holds.
 fn small_leaf() -> (Arc<FaultFile>, Engine, ChildEntry, std::ops::Range<u32>) {
     let file = new_file();
     let engine = open(&file, small(Background::Inline, 1));
@@ -217,4 +218,28 @@ impl Visit for Unseen {
     fn lost(&mut self, tree: u32, _: &[u8], _: Option<&[u8]>, why: &Lost) -> Result<()> {
         Err(Error::corrupt(format!("tree {tree}: {}", why.what)))
     }
+}
+
+/// A file that stays long after a checkpoint is no failure of the checkpoint.
+#[test]
+fn a_file_that_cannot_be_cut_is_closed_all_the_same() {
+    let file = new_file();
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 3, 0..1, &vec![1; 2 << 20]).unwrap();
+    put(&engine, 0, 0..1, b"value").unwrap();
+    engine.checkpoint().unwrap();
+    let long = file.len().unwrap();
+    delete(&engine, 3, 0..1).unwrap();
+    for _ in 0..20 {
+        file.fail(Waiting { from: file.calls(), on: Call::SetLen, failure: Failure::Io });
+    }
+    engine.close().unwrap();
+    drop(engine);
+    assert!(file.fired().failed_writes > 0 && file.len().unwrap() == long, "nothing was cut");
+    file.heal();
+    let engine = open(&file, small(Background::Inline, 1));
+    assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 1);
+    put(&engine, 0, 1..2, b"value").unwrap();
+    engine.close().unwrap();
+    assert!(file.len().unwrap() < long / 2, "the next one did not cut it");
 }
