@@ -248,8 +248,7 @@ pub(crate) fn for_each_page(
     page: &mut dyn FnMut(&ChildEntry, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut left = blob.length;
-    descend(storage, ctx, blob, true, &mut |visit| match visit {
-        Visit::Entry(_) => Ok(()),
+    walk(storage, ctx, blob, &mut |visit| match visit {
         Visit::Index(entry, bytes) => page(&entry, bytes),
         Visit::Data(entry, bytes) => {
             let payload = bytes.len().saturating_sub(PAGE_HEADER_LEN) as u64;
@@ -262,16 +261,51 @@ pub(crate) fn for_each_page(
 
 /// Every extent of a blob. Reads its index chunks only.
 pub(crate) fn extents(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Result<Vec<Extent>> {
+    find_extents(storage, ctx, blob, &mut Err)
+}
+
+/// The same for a blob of which something may be damaged: without the extents that only a damaged index chunk names.
+pub(crate) fn extents_left(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Result<Vec<Extent>> {
+    let mut skip = |error: Error| if error.kind() == ErrorKind::Corrupt { Ok(()) } else { Err(error) };
+    find_extents(storage, ctx, blob, &mut skip)
+}
+
+/// `failed` says whether to go on behind what is damaged.
+fn find_extents(
+    storage: &dyn Storage,
+    ctx: &BlobCtx,
+    blob: &BlobRef,
+    failed: &mut dyn FnMut(Error) -> Result<()>,
+) -> Result<Vec<Extent>> {
     let mut extents = Vec::new();
-    let mut index_only = |visit: Visit<'_>| {
-        if let Visit::Entry(entry) = visit {
-            let len = u64::from(entry.length).div_ceil(u64::from(ctx.block_size));
-            extents.push(Extent { start: entry.address, len });
+    let mut budget = most_chunks(blob);
+    let mut todo = if blob.length == 0 { Vec::new() } else { vec![(blob.height, blob.top)] };
+    while let Some((level, entry)) = todo.pop() {
+        let Some(left) = budget.checked_sub(1) else {
+            failed(too_many_chunks())?;
+            break;
+        };
+        budget = left;
+        let len = u64::from(entry.length).div_ceil(u64::from(ctx.block_size));
+        extents.push(Extent { start: entry.address, len });
+        let Some(below) = level.checked_sub(1) else { continue };
+        let children = read_chunk(storage, ctx, level, &entry)
+            .and_then(|page| index_entries(page.get(PAGE_HEADER_LEN..).unwrap_or_default()));
+        match children {
+            Ok(children) => todo.extend(children.into_iter().rev().map(|child| (below, child))),
+            Err(error) => failed(error)?,
         }
-        Ok(())
-    };
-    descend(storage, ctx, blob, false, &mut index_only)?;
+    }
     Ok(extents)
+}
+
+/// More chunks than this cannot be: each holds at least a byte of the value or two entries.
+fn most_chunks(blob: &BlobRef) -> u64 {
+    blob.length.saturating_mul(2).saturating_add(64)
+}
+
+fn too_many_chunks() -> Error {
+    Error::corrupt("a blob has too many chunks")
 }
 
 /// Reads every chunk, and goes on behind damaged ones. `found` is told of each chunk what it is, and the bytes of a data chunk or what is wrong;
@@ -331,8 +365,6 @@ fn index_entries(payload: &[u8]) -> Result<Vec<ChildEntry>> {
 }
 
 enum Visit<'a> {
-    /// Any chunk, before it is read.
-    Entry(ChildEntry),
     /// An index chunk, header included.
     Index(ChildEntry, &'a [u8]),
     /// A data chunk, header included.
@@ -345,28 +377,13 @@ fn walk(
     blob: &BlobRef,
     visit: &mut dyn FnMut(Visit<'_>) -> Result<()>,
 ) -> Result<()> {
-    descend(storage, ctx, blob, true, visit)
-}
-
-fn descend(
-    storage: &dyn Storage,
-    ctx: &BlobCtx,
-    blob: &BlobRef,
-    data: bool,
-    visit: &mut dyn FnMut(Visit<'_>) -> Result<()>,
-) -> Result<()> {
     if blob.length == 0 {
         return Ok(());
     }
-    // More chunks than this cannot be: each holds at least a byte of the value or two entries.
-    let mut budget = blob.length.saturating_mul(2).saturating_add(64);
+    let mut budget = most_chunks(blob);
     let mut todo = vec![(blob.height, blob.top)];
     while let Some((level, entry)) = todo.pop() {
-        budget = budget.checked_sub(1).ok_or_else(|| Error::corrupt("a blob has too many chunks"))?;
-        visit(Visit::Entry(entry))?;
-        if level == 0 && !data {
-            continue;
-        }
+        budget = budget.checked_sub(1).ok_or_else(too_many_chunks)?;
         let page = read_chunk(storage, ctx, level, &entry)?;
         let payload = page.get(PAGE_HEADER_LEN..).unwrap_or_default();
         if level == 0 {

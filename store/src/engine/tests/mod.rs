@@ -4,6 +4,7 @@ mod backup;
 mod basics;
 mod compact;
 mod crash;
+mod damage;
 mod ends;
 mod faults;
 mod isolation;
