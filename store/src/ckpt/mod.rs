@@ -33,7 +33,7 @@ pub(crate) use reclaim::tree_extents;
 pub(crate) use reclaim::{blob_parts, extent_of};
 #[cfg(feature = "simulate")]
 pub(crate) use superblocks::settle_slots;
-pub(crate) use superblocks::{SLOTS, forget_backup, note_backup, note_slots, open_log, write_both, write_first};
+pub(crate) use superblocks::{SLOTS, next_generation, note_backup, note_slots, open_log, write_both, write_first};
 pub(crate) use syncs::Syncs;
 pub(crate) use tidy::tidy;
 

@@ -3,7 +3,7 @@
 use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
-use crate::format::{KnownBackup, MAX_BACKUPS, SUPERBLOCK_LEN, Slots, Superblock};
+use crate::format::{KnownBackup, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::sync::atomic::Ordering;
 use crate::vfs::Storage;
 use std::io;
@@ -113,29 +113,22 @@ pub(crate) fn open_log(base: &Base, salt: u64, position: u64) -> Result<()> {
     Ok(())
 }
 
-/// Records durably that a backup is made of what the superblock names, under a generation of its own. The oldest one is forgotten if there are too many.
-pub(crate) fn note_backup(base: &Base, superblock: &mut Superblock, id: [u8; 16]) -> Result<()> {
-    let mut next = superblock.clone();
-    next.generation += 1;
-    let surplus = (next.backups.len() + 1).saturating_sub(MAX_BACKUPS);
-    next.backups.drain(..surplus);
-    next.backups.push(KnownBackup { id, generation: next.generation });
+/// Durably gives what the superblock names a generation of its own. So no backup is of the same one as another, and whatever is written from here on
+/// is of a later one.
+pub(crate) fn next_generation(base: &Base, superblock: &mut Superblock) -> Result<()> {
+    let next = Superblock { generation: superblock.generation + 1, ..superblock.clone() };
     write_both(base, &next)?;
     *superblock = next;
     Ok(())
 }
 
-/// Takes back what [`note_backup`] has recorded: that backup was not made.
-pub(crate) fn forget_backup(base: &Base, id: [u8; 16]) -> Result<()> {
-    let mut superblock = base.superblock.lock();
-    base.poison.check()?;
+/// Records durably that a backup was made.
+pub(crate) fn note_backup(base: &Base, superblock: &mut Superblock, backup: KnownBackup) -> Result<()> {
     let mut next = superblock.clone();
-    next.backups.retain(|backup| backup.id != id);
-    if next.backups.len() < superblock.backups.len() {
-        next.generation += 1;
-        write_both(base, &next)?;
-        *superblock = next;
-    }
+    next.generation += 1;
+    next.remember(backup);
+    write_both(base, &next)?;
+    *superblock = next;
     Ok(())
 }
 

@@ -18,8 +18,8 @@ pub(crate) struct BackupImage {
 }
 
 impl Engine {
-    /// Writes a checkpoint, notes in the superblocks that a backup is made of it, and pins it. Of a database that was opened for reading the
-    /// checkpoint is written in memory, if the log holds anything, and nothing is noted. Fails before that if nothing can follow `since`.
+    /// Writes a checkpoint, gives it a generation of its own, and pins it. Of a database that was opened for reading the checkpoint is written in memory,
+    /// if the log holds anything. Fails before that if nothing can follow `since`. The database knows nothing of the backup before [`BackupImage::note`].
     pub(crate) fn backup_image(&self, since: Option<&Base>) -> Result<BackupImage> {
         let shared = self.shared();
         let base = &shared.base;
@@ -40,14 +40,18 @@ impl Engine {
         base.poison.check()?;
         let known = !self.read_only();
         if known {
-            ckpt::note_backup(base, &mut superblock, id)?;
+            ckpt::next_generation(base, &mut superblock)?;
         }
         let pin = Pin::of(shared, &superblock)?;
         let follows = since.map(|since| (since.header.id, since.header.superblock.generation));
         // The restored file's log is empty, as after a clean close: there are no sessions in it. A directory without trees is read as none, so
         // that a backup says the same of itself when it is made and when it is read.
         let directory = superblock.directory.filter(|blob| blob.top().is_some());
-        let restored = Superblock { salts: Vec::new(), directory, ..superblock.clone() };
+        let mut restored = Superblock { salts: Vec::new(), directory, ..superblock.clone() };
+        if known {
+            // What is restored from it knows it.
+            restored.remember(KnownBackup { id, generation: restored.generation });
+        }
         Ok(BackupImage {
             shared: Arc::clone(shared),
             _pin: pin,
@@ -79,11 +83,18 @@ fn check_known(superblock: &Superblock, since: &Base) -> Result<()> {
 }
 
 impl BackupImage {
-    /// Notes that the backup was not made, so that those that fail do not push others from the list. Best effort: nobody has its id.
-    pub(crate) fn forget(&self) {
-        if self.header.known && self.shared.check_open().is_ok() {
-            let _ = ckpt::forget_backup(&self.shared.base, self.header.id);
+    /// Notes in the superblocks that the backup was made, so that increments may follow. Not before all of it is where it is kept: a restore refuses a
+    /// part of it, and every increment of that part.
+    pub(crate) fn note(&self) -> Result<()> {
+        if !self.header.known {
+            return Ok(());
         }
+        let base = &self.shared.base;
+        let mut superblock = base.superblock.lock();
+        self.shared.check_open()?;
+        base.poison.check()?;
+        let generation = self.header.superblock.generation;
+        ckpt::note_backup(base, &mut superblock, KnownBackup { id: self.header.id, generation })
     }
 
     /// Where its pages lie.

@@ -19,6 +19,7 @@ mod tests;
 mod value;
 mod write;
 
+pub(crate) use backup::BackupImage;
 pub(crate) use cursor::Cursor;
 pub(crate) use open::Engine;
 pub(crate) use options::{Background, EngineOptions};

@@ -252,6 +252,13 @@ impl Superblock {
         Self::decode(&sealed).ok()
     }
 
+    /// Adds a backup to those that are known. The oldest one is forgotten if there are too many.
+    pub(crate) fn remember(&mut self, backup: KnownBackup) {
+        let surplus = (self.backups.len() + 1).saturating_sub(MAX_BACKUPS);
+        self.backups.drain(..surplus);
+        self.backups.push(backup);
+    }
+
     /// Numbers that later code relies on (I36).
     fn check(&self) -> Result<(), &'static str> {
         let block = u64::from(self.block_size);

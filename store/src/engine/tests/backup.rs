@@ -21,6 +21,7 @@ fn back_up(engine: &Engine, since: Option<&Base>) -> Result<(Vec<u8>, Base)> {
     let image = engine.backup_image(since)?;
     let mut bytes = Vec::new();
     let copied = copy(image.storage(), image.header.clone(), since, &mut bytes, &mut |_| {})?;
+    image.note()?;
     assert_eq!(copied.bytes, bytes.len() as u64);
     assert_eq!(Base::read(&bytes[..])?, copied.base);
     assert_eq!(Base::verify(&bytes[..])?, (copied.base.clone(), copied.bytes));

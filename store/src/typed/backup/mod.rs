@@ -14,7 +14,7 @@ pub use restore::{restore, restore_file};
 use super::Database;
 use super::check::Progress;
 use super::database::open_error;
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{BackupImage, Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::{OpenError, OpenMode, RealFile, Storage, create_plain, discard, finish_plain};
 use std::io::{self, Write};
@@ -25,10 +25,10 @@ impl<S> Database<S> {
     /// Backs up the whole database, beside readers and writers, to anything that takes bytes: a file, a pipe, a connection.
     ///
     /// The backup holds exactly what was committed up to one moment, and says which in [`Backup::timestamp`]: everything that was committed before this
-    /// call is in it. A checkpoint is written, noted in the file, and kept as [`begin_long_read`](Self::begin_long_read) does: nobody
-    /// waits, and the file grows by what is written meanwhile. Every page is verified while it is read. [`restore`](crate::restore) makes a
-    /// database of it again; the backup is complete only when this has returned `Ok`, and a shorter one is refused there. To make a file
-    /// durable, sync it afterwards.
+    /// call is in it. A checkpoint is written, and kept as [`begin_long_read`](Self::begin_long_read) does: nobody waits, and the file
+    /// grows by what is written meanwhile. Every page is verified while it is read. When all is written the database notes the backup, so that
+    /// increments may follow it. [`restore`](crate::restore) makes a database of it again; the backup is complete only when this has
+    /// returned `Ok`, and a shorter one is refused there. To make a file durable, sync it afterwards.
     ///
     /// Cost: reads everything in use once, from the file. Memory: a few mebibytes, 16 bytes for each run of free blocks, and the longest chunk of a
     /// value; not the memory of the tables.
@@ -52,7 +52,7 @@ impl<S> Database<S> {
     /// # Errors
     /// [`ErrorKind::Io`] with what the writer said as its source; [`ErrorKind::Corrupt`] if a page is damaged, with tree and block;
     /// [`ErrorKind::Poisoned`] after a failure that stopped all writing: what was committed last is in no checkpoint then, open the file
-    /// again; as [`checkpoint`](Self::checkpoint). What was written so far is of no use then.
+    /// again; [`ErrorKind::Closed`] if the database is closed meanwhile; as [`checkpoint`](Self::checkpoint). What was written is of no use then.
     pub fn backup(&self, writer: &mut dyn Write) -> Result<Backup> {
         self.backup_with(None, writer, &mut |_| {})
     }
@@ -102,20 +102,23 @@ impl<S> Database<S> {
         writer: &mut dyn Write,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Backup> {
-        write_backup(&self.inner.engine, since, writer, progress)
+        let (image, backup) = write_backup(&self.inner.engine, since, writer, progress)?;
+        image.note()?;
+        Ok(backup)
     }
 }
 
+/// Writes all of a backup, of which the database knows nothing yet.
 fn write_backup(
     engine: &Engine,
     since: Option<&Backup>,
     writer: &mut dyn Write,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Backup> {
+) -> Result<(BackupImage, Backup)> {
     let since = since.map(Backup::base);
     let image = engine.backup_image(since)?;
-    let copied = crate::backup::copy(image.storage(), image.header.clone(), since, writer, progress);
-    copied.map(Backup::made).inspect_err(|_| image.forget())
+    let copied = crate::backup::copy(image.storage(), image.header.clone(), since, writer, progress)?;
+    Ok((image, Backup::made(copied)))
 }
 
 /// Backs up a closed file into a new one: no program and no schema are needed.
@@ -149,9 +152,11 @@ pub fn backup_file(
         io::ErrorKind::AlreadyExists => exists(to, "a backup"),
         _ => Error::io(&format!("making `{}`", to.display()), error),
     })?;
-    let written = write_backup(&engine, since, &mut out, progress).and_then(|backup| {
-        let durable = finish_plain(&out, to).map_err(|error| Error::io("making the backup durable", error));
-        durable.map(|()| backup)
+    let written = write_backup(&engine, since, &mut out, progress).and_then(|(image, backup)| {
+        // Before the database knows of it: a power cut may take what is not durable.
+        finish_plain(&out, to).map_err(|error| Error::io("making the backup durable", error))?;
+        image.note()?;
+        Ok(backup)
     });
     drop(out);
     let closed = engine.close();

@@ -213,6 +213,68 @@ fn a_writer_that_fails_is_told_of_and_nothing_stays_pinned() {
     assert_eq!(rows(&Database::<Shop>::on(restored(&[&full, &increment]).unwrap(), options()).unwrap()), rows(&db));
 }
 
+/// Keeps so many bytes, then panics: what a process that is killed leaves of a backup.
+struct Killed {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Killed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(self.most - self.bytes.len());
+        assert!(taken > 0, "the writer panics");
+        self.bytes.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// No restore would take it.
+#[test]
+fn nothing_follows_a_backup_that_was_not_completed() {
+    let db = shop();
+    let (full, first) = backup(&db, None);
+    let mut writer = Killed { bytes: Vec::new(), most: full.len() / 2 };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| db.backup(&mut writer))).unwrap_err();
+    let cut = Backup::read_header(&writer.bytes[..]).unwrap();
+    let refused = db.backup_since(&cut, &mut io::sink()).map(|made| made.to_string());
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::BackupMismatch);
+    // Nor do they push the others from the list.
+    for _ in 0..crate::format::MAX_BACKUPS {
+        let mut writer = Killed { bytes: Vec::new(), most: 1 };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| db.backup(&mut writer))).unwrap_err();
+    }
+    let (increment, _) = backup(&db, Some(&first));
+    assert_eq!(rows(&Database::<Shop>::on(restored(&[&full, &increment]).unwrap(), options()).unwrap()), rows(&db));
+}
+
+/// Closes the database while it is backed up.
+struct Closing(Database<Shop>);
+
+impl Write for Closing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.clone().close() {
+            Err(error) if error.kind() != ErrorKind::Closed => Err(io::Error::other(error)),
+            _ => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A closed database writes nothing any more, so it cannot note that the backup was made.
+#[test]
+fn a_backup_of_a_database_that_is_closed_meanwhile_fails() {
+    let db = shop();
+    let failed = db.backup(&mut Closing(db.clone())).map(|made| made.to_string());
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::Closed);
+}
+
 /// What has not changed is neither written nor read.
 #[test]
 fn an_increment_costs_what_has_changed() {

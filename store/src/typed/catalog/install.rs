@@ -1,12 +1,13 @@
 //! Finding, making and dropping tables.
 
 use super::{
-    FIRST_TREE, FORMAT, HEADER_KEY, Head, TREE, TableEntry, counter_key, head, mismatch, read, table, table_key,
+    FIRST_TREE, FORMAT, HEADER_KEY, Head, TABLE, TREE, TableEntry, counter_key, head, mismatch, read, table, table_key,
 };
 use crate::engine::{Durability, Engine, MAX_ENTRY, MAX_TREES, TreeId, View, WriteTxn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::typed::record::RecordDef;
 use crate::typed::{IndexDef, MAX_KEY, MAX_TABLES};
+use std::ops::Bound;
 use tamarack_codec::{DecodeError, Shape, ShapeDef, decode_value};
 
 /// A number that no tree has: what a table reads from that a read-only file does not hold. It is empty.
@@ -62,7 +63,17 @@ pub(super) struct Header {
 
 impl Header {
     fn load(view: &dyn View) -> Result<Self> {
-        Ok(read(view, &HEADER_KEY, Self::decode)?.unwrap_or(Self { table: 1, tree: FIRST_TREE }))
+        if let Some(header) = read(view, &HEADER_KEY, Self::decode)? {
+            return Ok(header);
+        }
+        // Numbers from the first on again would be those of tables that are there, and two tables would share a tree.
+        let tables = (Bound::Included(&[TABLE][..]), Bound::Excluded(&[TABLE + 1][..]));
+        if view.cursor(TREE, tables.0, tables.1)?.next()?.is_some() {
+            let message =
+                "the catalog has lost the numbers to be given next, so no table can be made: salvage the file";
+            return Err(Error::corrupt(message));
+        }
+        Ok(Self { table: 1, tree: FIRST_TREE })
     }
 
     /// Reads a stored header.

@@ -18,7 +18,7 @@ use super::check::{Names, Progress, Role, Schema};
 use super::database::open_error;
 use crate::check::{Findings, Keys};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::{OpenError, OpenMode, RealFile, Storage};
+use crate::vfs::{OpenError, OpenMode, RealFile, Storage, discard};
 use report::Notes;
 use source::Source;
 use std::path::Path;
@@ -56,7 +56,7 @@ use target::{Limits, Target};
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] if the new file exists; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`]; [`ErrorKind::Corrupt`] if not
 /// even a guess at a superblock is possible; [`ErrorKind::Locked`] while the source is open; [`ErrorKind::Io`],
-/// [`ErrorKind::StorageFull`]. The new file is of no use then.
+/// [`ErrorKind::StorageFull`]. No new file is left then.
 pub fn salvage_file(
     from: impl AsRef<Path>,
     into: impl AsRef<Path>,
@@ -66,12 +66,21 @@ pub fn salvage_file(
     let file = RealFile::open(from, OpenMode::ReadOnly).map_err(|error| open_error(from, error))?;
     let mut source =
         Source::open(&file, progress).map_err(|error| error.context(format_args!("`{}`", from.display())))?;
+    salvage_to(&mut source, into, |file| Arc::new(file))
+}
+
+/// Makes the new file. None is left of a salvage that failed.
+fn salvage_to(
+    source: &mut Source<'_>,
+    into: &Path,
+    on: impl FnOnce(RealFile) -> Arc<dyn Storage>,
+) -> Result<SalvageReport> {
     let new = RealFile::open(into, OpenMode::CreateNew).map_err(|error| match error {
         OpenError::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => exists(into),
         OpenError::NotAFile => exists(into),
         error => open_error(into, error),
     })?;
-    salvage(&mut source, Arc::new(new), Limits::default())
+    salvage(source, on(new), Limits::default()).inspect_err(|_| discard(into))
 }
 
 fn exists(path: &Path) -> Error {
@@ -91,7 +100,7 @@ fn salvage(source: &mut Source<'_>, new: Arc<dyn Storage>, limits: Limits) -> Re
     let mut target = Target::create(new, &source.superblock, limits)?;
     target.catalog(&raw, &schema, &unknown)?;
     bring(source, &mut target, &schema, &unknown, &mut notes)?;
-    target.finish(&schema, &unknown, &notes)?;
+    target.finish(&schema, unknown.len(), &notes)?;
     Ok(make_report(source, &schema, &unknown, notes))
 }
 

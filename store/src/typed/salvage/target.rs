@@ -92,21 +92,33 @@ impl Target {
         self.engine.base().pager.pool.usage().resident
     }
 
+    /// Makes durable what was committed, and ends there.
+    #[cfg(test)]
+    pub(super) fn interrupt(self) -> Result<()> {
+        self.engine.close()
+    }
+
     /// Commits what was put so far.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.pending = 0;
         self.txn.take().map_or(Ok(()), |txn| txn.commit(Durability::Deferred).map(|_| ()))
     }
 
-    /// The descriptions of the tables, as they are stored in the source.
+    /// The numbers to be given next, and the descriptions of the tables as they are stored in the source. The numbers come before all tables:
+    /// what is left of a salvage that is killed may open, and a new table must not get the tree of one that is there.
     pub(super) fn catalog(&mut self, raw: &Raw, schema: &Schema, unknown: &[(u32, u32)]) -> Result<()> {
+        let largest = schema.tables.iter().map(|plan| plan.entry.table).chain(schema.counters.keys().copied()).max();
+        self.next_table = (largest.unwrap_or(0) + 1).max(schema.next.map_or(1, |(table, _)| table));
+        let trees = schema.trees().map(|(tree, _)| tree).chain(unknown.iter().map(|&(_, tree)| tree));
+        let next_tree = trees.max().map_or(catalog::FIRST_TREE, |tree| tree.saturating_add(1));
+        let next_tree = next_tree.max(schema.next.map_or(0, |(_, tree)| tree));
+        let (key, value) = catalog::header_entry(self.next_table.saturating_add(unknown.len() as u32), next_tree);
+        self.put(catalog::TREE.0, &key, &value)?;
         for (key, value) in &raw.entries {
             if let Ok(catalog::Explained::Table { .. }) = catalog::explain(key, value) {
                 self.put(catalog::TREE.0, key, value)?;
             }
         }
-        let largest = schema.tables.iter().map(|plan| plan.entry.table).chain(schema.counters.keys().copied()).max();
-        self.next_table = (largest.unwrap_or(0) + 1).max(schema.next.map_or(1, |(table, _)| table));
         for (&(tree, as_tree), table) in unknown.iter().zip(self.next_table..) {
             let (key, value) = catalog::bytes_table(&bytes_name(tree), table, as_tree);
             self.put(catalog::TREE.0, &key, &value)?;
@@ -225,21 +237,15 @@ impl Target {
         self.flush()
     }
 
-    /// Writes counters and numbers, gives back what the file does not need, and closes it.
-    pub(super) fn finish(mut self, schema: &Schema, unknown: &[(u32, u32)], notes: &Notes) -> Result<()> {
+    /// Writes counters, gives back what the file does not need, and closes it.
+    pub(super) fn finish(mut self, schema: &Schema, unknown: usize, notes: &Notes) -> Result<()> {
         let known = schema.tables.iter().map(|plan| plan.entry.table);
-        let new = (self.next_table..).take(unknown.len());
+        let new = (self.next_table..).take(unknown);
         for (table, counted) in known.chain(new).zip(&notes.tables) {
             let before = schema.counters.get(&table).map_or(0, |tally| tally.max);
             let tally = Tally { sum: counted.records, max: counted.largest.max(before) };
             self.put(catalog::TREE.0, &catalog::counter_key(table), &tally.encode())?;
         }
-        let trees = schema.trees().map(|(tree, _)| tree).chain(unknown.iter().map(|&(_, tree)| tree));
-        let next_tree = trees.max().map_or(catalog::FIRST_TREE, |tree| tree.saturating_add(1));
-        let next_tree = next_tree.max(schema.next.map_or(0, |(_, tree)| tree));
-        let next_table = self.next_table.saturating_add(unknown.len() as u32);
-        let (key, value) = catalog::header_entry(next_table, next_tree);
-        self.put(catalog::TREE.0, &key, &value)?;
         let txn = self.txn.take();
         txn.map_or(Ok(()), |txn| txn.commit(Durability::Synced).map(|_| ()))?;
         // All is there without it: a disk that is too full for it is no reason to throw the new file away. What stopped all writing, `close` says.

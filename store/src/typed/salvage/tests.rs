@@ -8,6 +8,7 @@ use crate::typed::check::tests::{CUSTOMERS, Customer, HITS, Seat, Shop, World, c
 use crate::typed::{CheckReport, Database, check_file};
 use crate::vfs::MemoryFile;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 type Customers = BTreeMap<u64, Customer>;
@@ -374,4 +375,87 @@ fn a_large_file_takes_bounded_memory_and_no_more_room_than_its_data() {
     let resident = target.resident();
     // What one commit of 4 MiB touches may be there beside it.
     assert!(resident < limits.nodes + (4 << 20), "{resident} bytes of nodes");
+}
+
+/// A file on a disk that is full behind so many bytes.
+struct Full(RealFile, u64);
+
+impl Storage for Full {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let fits = offset + bytes.len() as u64 <= self.1;
+        if fits { self.0.write_at(bytes, offset) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+}
+
+/// What a salvage that failed has brought over looks whole to whoever opens it.
+#[test]
+fn no_file_is_left_of_a_salvage_that_failed() {
+    let world = World::new();
+    let path = world.path.with_extension("new");
+    let file = RealFile::open(&world.path, OpenMode::ReadOnly).unwrap();
+    for room in [10_000, 150_000] {
+        let mut silent = |_| {};
+        let mut source = Source::open(&file, &mut silent).unwrap();
+        let failed = salvage_to(&mut source, &path, |file| Arc::new(Full(file, room))).unwrap_err();
+        assert_eq!(failed.kind(), ErrorKind::StorageFull, "{failed}");
+        assert!(!path.exists(), "{failed}");
+    }
+}
+
+/// A process that is killed removes nothing. If what is left opens, no new table may get a tree that a salvaged one has.
+#[test]
+fn of_a_salvage_that_ended_early_no_two_tables_share_a_tree() {
+    const NEW: crate::TableDef<u64, u64> = crate::TableDef::new("new");
+    let world = World::new();
+    let file = RealFile::open(&world.path, OpenMode::ReadOnly).unwrap();
+    let mut silent = |_| {};
+    let mut source = Source::open(&file, &mut silent).unwrap();
+    let raw = source.catalog(&mut Notes::default()).unwrap();
+    let schema = Schema::of(&raw, &mut Findings::default());
+    let unknown = [(30, 30), (31, 31)];
+    let storage = Arc::new(MemoryFile::default());
+    let mut target = Target::create(storage.clone(), &source.superblock, Limits::default()).unwrap();
+    target.catalog(&raw, &schema, &unknown).unwrap();
+    target.flush().unwrap();
+    target.interrupt().unwrap();
+
+    let db = Database::<()>::on(storage, options()).unwrap();
+    db.write(|tx| tx.open_table(&NEW)?.insert(1, 1)).unwrap();
+    let check = db.check_with(&mut |_| {}).unwrap();
+    assert_eq!(check.tables().len(), 6, "{check}");
+    assert!(check.is_sound(), "{check}");
+}
+
+/// Where the numbers to be given next are lost, none is given: it would be one that a table has.
+#[test]
+fn no_table_is_made_without_the_numbers_to_be_given_next() {
+    const NEW: crate::TableDef<u64, u64> = crate::TableDef::new("new");
+    let (world, all) = (World::new(), original());
+    world.scribble(|txn| txn.delete(catalog::TREE, &[0]).unwrap());
+    let db = Database::<Shop>::on(Arc::new(world.file()), options()).unwrap();
+    assert_eq!(contents(&db), all);
+    let refused = db.write(|tx| tx.open_table(&NEW)?.insert(1, 1).map(|_| ())).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
+    drop(db);
+    let path = world.path.with_extension("new");
+    let _ = salvage_file(&world.path, &path, &mut |_| {}).unwrap();
+    let db = Database::<()>::open(&path).unwrap();
+    db.write(|tx| tx.open_table(&NEW)?.insert(1, 1)).unwrap();
+    db.check().unwrap();
 }
