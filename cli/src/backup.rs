@@ -2,12 +2,17 @@
 
 use crate::Outcome;
 use crate::bar::{Bar, bytes};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use tamarack::{Backup, Error, ErrorKind, Result};
 
 pub(crate) fn run(file: &Path, to: &Path, since: &[PathBuf]) -> Result<Outcome> {
-    let earlier = since.iter().map(|path| read_header(path)).collect::<Result<Vec<_>>>()?;
+    let earlier = since.iter().map(|path| read(path, |file| Backup::read_header(file))).collect::<Result<Vec<_>>>()?;
     let newest = earlier.iter().zip(since).max_by_key(|(backup, _)| backup.checkpoint());
+    if let Some((_, path)) = newest {
+        // Nobody could restore an increment of a backup of which a part is missing, and its front says nothing of that.
+        read(path, |file| Backup::verify(file))?;
+    }
     let bar = Bar::new("backing up");
     let backup = tamarack::backup_file(file, newest.map(|(backup, _)| backup), to, &mut |progress| bar.show(progress))?;
     drop(bar);
@@ -23,8 +28,8 @@ pub(crate) fn run(file: &Path, to: &Path, since: &[PathBuf]) -> Result<Outcome> 
 }
 
 #[expect(clippy::disallowed_methods, reason = "the library takes any reader here")]
-fn read_header(path: &Path) -> Result<Backup> {
+fn read(path: &Path, with: impl Fn(File) -> Result<Backup>) -> Result<Backup> {
     let named = |what: &dyn std::fmt::Display| format!("`{}`: {what}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| Error::with_source(ErrorKind::Io, named(&error), error))?;
-    Backup::read_header(file).map_err(|error| Error::new(error.kind(), named(&error)))
+    let file = File::open(path).map_err(|error| Error::with_source(ErrorKind::Io, named(&error), error))?;
+    with(file).map_err(|error| Error::new(error.kind(), named(&error)))
 }

@@ -59,7 +59,7 @@ enum Command {
         /// The backup's file; it must not exist.
         #[arg(long, value_name = "BACKUP")]
         to: PathBuf,
-        /// Only what has changed since this backup; of several, since the newest.
+        /// Only what has changed since this backup; of several, since the newest, all of which is read and verified before.
         #[arg(long, value_name = "BACKUP", num_args = 1..)]
         since: Vec<PathBuf>,
     },

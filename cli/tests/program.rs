@@ -160,3 +160,20 @@ fn compact_makes_the_file_short() {
     assert_eq!(code, 2, "{err}");
     assert!(err.starts_with("tamarack: "), "{err}");
 }
+
+/// Nobody could restore the increment.
+#[test]
+fn no_increment_is_made_of_a_backup_that_was_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, full, one) = (path("a.tam"), path("full"), path("one"));
+    make(Path::new(&file));
+    assert_eq!(run(&["backup", &file, "--to", &full]).0, 0);
+    let whole = std::fs::read(&full).unwrap();
+    std::fs::write(&full, &whole[..whole.len() - 1]).unwrap();
+    let (code, out, err) = run(&["backup", &file, "--to", &one, "--since", &full]);
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("full") && !Path::new(&one).exists(), "{err}");
+    std::fs::write(&full, &whole).unwrap();
+    assert_eq!(run(&["backup", &file, "--to", &one, "--since", &full]).0, 0);
+}

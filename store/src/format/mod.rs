@@ -12,8 +12,9 @@ mod untrusted;
 pub(crate) use checksum::page_checksum;
 pub(crate) use child::{CHILD_ENTRY_LEN, ChildEntry, verify_page};
 pub(crate) use page::{PAGE_HEADER_LEN, PageHeader, PageKind};
+#[cfg(test)]
+pub(crate) use superblock::MAX_BACKUPS;
 pub(crate) use superblock::{
-    Chosen, FormatError, KnownBackup, MAX_BACKUPS, MAX_SALTS, SUPERBLOCK_LEN, Segment, Slots, Superblock, UNFINISHED,
-    choose,
+    Chosen, FormatError, KnownBackup, MAX_SALTS, SUPERBLOCK_LEN, Segment, Slots, Superblock, UNFINISHED, choose,
 };
 pub(crate) use untrusted::Untrusted;
