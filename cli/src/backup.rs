@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use tamarack::{Backup, Error, ErrorKind, Result};
 
 pub(crate) fn run(file: &Path, to: &Path, since: &[PathBuf]) -> Result<Outcome> {
-    let earlier = since.iter().map(|path| read(path, |file| Backup::read_header(file))).collect::<Result<Vec<_>>>()?;
+    let earlier = since.iter().map(|path| read(path, Backup::read_header)).collect::<Result<Vec<_>>>()?;
     let newest = earlier.iter().zip(since).max_by_key(|(backup, _)| backup.checkpoint());
     if let Some((_, path)) = newest {
         // Nobody could restore an increment of a backup of which a part is missing, and its front says nothing of that.
-        read(path, |file| Backup::verify(file))?;
+        read(path, Backup::verify)?;
     }
     let bar = Bar::new("backing up");
     let backup = tamarack::backup_file(file, newest.map(|(backup, _)| backup), to, &mut |progress| bar.show(progress))?;
