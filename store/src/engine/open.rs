@@ -38,6 +38,8 @@ pub(crate) struct Core {
     signal: Signal,
     pub(super) evictor: Evictor,
     closed: AtomicBool,
+    /// Held by whoever closes, until it is decided: one that gives up must not let others in beside one that goes on.
+    closing: Mutex<()>,
     /// The process whose threads these are.
     owner: Owner,
     /// The newest commit when the file was opened.
@@ -238,9 +240,13 @@ impl Engine {
         self.shared.check_open()?;
         self.shared.check_owner()?;
         nesting::check(self.address())?;
-        self.shared.turn.close()?;
-        self.shared.pipeline.close(&self.shared.turn).inspect_err(|_| self.shared.turn.reopen())?;
-        self.shared.closed.store(true, Ordering::Release);
+        {
+            let _closing = self.shared.closing.lock();
+            self.shared.check_open()?;
+            self.shared.turn.close()?;
+            self.shared.pipeline.close(&self.shared.turn).inspect_err(|_| self.shared.turn.reopen())?;
+            self.shared.closed.store(true, Ordering::Release);
+        }
         self.shared.stop_thread();
         if !self.read_only() {
             self.shared.settle_recovered()?;
@@ -276,6 +282,7 @@ impl Core {
             signal: Signal::default(),
             evictor: Evictor::default(),
             closed: AtomicBool::new(false),
+            closing: Mutex::new(()),
             owner: Owner::this_process(),
             opened_at: last,
             recovered: AtomicBool::new(recovered),

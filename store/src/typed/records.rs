@@ -371,8 +371,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         self.store(write, record, old.as_ref())
     }
 
-    /// Changes the record of a key in place; returns it as it is now, or `None` if there is none. Only index entries that change are
-    /// written.
+    /// Changes the record of a key in place; returns it as it is now, or `None` if there is none, or the closure removed it.
+    /// Only index entries that change are written.
     ///
     /// ```
     /// # use tamarack::{Database, Record, Schema};
@@ -387,8 +387,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the closure changed the primary key: remove and insert instead. As [`insert`](Self::insert). `None` also if
-    /// the closure removed the record.
+    /// [`ErrorKind::InvalidArgument`] if the closure changed the primary key: remove and insert instead. As [`insert`](Self::insert).
     pub fn update<A: KeyArg<R::Key>>(&mut self, key: A, change: impl FnOnce(&mut R)) -> Result<Option<R>>
     where
         M: CanWrite<A>,

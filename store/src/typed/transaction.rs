@@ -112,7 +112,8 @@ impl<S> ReadTxn<S> {
     }
 }
 
-/// A write transaction. It reads what it wrote; nobody else sees it before the commit. Dropping it rolls back.
+/// A write transaction. It reads what it wrote; nobody else sees it before the commit. Dropping it rolls back. After a write that
+/// failed half-way, as for want of space, committing returns that error, and nothing is committed.
 ///
 /// ```
 /// use tamarack::{Database, Durability, TableDef};
