@@ -11,7 +11,7 @@ use crate::typed::catalog::{self, Explained};
 use crate::typed::check::{Progress, Raw, Role, Schema};
 use crate::vfs::Storage;
 use crate::wal::{Commit, LogError, LogStart, Op, OpsReader, Ring, RingSegment, UNIT, remains, scan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A record as the source holds it.
 pub(super) struct Row<'a> {
@@ -31,6 +31,10 @@ pub(super) enum Change<'a> {
     Delete {
         tree: u32,
         key: &'a [u8],
+    },
+    /// A tree goes, with all that is in it.
+    Drop {
+        tree: u32,
     },
     /// A value could not be read.
     Lost {
@@ -64,6 +68,8 @@ pub(super) struct Source<'a> {
     roots: BTreeMap<u32, ChildEntry>,
     /// Whether the directory was read: every tree is in `roots`.
     rooted: bool,
+    /// Trees that the log drops. Whatever else names them is from before.
+    dropped: BTreeSet<u32>,
     damage: BTreeMap<u32, Damage>,
     strays: Vec<StrayLeaf>,
     /// Which stray covers which ranges.
@@ -122,6 +128,7 @@ impl<'a> Source<'a> {
             guessed,
             roots: BTreeMap::new(),
             rooted: false,
+            dropped: BTreeSet::new(),
             damage: BTreeMap::new(),
             strays: Vec::new(),
             pieces: BTreeMap::new(),
@@ -159,6 +166,7 @@ impl<'a> Source<'a> {
             self.old_catalog(&mut raw, notes)?;
         }
         // What the log says of the catalog. Its end is looked at when the records are.
+        let mut dropped = BTreeSet::new();
         self.log(&mut Notes::default(), &mut |_, change| {
             match change {
                 Change::Put { tree, key, value } if tree == catalog::TREE.0 => {
@@ -167,14 +175,26 @@ impl<'a> Source<'a> {
                 Change::Delete { tree, key } if tree == catalog::TREE.0 => {
                     raw.entries.remove(key);
                 }
-                _ => {}
+                Change::Drop { tree } => {
+                    dropped.insert(tree);
+                }
+                // No tree is used again; if one is nevertheless, it is better to have too much of it.
+                Change::Put { tree, .. } | Change::Lost { tree, .. } => {
+                    dropped.remove(&tree);
+                }
+                Change::Delete { .. } => {}
             }
             Ok(())
         })?;
+        raw.entries.retain(|key, value| match catalog::explain(key, value) {
+            Ok(Explained::Table { entry, .. }) => !dropped.contains(&entry.tree.0),
+            _ => true,
+        });
+        self.dropped = dropped;
         Ok(raw)
     }
 
-    /// Entries of the catalog from pages and log records of before, oldest first; what was read of the current catalog counts more. A table's
+    /// Entries of the catalog from pages and log records of before, newest first; what was read of the current catalog counts more. A table's
     /// entry never changes, so an old one is as good.
     fn old_catalog(&mut self, raw: &mut Raw, notes: &mut Notes) -> Result<()> {
         let mut older: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
@@ -193,41 +213,65 @@ impl<'a> Source<'a> {
                 }
             });
         }
-        let pages = Pages::new(self.storage, &self.superblock);
-        let newest = self.superblock.generation;
-        let wanted = |tree: u32, page: &Page| tree == catalog::TREE.0 && page.header.generation <= newest;
-        let damaged = self.damage.get(&catalog::TREE.0).map_or(&[][..], |damage| &damage.blocks);
-        let leaves = find_strays(&pages, self.blocks(), &|block| damaged.contains(&block), &wanted, &mut || {});
-        for leaf in leaves.iter().rev() {
-            let Ok(Some(stray)) = pages.stray(leaf.entry.address) else { continue };
-            let body = stray.page.body();
-            let mut key = Vec::new();
-            for i in 0..body.len() {
-                body.key_into(i, &mut key);
-                if let Ok(value) = self.value(body.value(i)) {
-                    older.insert(key.clone(), value);
-                }
-            }
-        }
+        self.old_pages(&mut older);
         notes
             .remarks
             .push("the catalog is damaged: descriptions of tables were taken from older pages and log records".into());
         for (key, value) in older {
-            // A table that was dropped since does not come back.
-            let gone = match catalog::explain(&key, &value) {
-                Ok(Explained::Table { entry, fingerprint, .. }) => {
-                    let dropped = self.rooted && !self.roots.contains_key(&entry.tree.0);
-                    dropped || fingerprint != entry.fingerprint()
-                }
-                Ok(_) => false,
-                Err(_) => true,
-            };
-            if !gone {
+            if self.may_stand(&key, &value) {
                 raw.entries.entry(key).or_insert(value);
             }
         }
         raw.lost = true;
         Ok(())
+    }
+
+    /// The catalog's entries from the pages that are left of it. For each key the newest page that covers it says whether there is an entry: what
+    /// only older ones hold was deleted. Where that entry cannot stand, an older one is better.
+    fn old_pages(&self, older: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
+        let pages = Pages::new(self.storage, &self.superblock);
+        let newest = self.superblock.generation;
+        let wanted = |tree: u32, page: &Page| tree == catalog::TREE.0 && page.header.generation <= newest;
+        let damaged = self.damage.get(&catalog::TREE.0).map_or(&[][..], |damage| &damage.blocks);
+        let leaves = find_strays(&pages, self.blocks(), &|block| damaged.contains(&block), &wanted, &mut || {});
+        let mut uncovered = Gaps::default();
+        uncovered.add(&[], None);
+        let mut unsound: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for leaf in &leaves {
+            let Ok(Some(stray)) = pages.stray(leaf.entry.address) else { continue };
+            let pieces = uncovered.cover(&leaf.lower, leaf.upper.as_deref());
+            let body = stray.page.body();
+            let mut key = Vec::new();
+            for i in 0..body.len() {
+                body.key_into(i, &mut key);
+                let first = pieces
+                    .iter()
+                    .any(|(lower, upper)| *lower <= key && upper.as_ref().is_none_or(|upper| key < *upper));
+                if !first && !unsound.contains(&key) {
+                    continue;
+                }
+                match self.value(body.value(i)) {
+                    Ok(value) if self.may_stand(&key, &value) => {
+                        unsound.remove(&key);
+                        older.insert(key.clone(), value);
+                    }
+                    _ => {
+                        unsound.insert(key.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether an entry of before may stand in the catalog: a table that was dropped since does not come back, nor one that is damaged.
+    fn may_stand(&self, key: &[u8], value: &[u8]) -> bool {
+        catalog::explain(key, value).is_ok_and(|explained| match explained {
+            Explained::Table { entry, fingerprint, .. } => {
+                let dropped = self.rooted && !self.roots.contains_key(&entry.tree.0);
+                !dropped && fingerprint == entry.fingerprint()
+            }
+            _ => true,
+        })
     }
 
     fn blocks(&self) -> u64 {
@@ -264,7 +308,11 @@ impl<'a> Source<'a> {
         walker.free_map();
         let trusted = !walker.blind;
         let catalog_damage = self.damage.remove(&catalog::TREE.0);
-        let known = |tree: u32| !matches!(schema.role(tree), Some(Role::Index { .. })) && tree != catalog::TREE.0;
+        let dropped = &self.dropped;
+        let known = |tree: u32| {
+            let index = matches!(schema.role(tree), Some(Role::Index { .. }));
+            !index && tree != catalog::TREE.0 && !dropped.contains(&tree)
+        };
         for (&tree, root) in self.roots.iter().filter(|(tree, _)| known(**tree)) {
             walker.tree(tree, root, &mut Gather { damage: &mut self.damage, entry: &mut |_, _| Ok(()) })?;
         }
@@ -311,8 +359,8 @@ impl<'a> Source<'a> {
     /// Trees whose tables nobody knows, each with the number of a tree for its bytes.
     pub(super) fn unknown_trees(&self, schema: &Schema) -> Vec<(u32, u32)> {
         let trees = self.roots.keys().copied().chain(self.pieces.keys().copied());
-        let mut unknown: Vec<u32> =
-            trees.filter(|&tree| tree != catalog::TREE.0 && schema.role(tree).is_none()).collect();
+        let unknown = |tree: u32| tree != catalog::TREE.0 && schema.role(tree).is_none();
+        let mut unknown: Vec<u32> = trees.filter(|&tree| unknown(tree) && !self.dropped.contains(&tree)).collect();
         unknown.sort_unstable();
         unknown.dedup();
         let largest = schema.trees().map(|(tree, _)| tree).chain(unknown.iter().copied()).max();
@@ -400,14 +448,18 @@ impl<'a> Source<'a> {
     fn operations(&self, body: &[u8], notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
         for op in OpsReader::new(body) {
             match op {
+                // Before the catalog has been read, no tree is known to be dropped.
+                Ok(Op::Put { tree, .. } | Op::Delete { tree, .. } | Op::PutOverflow { tree, .. })
+                    if self.dropped.contains(&tree) => {}
                 Ok(Op::Put { tree, key, value }) => apply(notes, Change::Put { tree, key, value })?,
                 Ok(Op::Delete { tree, key }) => apply(notes, Change::Delete { tree, key })?,
                 Ok(Op::PutOverflow { tree, key, reference, .. }) => match self.value(Value::Overflow(reference)) {
                     Ok(value) => apply(notes, Change::Put { tree, key, value: &value })?,
                     Err(error) => apply(notes, Change::Lost { tree, key, what: error.to_string() })?,
                 },
-                // A dropped tree is not in the catalog any more; parts were read before.
-                Ok(Op::DropTree { .. } | Op::Spill { .. } | Op::Claim { .. }) => {}
+                Ok(Op::DropTree { tree }) => apply(notes, Change::Drop { tree })?,
+                // Parts were read before.
+                Ok(Op::Spill { .. } | Op::Claim { .. }) => {}
                 Err(malformed) => {
                     notes.remarks.push(format!("the log: {malformed}"));
                     break;

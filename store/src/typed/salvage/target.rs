@@ -149,7 +149,11 @@ impl Target {
 
     /// What a commit of the log does to a table.
     pub(super) fn change(&mut self, schema: &Schema, change: Change<'_>, notes: &mut Notes) -> Result<()> {
-        let (Change::Put { tree, key, .. } | Change::Delete { tree, key } | Change::Lost { tree, key, .. }) = change;
+        let (Change::Put { tree, key, .. } | Change::Delete { tree, key } | Change::Lost { tree, key, .. }) = change
+        else {
+            // Nothing of a tree that the log drops was brought over.
+            return Ok(());
+        };
         let Some(Role::Rows { table }) = schema.role(tree) else {
             if schema.role(tree).is_none() && tree != catalog::TREE.0 {
                 let keys = Names(schema).keys(tree, &Keys::One(key.to_vec()));
@@ -163,6 +167,7 @@ impl Target {
         match change {
             Change::Put { key, value, .. } => self.row(plan, Row { key, value, verified: true }, notes, table),
             Change::Delete { tree, key } => self.delete(tree, key),
+            Change::Drop { .. } => Ok(()),
             // The value before it is not the record either.
             Change::Lost { tree, key, what } => {
                 notes.refuse(table, key, what);

@@ -459,3 +459,93 @@ fn no_table_is_made_without_the_numbers_to_be_given_next() {
     db.write(|tx| tx.open_table(&NEW)?.insert(1, 1)).unwrap();
     db.check().unwrap();
 }
+
+const LATER: crate::TableDef<u64, u64> = crate::TableDef::new("later");
+
+/// A world whose table of hits was written to, and then deleted, in the log or in a checkpoint too.
+fn without_hits(checkpoint: bool) -> World {
+    let world = World::new();
+    let storage = Arc::new(MemoryFile::default());
+    storage.write_at(&world.bytes(), 0).unwrap();
+    let db = Database::<Shop>::on(storage.clone(), options()).unwrap();
+    db.write(|tx| {
+        let mut hits = tx.open_table(&HITS)?;
+        hits.remove(("/page7", 1))?;
+        hits.insert(("/late", 1), vec![1; 9000]).map(|_| ())
+    })
+    .unwrap();
+    assert!(db.write(|tx| tx.delete_table(&HITS)).unwrap());
+    db.write(|tx| tx.open_table(&LATER)?.insert(1, 2)).unwrap();
+    if checkpoint {
+        db.checkpoint().unwrap();
+    }
+    let mut bytes = vec![0; storage.len().unwrap() as usize];
+    storage.read_at(&mut bytes, 0).unwrap();
+    world.file().set_len(bytes.len() as u64).unwrap();
+    world.file().write_at(&bytes, 0).unwrap();
+    world
+}
+
+/// Salvages a world, and checks the new file: the report, and which tables it names.
+fn tables_of(world: &World) -> (SalvageReport, Vec<String>) {
+    let path = world.path.with_extension("new");
+    let report = salvage_file(&world.path, &path, &mut |_| {}).unwrap();
+    let check = check_file(&path, &mut |_| {}).unwrap();
+    assert!(check.is_sound(), "{check}\n{report}");
+    let names = report.tables().iter().map(|table| table.table.clone()).collect();
+    (report, names)
+}
+
+#[test]
+fn a_deleted_table_neither_comes_back_nor_counts_as_loss() {
+    let hits = World::new().directory().last().unwrap().tree;
+    for checkpoint in [false, true] {
+        let world = without_hits(checkpoint);
+        assert_eq!(world.directory().iter().any(|entry| entry.tree == hits), !checkpoint);
+        let (report, tables) = tables_of(&world);
+        assert_eq!(tables, ["customers", "later", "seats"], "{report}");
+        assert!(report.is_complete(), "{report}");
+    }
+    // Nor does damage of it matter, as long as a checkpoint still names its pages.
+    for level in [0, 1] {
+        let world = without_hits(false);
+        world.flip_page(&world.page(hits, level));
+        let (report, tables) = tables_of(&world);
+        assert_eq!(tables, ["customers", "later", "seats"], "level {level}: {report}");
+        assert!(report.is_complete(), "level {level}: {report}");
+    }
+}
+
+#[test]
+fn a_deleted_table_does_not_come_back_where_directory_or_catalog_are_damaged() {
+    let catalog = |world: &World| world.flip_page(&world.page(1, 0));
+    let directory = |world: &World| world.flip(world.superblock().directory.unwrap().place() * 512 + 60);
+    let free_map = |world: &World| world.flip(world.superblock().free_map.unwrap().place() * 512 + 60);
+    for checkpoint in [false, true] {
+        for (name, plant) in
+            [("catalog", &catalog as &dyn Fn(&World)), ("directory", &directory), ("free map", &free_map)]
+        {
+            let world = without_hits(checkpoint);
+            plant(&world);
+            let (report, tables) = tables_of(&world);
+            assert_eq!(tables, ["customers", "later", "seats"], "{name}, {checkpoint}: {report}");
+            assert!(report.lost().iter().all(|lost| lost.table == "the catalog"), "{name}, {checkpoint}: {report}");
+        }
+    }
+}
+
+/// Only what the log says for sure makes a table go: where the commit that deletes it is damaged, its records come over.
+#[test]
+fn a_table_whose_deletion_is_damaged_comes_over() {
+    for catalog in [false, true] {
+        let world = without_hits(false);
+        let deletion = commits_in(&world.bytes())[1];
+        world.flip(deletion + 70);
+        if catalog {
+            world.flip_page(&world.page(1, 0));
+        }
+        let (report, tables) = tables_of(&world);
+        assert_eq!(tables, ["customers", "hits", "seats"], "{report}");
+        assert!(!report.is_complete() && report.tables()[1].records == CUSTOMERS, "{report}");
+    }
+}
