@@ -80,7 +80,7 @@ fn refuse<'a>(slots: impl Iterator<Item = &'a Result<Superblock, FormatError>> +
     if let Some(error) = errors().find(|error| matches!(error, FormatError::TooNew { .. })) {
         return Err(Error::new(ErrorKind::TooNew, error.to_string()));
     }
-    if let Some(error) = errors().find(|error| matches!(error, FormatError::Unfinished)) {
+    if let Some(error) = errors().find(|error| matches!(error, FormatError::Unfinished { .. })) {
         return Err(Error::new(ErrorKind::NotADatabase, error.to_string()));
     }
     if slots.clone().all(|slot| matches!(slot, Err(FormatError::Foreign))) {

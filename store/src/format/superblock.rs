@@ -45,6 +45,8 @@ pub(crate) const MAX_SALTS: usize = 32;
 pub(crate) const MAX_BACKUPS: usize = 128;
 /// What stands in slot A while a restore writes the file: it is no database until that has ended.
 pub(crate) const UNFINISHED: [u8; 16] = *b"TAMARACK RESTORE";
+/// The same for a salvage.
+pub(crate) const SALVAGING: [u8; 16] = *b"TAMARACK SALVAGE";
 
 const MAGIC: [u8; 16] = *b"TAMARACK\r\n\x1a\n\0\0\0\0";
 const VERSION: u32 = 1;
@@ -98,8 +100,8 @@ pub(crate) struct Superblock {
 pub(crate) enum FormatError {
     /// It holds something else.
     Foreign,
-    /// A restore into it did not end.
-    Unfinished,
+    /// A restore or a salvage into it did not end.
+    Unfinished { doing: &'static str },
     /// It is of a newer format.
     TooNew { version: u32 },
     /// Neither superblock is whole.
@@ -112,7 +114,9 @@ impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("this is not a Tamarack file"),
-            Self::Unfinished => f.write_str("a restore into this file did not end: remove it, and restore again"),
+            Self::Unfinished { doing } => {
+                write!(f, "a {doing} into this file did not end: remove it, and {doing} again")
+            }
             Self::TooNew { version } => write!(
                 f,
                 "this file has format version {version}, and this program knows versions up to {VERSION}; use a newer program"
@@ -188,8 +192,11 @@ impl Superblock {
             |at: usize| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes);
         let half = |at: usize| word(at) as u32;
         if bytes.first_chunk() != Some(&MAGIC) {
-            let unfinished = bytes.first_chunk() == Some(&UNFINISHED);
-            return Err(if unfinished { FormatError::Unfinished } else { FormatError::Foreign });
+            return Err(match bytes.first_chunk() {
+                Some(&UNFINISHED) => FormatError::Unfinished { doing: "restore" },
+                Some(&SALVAGING) => FormatError::Unfinished { doing: "salvage" },
+                _ => FormatError::Foreign,
+            });
         }
         let (body, checksum) = bytes.split_at(CHECKSUM_AT);
         if xxh3_128(body).to_le_bytes() != checksum {
@@ -333,8 +340,8 @@ pub(crate) fn choose(a: &[u8; SUPERBLOCK_LEN], b: &[u8; SUPERBLOCK_LEN], length:
                 Chosen { superblock: a, slots }
             }
         }
-        // A restore goes on to write slot A only when B is durable.
-        (Err(FormatError::Unfinished), _) => return Err(FormatError::Unfinished),
+        // Who writes such a file goes on to write slot A only when B and all that it names are durable.
+        (Err(unfinished @ FormatError::Unfinished { .. }), _) => return Err(unfinished),
         (Err(FormatError::TooNew { version }), _) | (_, Err(FormatError::TooNew { version })) => {
             return Err(FormatError::TooNew { version });
         }

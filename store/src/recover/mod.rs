@@ -120,7 +120,7 @@ fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
 
 fn refusal(error: &FormatError) -> Error {
     let kind = match error {
-        FormatError::Foreign | FormatError::Unfinished => ErrorKind::NotADatabase,
+        FormatError::Foreign | FormatError::Unfinished { .. } => ErrorKind::NotADatabase,
         FormatError::TooNew { .. } => ErrorKind::TooNew,
         FormatError::Damaged { .. } => ErrorKind::Corrupt,
         FormatError::Truncated { .. } => ErrorKind::Truncated,

@@ -5,10 +5,12 @@
 //! several the newest. A page does not hold its own checksum; it is verified by any inner page in the file, also one of an older
 //! checkpoint, whose entry for it matches.
 //!
-//! Nothing here writes. Memory: the fences of the pages that were found, so that it grows with what is damaged.
+//! Nothing here writes to that file; [`Hidden`] is the new one. Memory: the fences of the pages that were found, so that it grows with what is damaged.
 
 mod cover;
+mod hidden;
 mod strays;
 
 pub(crate) use cover::Gaps;
+pub(crate) use hidden::Hidden;
 pub(crate) use strays::{StrayLeaf, find_strays};

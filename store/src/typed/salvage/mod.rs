@@ -34,7 +34,7 @@ use target::{Limits, Target};
 /// later one is left out. What was lost is listed by table and range of keys.
 ///
 /// The source is opened for reading only and never changed; the new file must not exist. It is compacted at the end, so that it is about as
-/// large as what it holds. Cost: reads the source about twice and the new tables once; each index is gone through once for 64 MiB of entries of
+/// large as what it holds. It is a database only then: after a crash in between it is refused as a salvage that did not end. Cost: reads the source about twice and the new tables once; each index is gone through once for 64 MiB of entries of
 /// its table. Memory: 128 MiB for nodes of the new file, up to 128 MiB for index entries that are sorted, a few MiB of commits; beside that
 /// what [`check_file`](crate::check_file) takes, the ranges of keys of the pages that are damaged, and the keys of records that are left out.
 ///

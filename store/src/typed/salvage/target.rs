@@ -7,6 +7,7 @@ use crate::check::Keys;
 use crate::engine::{Durability, Engine, EngineOptions, Tally, TreeId, View, WriteTxn};
 use crate::error::{Error, Result};
 use crate::format::Superblock;
+use crate::salvage::Hidden;
 use crate::typed::catalog;
 use crate::typed::check::{Names, Raw, Role, Schema};
 use crate::typed::plan::TablePlan;
@@ -37,6 +38,7 @@ impl Default for Limits {
 /// See the module.
 pub(super) struct Target {
     engine: Engine,
+    file: Arc<Hidden>,
     limits: Limits,
     txn: Option<WriteTxn>,
     pending: usize,
@@ -60,8 +62,9 @@ impl Target {
             memory: Some(limits.nodes),
             ..EngineOptions::default()
         };
-        let engine = Engine::open(storage, options)?;
-        Ok(Self { engine, limits, txn: None, pending: 0, next_table: 1 })
+        let file = Arc::new(Hidden::new(storage)?);
+        let engine = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, options)?;
+        Ok(Self { engine, file, limits, txn: None, pending: 0, next_table: 1 })
     }
 
     fn txn(&mut self) -> Result<&WriteTxn> {
@@ -92,20 +95,13 @@ impl Target {
         self.engine.base().pager.pool.usage().resident
     }
 
-    /// Makes durable what was committed, and ends there.
-    #[cfg(test)]
-    pub(super) fn interrupt(self) -> Result<()> {
-        self.engine.close()
-    }
-
     /// Commits what was put so far.
     pub(super) fn flush(&mut self) -> Result<()> {
         self.pending = 0;
         self.txn.take().map_or(Ok(()), |txn| txn.commit(Durability::Deferred).map(|_| ()))
     }
 
-    /// The numbers to be given next, and the descriptions of the tables as they are stored in the source. The numbers come before all tables:
-    /// what is left of a salvage that is killed may open, and a new table must not get the tree of one that is there.
+    /// The numbers to be given next, and the descriptions of the tables as they are stored in the source.
     pub(super) fn catalog(&mut self, raw: &Raw, schema: &Schema, unknown: &[(u32, u32)]) -> Result<()> {
         let largest = schema.tables.iter().map(|plan| plan.entry.table).chain(schema.counters.keys().copied()).max();
         self.next_table = (largest.unwrap_or(0) + 1).max(schema.next.map_or(1, |(table, _)| table));
@@ -242,7 +238,7 @@ impl Target {
         self.flush()
     }
 
-    /// Writes counters, gives back what the file does not need, and closes it.
+    /// Writes counters, gives back what the file does not need, closes it, and makes a database of it.
     pub(super) fn finish(mut self, schema: &Schema, unknown: usize, notes: &Notes) -> Result<()> {
         let known = schema.tables.iter().map(|plan| plan.entry.table);
         let new = (self.next_table..).take(unknown);
@@ -255,7 +251,8 @@ impl Target {
         txn.map_or(Ok(()), |txn| txn.commit(Durability::Synced).map(|_| ()))?;
         // All is there without it: a disk that is too full for it is no reason to throw the new file away. What stopped all writing, `close` says.
         let _ = self.engine.compact(&mut |_| {});
-        self.engine.close()
+        self.engine.close()?;
+        self.file.show()
     }
 }
 

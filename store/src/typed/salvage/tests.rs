@@ -6,7 +6,7 @@ use crate::ckpt::SLOTS;
 use crate::engine::{EngineOptions, TreeId};
 use crate::typed::check::tests::{CUSTOMERS, Customer, HITS, Seat, Shop, World, customer, fill, options};
 use crate::typed::{CheckReport, Database, check_file};
-use crate::vfs::MemoryFile;
+use crate::vfs::{CrashPolicy, FaultFile, FaultPlan, MemoryFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -418,28 +418,41 @@ fn no_file_is_left_of_a_salvage_that_failed() {
     }
 }
 
-/// A process that is killed removes nothing. If what is left opens, no new table may get a tree that a salvaged one has.
+/// A process that is killed removes nothing, nor does a power cut. What is left is refused, or it is whole.
 #[test]
-fn of_a_salvage_that_ended_early_no_two_tables_share_a_tree() {
-    const NEW: crate::TableDef<u64, u64> = crate::TableDef::new("new");
-    let world = World::new();
+fn a_salvage_that_was_killed_is_told_as_such() {
+    let (world, all) = (World::new(), original());
     let file = RealFile::open(&world.path, OpenMode::ReadOnly).unwrap();
-    let mut silent = |_| {};
-    let mut source = Source::open(&file, &mut silent).unwrap();
-    let raw = source.catalog(&mut Notes::default()).unwrap();
-    let schema = Schema::of(&raw, &mut Findings::default());
-    let unknown = [(30, 30), (31, 31)];
-    let storage = Arc::new(MemoryFile::default());
-    let mut target = Target::create(storage.clone(), &source.superblock, Limits::default()).unwrap();
-    target.catalog(&raw, &schema, &unknown).unwrap();
-    target.flush().unwrap();
-    target.interrupt().unwrap();
-
-    let db = Database::<()>::on(storage, options()).unwrap();
-    db.write(|tx| tx.open_table(&NEW)?.insert(1, 1)).unwrap();
-    let check = db.check_with(&mut |_| {}).unwrap();
-    assert_eq!(check.tables().len(), 6, "{check}");
-    assert!(check.is_sound(), "{check}");
+    let run = |stop: Option<u64>| {
+        let new = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan { stop, ..FaultPlan::default() }));
+        let mut silent = |_| {};
+        let mut source = Source::open(&file, &mut silent).unwrap();
+        let ended = salvage(&mut source, new.clone(), Limits::default());
+        (new, ended)
+    };
+    let (whole, ended) = run(None);
+    let _ = ended.unwrap();
+    let calls = whole.calls();
+    let (mut refused, mut complete) = (0, 0);
+    for stop in (2..calls).filter(|stop| stop % 23 == 0 || stop + 40 > calls || *stop < 30) {
+        let (new, _) = run(Some(stop));
+        let cuts = CrashPolicy::ALL.into_iter().map(|policy| new.crash(policy, stop));
+        for (at, image) in cuts.chain([new.image()]).enumerate() {
+            let left = MemoryFile::default();
+            left.write_at(&image, 0).unwrap();
+            match Database::<Shop>::on(Arc::new(left), options()) {
+                Ok(db) => assert!(contents(&db) == all, "call {stop} of {calls}, {at}: a part of it opens"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::NotADatabase, "call {stop} of {calls}, {at}: {error}");
+                    assert!(error.to_string().contains("a salvage into this file did not end"), "{error}");
+                    refused += 1;
+                    continue;
+                }
+            }
+            complete += 1;
+        }
+    }
+    assert!(refused > 400 && complete > 0, "{refused} refused, {complete} complete");
 }
 
 /// Where the numbers to be given next are lost, none is given: it would be one that a table has.
