@@ -221,6 +221,93 @@ proptest! {
     }
 }
 
+/// Whether ranges of the part hold what a filter of plain values gives, at the end of the stored key and before other parts.
+fn check_part<K: KeyPart + Debug, A: KeyArg<K> + Ord + Debug>(
+    rows: &[(K, A, u8)],
+    low: &Bound<A>,
+    high: &Bound<A>,
+) -> Result<(), TestCaseError> {
+    for last in [false, true] {
+        let range = KeyRange::part::<K, A>(&[0xFF, 7], low.as_ref(), high.as_ref(), PartPlace::of::<K>(last));
+        for (part, plain, tail) in rows {
+            let mut key = KeyBuf::from(&[0xFF, 7][..]);
+            if last && !part.is_none() {
+                part.encode_last(&mut key);
+            } else {
+                part.encode(&mut key);
+                key.push(*tail);
+            }
+            prop_assert_eq!(range.contains(&key), within(plain, low, high), "{:?}, {} in {:?}", part, last, range);
+        }
+    }
+    Ok(())
+}
+
+/// The same for a type whose plain values are made into parts.
+fn check_parts<K: KeyPart + Debug, A: KeyArg<K> + Ord + Debug + Clone>(
+    rows: &[(A, u8)],
+    low: &Bound<A>,
+    high: &Bound<A>,
+    part: impl Fn(A) -> K,
+) -> Result<(), TestCaseError> {
+    let rows: Vec<_> = rows.iter().map(|(plain, tail)| (part(plain.clone()), plain.clone(), *tail)).collect();
+    check_part(&rows, low, high)
+}
+
+fn few_numbers() -> impl Strategy<Value = u8> + Clone {
+    prop_oneof![Just(0_u8), Just(1), Just(0xFE), Just(0xFF), any::<u8>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Descending twice is ascending; and beside `Option` each has the order of its own type.
+    #[test]
+    fn nested_descending_bounds_match_a_naive_filter(
+        numbers in vec((few_numbers(), few_numbers()), 1..20), low in bound(few_numbers()), high in bound(few_numbers()),
+        texts in vec((few_texts(), few_numbers()), 1..20), from in bound(few_texts()), to in bound(few_texts()),
+        options in vec((proptest::option::of(few_numbers()), few_numbers()), 1..20),
+        at_least in bound(proptest::option::of(few_numbers())), at_most in bound(proptest::option::of(few_numbers())),
+    ) {
+        check_parts(&numbers, &low, &high, Desc)?;
+        check_parts(&numbers, &low, &high, |n| Desc(Desc(n)))?;
+        check_parts(&numbers, &low, &high, |n| Desc(Desc(Desc(n))))?;
+        check_parts(&texts, &from, &to, Desc)?;
+        check_parts(&texts, &from, &to, |text| Desc(Desc(text)))?;
+        check_parts(&options, &at_least, &at_most, Desc)?;
+        check_parts(&options, &at_least, &at_most, |option| Desc(Desc(option)))?;
+        // What is given here is the part itself, and `Desc` has an order of its own.
+        let descending = |bound: &Bound<Option<u8>>| bound.as_ref().map(|option| option.map(Desc));
+        let rows: Vec<_> = options.iter().map(|(option, tail)| (option.map(Desc), *tail)).collect();
+        check_parts(&rows, &descending(&at_least), &descending(&at_most), |option| option)?;
+    }
+
+    /// Composites are in the order of their type, in which a descending field is one of the other way round.
+    #[test]
+    fn bounds_of_composites_match_a_naive_filter(
+        rows in vec(((few_texts(), few_numbers()), few_numbers()), 1..20),
+        low in bound((few_texts(), few_numbers())), high in bound((few_texts(), few_numbers())),
+    ) {
+        let range = |row: &(String, u8)| (Desc(row.0.clone()), Desc(row.1));
+        let (first, second) = (low.as_ref().map(range), high.as_ref().map(range));
+        let place = PartPlace::of::<(Desc<String>, Desc<u8>)>(false);
+        let args = KeyRange::part::<(Desc<String>, Desc<u8>), (String, u8)>(&[3], low.as_ref(), high.as_ref(), place);
+        for (row, tail) in &rows {
+            let mut key = KeyBuf::from(&[3][..]);
+            (range(row), *tail).encode_last(&mut key);
+            prop_assert_eq!(args.contains(&key), within(&range(row), &first, &second), "{:?} in {:?}", row, args);
+        }
+        // The whole of it the other way round: values are given as those of the type inside.
+        type Whole = Desc<(Desc<String>, Desc<u8>)>;
+        let args = KeyRange::part::<Whole, (String, u8)>(&[3], low.as_ref(), high.as_ref(), PartPlace::of::<Whole>(true));
+        for (row, _) in &rows {
+            let mut key = KeyBuf::from(&[3][..]);
+            Desc(range(row)).encode_last(&mut key);
+            prop_assert_eq!(args.contains(&key), within(&range(row), &first, &second), "{:?} in {:?}", row, args);
+        }
+    }
+}
+
 /// A key that nothing follows: behind all that begins with it there is nothing at all.
 #[test]
 fn behind_the_last_key_there_is_nothing() {

@@ -51,7 +51,8 @@ pub trait KeyPart: Sized {
     /// Bytes of the encoding when they are the same number for all values.
     const FIXED: Option<usize>;
 
-    /// Whether values are stored in descending order, so that ranges swap their ends. Only [`Desc`] says so.
+    /// Whether values are stored in descending order, so that ranges swap their ends. [`Desc`] turns it round; all others have an order
+    /// of their own, which is that of their type.
     #[doc(hidden)]
     const DESCENDING: bool = false;
 

@@ -9,7 +9,7 @@ use std::{error, fmt};
 
 /// A part in descending order: the complement of its encoding.
 ///
-/// In queries, bounds are given as plain values, smaller first: `.range(18..=65)`.
+/// In queries, bounds are given as plain values, smaller first: `.range(18..=65)`. Descending twice is ascending.
 ///
 /// ```
 /// use tamarack_codec::{Desc, KeyBuf, KeyPart};
@@ -35,7 +35,7 @@ impl<T: Ord> PartialOrd for Desc<T> {
 
 impl<T: KeyPart> KeyPart for Desc<T> {
     const FIXED: Option<usize> = T::FIXED;
-    const DESCENDING: bool = true;
+    const DESCENDING: bool = !T::DESCENDING;
 
     // Also at the end of a stored key: raw text would sort its own prefixes wrongly.
     fn encode(&self, out: &mut KeyBuf) {
