@@ -2,11 +2,13 @@
 
 use crate::Outcome;
 use crate::bar::{Bar, bytes};
+use crate::out::{Out, unsaid};
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tamarack::{Backup, Error, ErrorKind, Result};
 
-pub(crate) fn run(file: &Path, to: &Path, since: &[PathBuf]) -> Result<Outcome> {
+pub(crate) fn run(file: &Path, to: &Path, since: &[PathBuf], out: &mut Out) -> Result<Outcome> {
     let earlier = since.iter().map(|path| read(path, Backup::read_header)).collect::<Result<Vec<_>>>()?;
     let newest = earlier.iter().zip(since).max_by_key(|(backup, _)| backup.checkpoint());
     if let Some((_, path)) = newest {
@@ -16,15 +18,20 @@ pub(crate) fn run(file: &Path, to: &Path, since: &[PathBuf]) -> Result<Outcome> 
     let bar = Bar::new("backing up");
     let backup = tamarack::backup_file(file, newest.map(|(backup, _)| backup), to, &mut |progress| bar.show(progress))?;
     drop(bar);
-    println!("{backup}");
-    if let Some((_, path)) = newest {
-        println!("to be restored after `{}`", path.display());
-    }
-    println!("{} written to `{}`", bytes(backup.bytes().unwrap_or(0)), to.display());
-    if !backup.can_be_followed() {
-        println!("no increment can follow: `{}` could not be opened for writing", file.display());
-    }
+    print(&backup, file, to, newest.map(|(_, path)| path.as_path()), out).map_err(unsaid)?;
     Ok(Outcome::Sound)
+}
+
+fn print(backup: &Backup, file: &Path, to: &Path, after: Option<&Path>, out: &mut Out) -> io::Result<()> {
+    writeln!(out, "{backup}")?;
+    if let Some(path) = after {
+        writeln!(out, "to be restored after `{}`", path.display())?;
+    }
+    writeln!(out, "{} written to `{}`", bytes(backup.bytes().unwrap_or(0)), to.display())?;
+    if !backup.can_be_followed() {
+        writeln!(out, "no increment can follow: `{}` could not be opened for writing", file.display())?;
+    }
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the library takes any reader here")]

@@ -2,14 +2,16 @@
 
 use crate::Outcome;
 use crate::bar::{Bar, bytes, number, table};
+use crate::out::{Out, unsaid};
+use std::io::{self, Write};
 use std::path::Path;
 use tamarack::{CheckReport, Result};
 
-pub(crate) fn run(file: &Path, most: usize) -> Result<Outcome> {
+pub(crate) fn run(file: &Path, most: usize, out: &mut Out) -> Result<Outcome> {
     let bar = Bar::new("checking");
     let report = tamarack::check_file(file, &mut |progress| bar.show(progress))?;
     drop(bar);
-    print(&report, most);
+    print(&report, most, out).map_err(unsaid)?;
     Ok(if report.is_sound() { Outcome::Sound } else { Outcome::Wrong })
 }
 
@@ -30,24 +32,24 @@ pub(crate) fn in_use(report: &CheckReport) -> String {
     format!("{used} of {all} in use, {pages} pages read, checkpoint {}", totals.checkpoint)
 }
 
-fn print(report: &CheckReport, most: usize) {
+fn print(report: &CheckReport, most: usize, out: &mut Out) -> io::Result<()> {
     for finding in report.findings().iter().take(most) {
-        println!("{:<10} {finding}", finding.kind());
+        writeln!(out, "{:<10} {finding}", finding.kind())?;
     }
     let count = report.findings().len() as u64 + report.more();
     let hidden = count - (report.findings().len().min(most) as u64);
     if hidden > 0 {
-        println!("... and {} more", number(hidden));
+        writeln!(out, "... and {} more", number(hidden))?;
     }
-    println!("{}", tables(report));
+    writeln!(out, "{}", tables(report))?;
     let totals = report.totals();
-    println!("{}, {} commits in the log", in_use(report), number(totals.log_commits));
+    writeln!(out, "{}, {} commits in the log", in_use(report), number(totals.log_commits))?;
     if totals.unreachable > 0 {
-        println!("{} cannot be reached, because what names them is damaged", bytes(totals.unreachable));
+        writeln!(out, "{} cannot be reached, because what names them is damaged", bytes(totals.unreachable))?;
     }
     match count {
-        0 => println!("sound: nothing is wrong"),
-        1 => println!("1 finding"),
-        count => println!("{} findings", number(count)),
+        0 => writeln!(out, "sound: nothing is wrong"),
+        1 => writeln!(out, "1 finding"),
+        count => writeln!(out, "{} findings", number(count)),
     }
 }

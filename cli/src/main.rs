@@ -1,17 +1,22 @@
 //! The `tamarack` program: works on files by their catalog, without the program that wrote them.
 //!
-//! Exit codes: 0, all is well; 1, something is wrong or was lost; 2, the file could not be read or the arguments are wrong.
+//! Exit codes: 0, all is well; 1, something is wrong or was lost; 2, the file could not be read, the arguments are wrong, or the output could not be
+//! written. That nobody reads the output to its end is no error.
 
 mod backup;
 mod bar;
 mod check;
 mod compact;
+mod out;
 mod restore;
 mod salvage;
 
 use clap::{Parser, Subcommand};
+use out::{Out, unsaid};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tamarack::Result;
 
 /// Tools for Tamarack files.
 #[derive(Parser)]
@@ -82,20 +87,27 @@ enum Outcome {
     Wrong,
 }
 
+fn run(command: Command) -> Result<Outcome> {
+    let mut out = Out::new();
+    let outcome = match command {
+        Command::Check { file, most } => check::run(&file, most, &mut out),
+        Command::Compact { file } => compact::run(&file, &mut out),
+        Command::Salvage { file, into } => salvage::run(&file, &into, &mut out),
+        Command::Backup { file, to, since } => backup::run(&file, &to, &since, &mut out),
+        Command::Restore { backups, into } => restore::run(&backups, &into, &mut out),
+    }?;
+    out.flush().map_err(unsaid)?;
+    Ok(outcome)
+}
+
 fn main() -> ExitCode {
     // Its own errors end with 2 already.
-    let outcome = match Arguments::parse().command {
-        Command::Check { file, most } => check::run(&file, most),
-        Command::Compact { file } => compact::run(&file),
-        Command::Salvage { file, into } => salvage::run(&file, &into),
-        Command::Backup { file, to, since } => backup::run(&file, &to, &since),
-        Command::Restore { backups, into } => restore::run(&backups, &into),
-    };
-    match outcome {
+    match run(Arguments::parse().command) {
         Ok(Outcome::Sound) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("tamarack: {error}");
+            // Where nobody listens there is still the exit code.
+            let _ = writeln!(io::stderr(), "tamarack: {error}");
             ExitCode::from(2)
         }
     }

@@ -1,8 +1,9 @@
 //! The program as people run it: output and exit codes.
 #![allow(clippy::disallowed_methods, reason = "tests use files and processes as people do")]
 
+use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tamarack::{Database, TableDef};
 
 const CITIES: TableDef<String, String> = TableDef::new("cities");
@@ -176,4 +177,54 @@ fn no_increment_is_made_of_a_backup_that_was_cut_short() {
     assert!(err.contains("full") && !Path::new(&one).exists(), "{err}");
     std::fs::write(&full, &whole).unwrap();
     assert_eq!(run(&["backup", &file, "--to", &one, "--since", &full]).0, 0);
+}
+
+/// Each command with the exit code that it has when all goes well, on files of this folder.
+fn commands(folder: &Path, call: &dyn Fn(&[&str], i32)) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (file, bad, backup) = (path("a.tam"), path("bad.tam"), path("a.backup"));
+    make(Path::new(&file));
+    std::fs::copy(&file, &bad).unwrap();
+    damage(Path::new(&bad));
+    call(&["check", &file], 0);
+    call(&["check", &bad], 1);
+    call(&["salvage", &bad, "--into", &path("salvaged.tam")], 1);
+    call(&["backup", &file, "--to", &backup], 0);
+    call(&["restore", &backup, "--into", &path("restored.tam")], 0);
+    call(&["compact", &file], 0);
+    call(&["check", &path("salvaged.tam")], 0);
+    call(&["check", &path("restored.tam")], 0);
+}
+
+/// As `head` does it. What was done is done, and the exit code says how it ended.
+#[test]
+fn an_output_that_nobody_reads_ends_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    commands(folder.path(), &|arguments, code| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tamarack"));
+        let Output { status, stderr, .. } = command.args(arguments).stdout(writer).output().unwrap();
+        assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(code), ""), "{arguments:?}");
+    });
+    // Nor does an error that nobody reads.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tamarack"));
+    let status = command.args(["check", "no such file"]).stdout(Stdio::null()).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    commands(folder.path(), &|arguments, _| {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tamarack"));
+        let Output { status, stderr, .. } = command.args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.starts_with("tamarack: all was done, but") && said.lines().count() == 1, "{arguments:?}: {said}");
+    });
 }
