@@ -129,6 +129,15 @@ impl fmt::Display for FormatError {
     }
 }
 
+/// What a slot is that does not begin as a superblock.
+fn other(bytes: &[u8; SUPERBLOCK_LEN]) -> FormatError {
+    match bytes.first_chunk() {
+        Some(&UNFINISHED) => FormatError::Unfinished { doing: "restore" },
+        Some(&SALVAGING) => FormatError::Unfinished { doing: "salvage" },
+        _ => FormatError::Foreign,
+    }
+}
+
 struct Writer<'a>(&'a mut [u8; SUPERBLOCK_LEN]);
 
 impl Writer<'_> {
@@ -192,11 +201,7 @@ impl Superblock {
             |at: usize| bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes);
         let half = |at: usize| word(at) as u32;
         if bytes.first_chunk() != Some(&MAGIC) {
-            return Err(match bytes.first_chunk() {
-                Some(&UNFINISHED) => FormatError::Unfinished { doing: "restore" },
-                Some(&SALVAGING) => FormatError::Unfinished { doing: "salvage" },
-                _ => FormatError::Foreign,
-            });
+            return Err(other(bytes));
         }
         let (body, checksum) = bytes.split_at(CHECKSUM_AT);
         if xxh3_128(body).to_le_bytes() != checksum {
