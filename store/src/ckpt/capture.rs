@@ -56,6 +56,7 @@ impl<'a> Capture<'a> {
             }
         }
         state.captured = true;
+        state.versions.hold_for(Some(registered.snapshot));
         Ok(Self {
             base,
             registered,
@@ -88,6 +89,7 @@ impl Drop for Capture<'_> {
         self.base.registry.release(&self.registered);
         let mut state = self.base.apply.lock();
         state.captured = false;
+        state.versions.hold_for(None);
     }
 }
 
