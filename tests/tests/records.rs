@@ -51,6 +51,71 @@ fn automatic_ids_are_never_used_again() {
     assert_eq!(none_left.kind(), ErrorKind::KeyExists);
 }
 
+/// Nobody was given an id any more until the database was opened again.
+#[test]
+fn i20_an_id_that_was_rolled_back_is_not_gone_on_from() {
+    let db = shop();
+    let add = |customer: Customer| db.write(|tx| tx.table::<Customer>()?.insert(&customer)).map(Id::get);
+    let last = Customer { id: Id::new(u64::MAX - 2), ..customer("Oslo", 1) };
+    assert_eq!(add(customer("Oslo", 2)).unwrap(), 1);
+    for commits in [false, false, true] {
+        let tx = db.begin_write().unwrap();
+        let mut customers = tx.table::<Customer>().unwrap();
+        customers.insert(&last).unwrap();
+        let next = || customer("Oslo", 3);
+        assert_eq!(customers.insert(next()).unwrap().get(), u64::MAX - 1, "behind the one before");
+        assert_eq!(customers.insert(next()).unwrap().get(), u64::MAX);
+        assert_eq!(customers.insert(next()).unwrap_err().kind(), ErrorKind::KeyExists);
+        if commits {
+            tx.commit().unwrap();
+            assert_eq!(add(customer("Oslo", 4)).unwrap_err().kind(), ErrorKind::KeyExists);
+        } else {
+            drop(tx);
+            assert!(add(customer("Oslo", 4)).unwrap() < 5);
+        }
+    }
+    assert_eq!(db.read(|tx| tx.table::<Customer>()?.len()).unwrap(), 6);
+}
+
+/// Ids that follow one which a transaction has chosen itself are no more than chosen: whoever commits first has them, and the other one runs again.
+#[test]
+fn i18_no_id_is_given_to_two_records() {
+    for isolation in [tamarack::Isolation::Serializable, tamarack::Isolation::Snapshot] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = tamarack::Options::new().isolation(isolation).durability(tamarack::Durability::Deferred);
+        let db: &Database<Shop> = &options.open(folder.path().join("shop.tam")).unwrap();
+        let ids = std::thread::scope(|scope| {
+            let one = move |thread: u64| {
+                let mut ids = Vec::new();
+                for round in 0..50 {
+                    // The same few numbers in all threads, one after the other.
+                    let chosen = Customer { id: Id::new(10 * round + 5 + thread), ..customer("Oslo", 1) };
+                    let added = db.write(|tx| {
+                        let mut customers = tx.table::<Customer>()?;
+                        let mut ids = Vec::new();
+                        if customers.get(chosen.id)?.is_none() {
+                            ids.push(customers.insert(&chosen)?);
+                        }
+                        for _ in 0..3 {
+                            std::thread::yield_now();
+                            ids.push(customers.insert(customer("Oslo", 2))?);
+                        }
+                        Ok(ids)
+                    });
+                    ids.extend(added.unwrap());
+                }
+                ids
+            };
+            let threads: Vec<_> = (0..3).map(|thread| scope.spawn(move || one(thread))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len(), "an id was given twice");
+        assert_eq!(db.read(|tx| tx.table::<Customer>()?.len()).unwrap(), ids.len() as u64);
+        assert!(db.check_with(&mut |_| {}).unwrap().is_sound());
+    }
+}
+
 #[test]
 fn an_existing_key_is_refused_and_the_transaction_goes_on() {
     let db = shop();

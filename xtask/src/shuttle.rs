@@ -48,8 +48,8 @@ pub(crate) const MUTANTS: [Mutant; 7] = [
         what: "a checkpoint is not told that a sync of its pages has ended",
         file: "store/src/ckpt/pacer.rs",
         changes: &[(
-            "                state.asked = false;\n                self.changed.notify_all();\n",
-            "                state.asked = false;\n",
+            "        self.0.state.lock().asked = false;\n        self.0.changed.notify_all();\n",
+            "        self.0.state.lock().asked = false;\n",
         )],
     },
     Mutant {

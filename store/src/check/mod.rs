@@ -24,7 +24,7 @@ pub(crate) use blocks::Blocks;
 pub(crate) use findings::{Findings, Found, Keys};
 pub(crate) use log::{LogSummary, read_log};
 pub(crate) use pages::{Page, Pages};
-pub(crate) use slots::read_slots;
+pub(crate) use slots::{read_own_slots, read_slots};
 pub(crate) use walk::{Lost, Visit, Walker};
 
 pub use findings::{FindingKind, Progress};

@@ -6,6 +6,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{FormatError, SUPERBLOCK_LEN, Superblock};
 use crate::vfs::Storage;
 
+/// What else a bad slot of a closed file may be.
+const MAYBE_A_CRASH: &str = "; the other one counts. If a crash cut off the first write of a session or the last one of a close, nothing else is wrong, and \
+    the next commit writes both anew";
+
 /// What both slots say.
 pub(crate) struct ReadSlots {
     /// The newest whole superblock, and the older one if it is whole and differs.
@@ -17,11 +21,23 @@ pub(crate) struct ReadSlots {
     pub(crate) found: Findings,
 }
 
-/// Reads both slots. A file without any whole superblock is no error here: `superblocks` is empty.
+/// Reads both slots of a file that nobody writes. A file without any whole superblock is no error here: `superblocks` is empty.
 ///
 /// # Errors
 /// The file is of a newer format, is none of ours, or cannot be read.
 pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
+    read(storage, false)
+}
+
+/// The same of a database in which this session has written both, and is not about to: no crash has left what they are.
+///
+/// # Errors
+/// As [`read_slots`].
+pub(crate) fn read_own_slots(storage: &dyn Storage) -> Result<ReadSlots> {
+    read(storage, true)
+}
+
+fn read(storage: &dyn Storage, own: bool) -> Result<ReadSlots> {
     let io = |error| Error::io("reading the superblocks", error);
     let length = storage.len().map_err(io)?;
     let mut found = Findings::default();
@@ -38,9 +54,11 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
     refuse(slots.iter())?;
     let [a, b] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
     // A session that did not end leaves its salt. If a crash cut it off while it wrote one slot, the other one counts, and the next session writes both.
-    let cut_off = [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if !whole.salts.is_empty()));
+    // A crash within the first write of a session, or the last one of a close, leaves no salt in the other slot, and looks like damage of a file that was
+    // closed. That is what it is taken for: to miss damage would be worse than to tell of a write that nobody needs.
+    let cut_off = !own && [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if !whole.salts.is_empty()));
     // A crash while the file was being made leaves one slot that is not whole, and nothing committed.
-    let being_made = [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if whole.generation <= 2));
+    let being_made = !own && [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if whole.generation <= 2));
     for (name, slot, block) in [("A", a, 0), ("B", b, SLOTS.into_iter().max().unwrap_or(0))] {
         if let Err(error) = slot
             && !being_made
@@ -53,7 +71,10 @@ pub(crate) fn read_slots(storage: &dyn Storage) -> Result<ReadSlots> {
             };
             found.add(Found::new(
                 FindingKind::Superblock,
-                format!("superblock {name}, at byte {block}, is damaged: {what}"),
+                format!(
+                    "superblock {name}, at byte {block}, is damaged: {what}{}",
+                    if own { "" } else { MAYBE_A_CRASH }
+                ),
             ));
         }
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::space::{Extent, Space};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, thread};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
 use std::collections::VecDeque;
@@ -221,6 +221,34 @@ impl Poison {
     /// Fails if there was one.
     pub(crate) fn check(&self) -> Result<()> {
         self.0.get().map_or(Ok(()), |error| Err(error.duplicate()))
+    }
+
+    /// Begins work that others go on from; `doing` says in an error what.
+    pub(crate) fn midway<'a>(&'a self, doing: &'static str) -> Midway<'a> {
+        Midway { poison: self, doing, panicking: thread::panicking() }
+    }
+}
+
+/// Work that others go on from. If its thread panics, nobody knows what it has left behind, and that is the end of all writing (I30).
+pub(crate) struct Midway<'a> {
+    poison: &'a Poison,
+    doing: &'static str,
+    /// A destructor that runs while its thread panics may do such work, too.
+    panicking: bool,
+}
+
+impl Midway<'_> {
+    /// Whether this is dropped because of a panic within the work.
+    pub(crate) fn has_panicked(&self) -> bool {
+        thread::panicking() && !self.panicking
+    }
+}
+
+impl Drop for Midway<'_> {
+    fn drop(&mut self) {
+        if self.has_panicked() {
+            self.poison.set(&Error::new(ErrorKind::Io, format!("a thread panicked while {}", self.doing)));
+        }
     }
 }
 

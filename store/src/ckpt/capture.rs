@@ -46,25 +46,27 @@ impl<'a> Capture<'a> {
             .registry
             .register_exempt()
             .map_err(|_| Error::new(ErrorKind::InvalidArgument, "too many snapshots are open for a checkpoint"))?;
-        let mut capture = Self {
-            base,
-            registered,
-            log: state.applied,
-            trees: Vec::new(),
-            freed: std::mem::take(&mut state.freed),
-            dropped: std::mem::take(&mut state.dropped),
-            spent: std::mem::take(&mut state.spent),
-            dropped_trees: std::mem::take(&mut state.dropped_trees),
-        };
+        // Before there is a capture, whose end takes the turn that the caller holds: a panic here must not wait for itself.
+        let mut trees = Vec::new();
         let guard = pin();
         for tree in base.forest.iter().filter(|tree| tree.dropped_at().is_none()) {
             let root = capture_node(base, tree.root().child(), None, &guard);
             if !matches!(root, CapturedNode::Clean(ChildEntry { address: 0, .. })) {
-                capture.trees.push(CapturedTree { id: tree.id(), root });
+                trees.push(CapturedTree { id: tree.id(), root });
             }
         }
         state.captured = true;
-        Ok(capture)
+        state.versions.hold_for(Some(registered.snapshot));
+        Ok(Self {
+            base,
+            registered,
+            log: state.applied,
+            trees,
+            freed: std::mem::take(&mut state.freed),
+            dropped: std::mem::take(&mut state.dropped),
+            spent: std::mem::take(&mut state.spent),
+            dropped_trees: std::mem::take(&mut state.dropped_trees),
+        })
     }
 
     /// The commit that the capture holds.
@@ -85,7 +87,9 @@ impl<'a> Capture<'a> {
 impl Drop for Capture<'_> {
     fn drop(&mut self) {
         self.base.registry.release(&self.registered);
-        self.base.apply.lock().captured = false;
+        let mut state = self.base.apply.lock();
+        state.captured = false;
+        state.versions.hold_for(None);
     }
 }
 

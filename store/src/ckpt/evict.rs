@@ -33,6 +33,7 @@ struct Written<'a> {
 /// Evicts until the spare part of the budget is free, or nothing more can go. Takes the applier's turn for moments.
 pub(crate) fn evict(base: &Base) -> Result<()> {
     let pager = &base.pager;
+    let _midway = base.poison.midway("making room in memory");
     let _span = span!("evict", excess = pager.pool.excess(0));
     loop {
         // No more than is needed: what leaves must be read again.

@@ -24,7 +24,7 @@ mod syncs;
 mod tidy;
 mod write;
 
-pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_space};
+pub(crate) use base::{ApplyState, Base, LogPosition, Midway, accounting, first_free, no_space};
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;
@@ -84,6 +84,9 @@ enum Why {
 fn run_one(base: &Base, why: Why) -> Result<()> {
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
+    // Dropped before the lock: who waits for that finds out.
+    let _midway = base.poison.midway("writing a checkpoint");
+    base.poison.check()?;
     if why != Why::Last {
         base.check_open()?;
     }

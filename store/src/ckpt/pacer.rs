@@ -33,17 +33,27 @@ impl Shared {
         loop {
             if state.asked {
                 drop(state);
+                let answer = Answer(self);
                 // The checkpoint finds the database poisoned.
                 let _ = sync(&self.syncs);
+                drop(answer);
                 state = self.state.lock();
-                state.asked = false;
-                self.changed.notify_all();
             } else if state.stop {
                 return;
             } else {
                 self.changed.wait(&mut state);
             }
         }
+    }
+}
+
+/// The end of a sync that was asked for. One that panics has poisoned the database, and the checkpoint does not wait for it.
+struct Answer<'a>(&'a Shared);
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().asked = false;
+        self.0.changed.notify_all();
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) fn sync_data(base: &Base, superblock: &Superblock) -> Result<()> {
 /// a reader would find.
 pub(crate) fn write_both(base: &Base, superblock: &Superblock) -> Result<()> {
     settle_slots(base)?;
+    // Whoever switched before may have ended midway, and then this is not what follows.
+    base.poison.check()?;
     let bytes = superblock.encode();
     SLOTS.iter().try_for_each(|&slot| write_slot(base, &bytes, slot))?;
     base.generation.store(superblock.generation, Ordering::Release);

@@ -52,10 +52,13 @@ impl Syncs {
     pub(crate) fn sync(&self, doing: &str) -> Result<()> {
         Counts::add(&self.counts.syncs, 1);
         let one = self.begin();
+        // Dropped before `one`: those beside it are told.
+        let midway = self.poison.midway("syncing the file");
         let synced = self.storage.sync().map_err(|error| Error::io(doing, error));
         if let Err(error) = &synced {
             self.poison.set(error);
         }
+        drop(midway);
         drop(one);
         synced?;
         self.wait_for_others();

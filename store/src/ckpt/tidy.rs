@@ -33,13 +33,21 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
     super::evict::evict_in_turn(base, state)
 }
 
-/// I13: versions that only old snapshots need may fill a quarter of the budget. Beyond that the oldest snapshot is cancelled: its reader gets
-/// `SnapshotTooOld`, and no writer waits (I19).
+/// I13: versions that only old snapshots need may fill a quarter of the budget, and half of it together with those that a checkpoint needs
+/// itself. Beyond that the oldest snapshot is cancelled: its reader gets `SnapshotTooOld`, and no writer waits (I19). While the checkpoint alone is what
+/// fills memory, no reader is: that would let go of nothing.
 fn bound_versions(base: &Base, state: &mut ApplyState, watermark: u64) -> u64 {
     let pool = &base.pager.pool;
     let mut watermark = watermark;
-    // What a checkpoint held back, and nobody holds back now, goes batch by batch, faster than it comes.
-    while pool.usage().old > pool.budget() / 4 && !state.versions.releasable(watermark) && base.registry.cancel_oldest()
+    let too_many = |state: &ApplyState| {
+        let held = state.versions.held();
+        let most = (pool.budget() / 4).min((pool.budget() / 2).saturating_sub(held));
+        pool.usage().old.saturating_sub(held) > most
+    };
+    // What a checkpoint held back, and nobody holds back now, goes batch by batch, faster than it comes. A reader that sees what it sees costs nothing.
+    while too_many(state)
+        && !state.versions.releasable(watermark)
+        && base.registry.cancel_oldest(|snapshot| state.versions.capture() == Some(snapshot))
     {
         watermark = base.registry.watermark();
         let guard = pin();

@@ -115,6 +115,8 @@ impl<'a> Work<'a> {
         // Held through every checkpoint: while it is held here, none is being written.
         let switch = base.superblock.lock();
         base.check_open()?;
+        let _midway = base.poison.midway("compacting the file");
+        base.poison.check()?;
         let mut state = base.apply.lock();
         tidy(base, &mut state)?;
         let snapshots = base.registry.scan();

@@ -2,6 +2,7 @@
 //! runs, and leads commits that nobody waits for. It starts when it is first asked, so that small databases do without it.
 
 use super::open::Core;
+use super::serving::Serving;
 use crate::ckpt;
 use crate::sync::thread::JoinHandle;
 use crate::sync::{Condvar, Mutex};
@@ -82,6 +83,7 @@ fn wake(core: &Arc<Core>, ask: impl FnOnce(&mut State)) -> bool {
 }
 
 fn run(core: &Core) {
+    let _serving = Serving::begin(core);
     let evictor = &core.evictor;
     let mut state = evictor.state.lock();
     while !state.stop {

@@ -13,6 +13,7 @@ mod nesting;
 mod open;
 mod options;
 mod pinned;
+mod serving;
 mod snapshot;
 #[cfg(test)]
 mod tests;

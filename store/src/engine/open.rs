@@ -4,6 +4,7 @@ use super::evictor::Evictor;
 use super::nesting::{self, Nesting};
 use super::options::{default_memory, fill_random, split};
 use super::pinned::Pin;
+use super::serving::Serving;
 use super::{Background, EngineOptions, Snapshot, WriteTxn};
 use crate::check::Progress;
 use crate::ckpt::{self, Base, Counts};
@@ -345,8 +346,15 @@ impl Core {
         thread.map_err(|error| Error::io("starting the background thread", error))
     }
 
+    /// Whoever waits for the background thread looks again why. Who has not begun to wait holds the lock, or sees what has changed.
+    pub(super) fn look_again(&self) {
+        let _wanted = self.signal.state.lock();
+        self.signal.done.notify_all();
+    }
+
     /// The background thread: checkpoints, and flushes of deferred commits.
     fn work(self: &Arc<Self>) {
+        let _serving = Serving::begin(self);
         let mut wanted = self.signal.state.lock();
         while !wanted.stop {
             if wanted.asked > wanted.ended {
@@ -484,6 +492,8 @@ impl Core {
             if wanted.stop {
                 return Err(Error::new(ErrorKind::Closed, "the database is closed"));
             }
+            // Its thread may have ended with the failure.
+            self.base.poison.check()?;
             self.signal.done.wait(&mut wanted);
         }
         // Another's failure is not this one's answer.

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::open::Shared;
-use crate::check::{Blocks, Findings, LogSummary, read_log, read_slots};
+use crate::check::{Blocks, Findings, LogSummary, read_log, read_own_slots};
 use crate::error::{ErrorKind, Result};
 use crate::format::Superblock;
 use crate::space::PinnedCheckpoint;
@@ -60,7 +60,7 @@ impl Engine {
         let log = read_log(storage, &superblock, !self.read_only());
         // What a crash left of the slots before this session stays until it switches them.
         let switched = superblock.generation > base.opened.generation && base.poison.check().is_ok();
-        let slots = if switched { read_slots(storage)?.found } else { Findings::default() };
+        let slots = if switched { read_own_slots(storage)?.found } else { Findings::default() };
         Ok(PinnedImage { shared: Arc::clone(shared), _pin: pin, superblock: superblock.clone(), log, slots })
     }
 }

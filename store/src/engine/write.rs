@@ -229,17 +229,13 @@ impl WriteTxn {
         self.delete(tree, key)
     }
 
-    /// The next number of a tally; `None` if none is left. It is this transaction's, whether it commits or not.
+    /// The next number of a tally; `None` if none is left. Nobody else is given it, whether this transaction commits or not; behind a number that it has
+    /// raised the tally to, only if it commits.
     pub(crate) fn next_number(&self, tree: TreeId, key: &[u8]) -> Result<Option<u64>> {
         self.learn(tree, key)?;
-        Ok(self.shared.pipeline.tallies.next(tree.0, key))
-    }
-
-    /// This number is taken, by whoever named it.
-    pub(crate) fn number_taken(&self, tree: TreeId, key: &[u8], number: u64) -> Result<()> {
-        self.learn(tree, key)?;
-        self.shared.pipeline.tallies.taken(tree.0, key, number);
-        Ok(())
+        let tallies = self.tallies.borrow();
+        let own = tallies.iter().find(|change| change.tree == tree.0 && change.key == key);
+        Ok(self.shared.pipeline.tallies.next(tree.0, key, own.map_or(0, |change| change.raise)))
     }
 
     /// Reads a tally when it is used for the first time in a session. Not a read of this transaction: nothing follows from the value but

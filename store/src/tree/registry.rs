@@ -163,16 +163,16 @@ impl Registry {
         snapshots
     }
 
-    /// Cancels the oldest snapshots, unless they are the newest there can be. `false` if there is none to cancel.
+    /// Cancels the oldest snapshots, unless they are the newest there can be, or `spared`. `false` if there is none to cancel.
     ///
     /// Call it before letting go of what they see: a reader looks for the mark after it has read along versions, and so either finds what it
     /// needs or sees the mark (I16).
-    pub(crate) fn cancel_oldest(&self) -> bool {
+    pub(crate) fn cancel_oldest(&self, spared: impl Fn(u64) -> bool) -> bool {
         let published = self.published();
         let slots = || self.segments.iter().map_while(OnceLock::get).flatten();
         let oldest = slots().filter_map(|slot| {
             let word = slot.0.load(Ordering::SeqCst);
-            active(word).filter(|_| word & EXEMPT == 0)
+            active(word).filter(|&snapshot| word & EXEMPT == 0 && !spared(snapshot))
         });
         let Some(oldest) = oldest.min().filter(|&oldest| oldest < published) else { return false };
         for slot in slots() {
@@ -254,13 +254,15 @@ mod tests {
     fn i16_only_old_snapshots_are_cancelled() {
         let registry = Registry::new(5);
         let (old, exempt) = (registry.register().unwrap(), registry.register_exempt().unwrap());
-        assert!(!registry.cancel_oldest(), "the newest snapshot costs nothing");
+        let nobody = |_| false;
+        assert!(!registry.cancel_oldest(nobody), "the newest snapshot costs nothing");
         registry.publish(6);
         let new = registry.register().unwrap();
-        assert!(registry.cancel_oldest());
+        assert!(!registry.cancel_oldest(|snapshot| snapshot == 5), "it sees what the checkpoint sees");
+        assert!(registry.cancel_oldest(nobody));
         assert!(registry.is_cancelled(&old) && !registry.is_cancelled(&exempt) && !registry.is_cancelled(&new));
         assert_eq!(registry.watermark(), 5, "the checkpoint's own goes on");
-        assert!(!registry.cancel_oldest());
+        assert!(!registry.cancel_oldest(nobody));
         registry.release(&exempt);
         assert_eq!(registry.watermark(), 6);
         assert!(Seen::new(&registry, &old).check().is_err() && Seen::new(&registry, &new).check().is_ok());

@@ -25,6 +25,9 @@ pub(crate) struct Versions {
     old: OldLeaves,
     /// Superseded since the last release.
     fresh: usize,
+    /// The snapshot of the checkpoint that is being written, and the bytes that it sees: they stay whoever else leaves.
+    capture: Option<u64>,
+    held: u64,
 }
 
 /// A leaf and the leaves that took its place.
@@ -40,7 +43,37 @@ struct Old {
     linked_from: Vec<FrameId>,
 }
 
+impl Old {
+    fn is_seen_by(&self, snapshot: Option<u64>) -> bool {
+        snapshot.is_some_and(|snapshot| (self.since..self.until).contains(&snapshot))
+    }
+}
+
 impl Versions {
+    /// A checkpoint's snapshot begins, or ends. Between two batches, so it sees nothing that is superseded already.
+    pub(crate) fn hold_for(&mut self, capture: Option<u64>) {
+        (self.capture, self.held) = (capture, 0);
+    }
+
+    /// The snapshot of the checkpoint that is being written.
+    pub(crate) fn capture(&self) -> Option<u64> {
+        self.capture
+    }
+
+    /// Bytes that it sees.
+    pub(crate) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// A version is gone.
+    fn let_go(&mut self, pool: &Pool, id: FrameId, version: &Old) {
+        let bytes = pool.bytes(id);
+        pool.note_old(-(bytes as i64));
+        if version.is_seen_by(self.capture) {
+            self.held = self.held.saturating_sub(bytes);
+        }
+    }
+
     /// What the leaves that replace `old` at `timestamp` get as their `prev`.
     pub(super) fn link_for(old: Frame<'_>, timestamp: u64) -> Option<FrameId> {
         // Two applies of one timestamp (a commit too large for one): the leaf between them was never visible.
@@ -69,8 +102,10 @@ impl Versions {
                 retired.push(old.id());
                 continue;
             }
-            pool.note_old(pool.bytes(old.id()) as i64);
+            let bytes = pool.bytes(old.id());
+            pool.note_old(bytes as i64);
             let version = Old { since: old.timestamp(), until: timestamp, linked_from: new };
+            self.held += if version.is_seen_by(self.capture) { bytes } else { 0 };
             self.old.insert(old.id(), version);
             self.queue.push_back((timestamp, old.id()));
             self.fresh += 1;
@@ -97,9 +132,8 @@ impl Versions {
                 older.linked_from.retain(|&linker| linker != id);
             }
         }
-        if unlinked {
-            self.old.remove(id);
-            pool.note_old(-(pool.bytes(id) as i64));
+        if unlinked && let Some(version) = self.old.remove(id) {
+            self.let_go(pool, id, &version);
             retired.push(id);
         }
     }
@@ -123,12 +157,12 @@ impl Versions {
             self.queue.pop_front();
             // Missing: bypassed earlier.
             let Some(version) = self.old.remove(id) else { continue };
-            for linker in version.linked_from {
+            for &linker in &version.linked_from {
                 if let Some(frame) = pool.frame(linker, guard) {
                     frame.set_prev(None);
                 }
             }
-            pool.note_old(-(pool.bytes(id) as i64));
+            self.let_go(pool, id, &version);
             retired.push(id);
         }
     }

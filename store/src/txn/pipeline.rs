@@ -21,11 +21,11 @@ use super::tally::{Tallies, TallyChange};
 use super::turn::{Turn, WriterTurn};
 use super::watchers::{Due, Watcher, Watchers};
 use super::window::{Claim, Window};
-use crate::ckpt::{ApplyState, Base, Counts, LogPosition, open_log};
+use crate::ckpt::{ApplyState, Base, Counts, LogPosition, Midway, open_log};
 use crate::engine::Durability;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Condvar, Mutex, MutexGuard, thread};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::trace::span;
 use crate::wal::{Blocker, Full, Op, Sealer, UNIT};
 use std::collections::VecDeque;
@@ -397,6 +397,13 @@ impl Pipeline {
         self.state.lock()
     }
 
+    /// A failure that is no commit's has ended all of them, maybe: then everybody who waits is told.
+    pub(crate) fn tell_of_failure(&self, base: &Base) {
+        if let Err(error) = base.poison.check() {
+            self.fail(base, self.state.lock(), error);
+        }
+    }
+
     /// A failure has ended all commits: everybody who waits is told.
     fn fail(&self, base: &Base, mut state: MutexGuard<'_, State>, error: Error) -> Error {
         wake(&state.unapplied);
@@ -467,24 +474,20 @@ impl Pipeline {
 struct Work<'a> {
     pipeline: &'a Pipeline,
     base: &'a Base,
-    /// A destructor that runs while its thread panics may commit, too.
-    panicking: bool,
+    midway: Option<Midway<'a>>,
 }
 
 impl<'a> Work<'a> {
     fn begin(pipeline: &'a Pipeline, base: &'a Base) -> Self {
-        Self { pipeline, base, panicking: thread::panicking() }
+        Self { pipeline, base, midway: Some(base.poison.midway("writing commits")) }
     }
 }
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        if thread::panicking() && !self.panicking {
-            let error = Error::new(ErrorKind::Io, "a thread panicked while it wrote commits");
-            self.base.poison.set(&error);
-            let mut state = self.pipeline.state.lock();
-            state.writing = false;
-            self.pipeline.fail(self.base, state, error);
+        if self.midway.take().is_some_and(|midway| midway.has_panicked()) {
+            self.pipeline.state.lock().writing = false;
+            self.pipeline.tell_of_failure(self.base);
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! They are stored as ordinary values. What a commit stores is worked out when it is sequenced, so that it follows from all commits before it.
 //! Transactions know only what they add; one that reads the value is validated as any reader. The numbers that are given out (automatic
-//! ids) grow at once and never come back, so that a transaction which is rolled back leaves a gap.
+//! ids) grow at once and never come back, so that a transaction which is rolled back leaves a gap. Those that transactions name raise the maximum when
+//! they are sequenced: rolled back, they leave nothing.
 
 use crate::sync::Mutex;
 use std::collections::HashMap;
@@ -75,19 +76,18 @@ impl Tallies {
         self.0.lock().entry((tree, key.to_vec())).or_insert(state);
     }
 
-    /// Gives out the next number of a known tally; `None` if there is no larger one.
-    pub(crate) fn next(&self, tree: u32, key: &[u8]) -> Option<u64> {
+    /// Gives out the next number of a known tally to a transaction that raises it to `raised` so far; `None` if there is no larger one.
+    ///
+    /// Behind a number that the transaction has named itself, and nobody else has heard of, its numbers are no more than named either: a commit that
+    /// comes before it and names one of them, or is given it, is a conflict as any other, and nothing is left of them when it is rolled back.
+    pub(crate) fn next(&self, tree: u32, key: &[u8], raised: u64) -> Option<u64> {
         let mut tallies = self.0.lock();
         let state = tallies.get_mut(&(tree, key.to_vec()))?;
+        if raised > state.given {
+            return raised.checked_add(1);
+        }
         state.given = state.given.checked_add(1)?;
         Some(state.given)
-    }
-
-    /// Numbers up to this one are taken.
-    pub(crate) fn taken(&self, tree: u32, key: &[u8], number: u64) {
-        if let Some(state) = self.0.lock().get_mut(&(tree, key.to_vec())) {
-            state.given = state.given.max(number);
-        }
     }
 
     /// What the changes make of the tallies, as it is stored. Under the sequencer's lock.
@@ -119,10 +119,10 @@ mod tests {
     #[test]
     fn sums_add_up_and_numbers_never_come_back() {
         let tallies = Tallies::default();
-        assert!(!tallies.knows(0, b"t") && tallies.next(0, b"t").is_none());
+        assert!(!tallies.knows(0, b"t") && tallies.next(0, b"t", 0).is_none());
         tallies.learn(0, b"t", Tally { sum: 5, max: 7 });
         tallies.learn(0, b"t", Tally::default());
-        assert_eq!((tallies.next(0, b"t"), tallies.next(0, b"t")), (Some(8), Some(9)));
+        assert_eq!((tallies.next(0, b"t", 0), tallies.next(0, b"t", 8)), (Some(8), Some(9)));
         let change = |add, raise| TallyChange { tree: 0, key: b"t".to_vec(), add, raise };
         let value = |changes: &[TallyChange]| Tally::decode(&tallies.outcome(changes)[0]).unwrap();
         assert_eq!(value(&[change(2, 9)]), Tally { sum: 7, max: 9 });
@@ -130,10 +130,12 @@ mod tests {
         tallies.settle(&[change(2, 9)]);
         tallies.settle(&[change(-1, 0)]);
         assert_eq!(value(&[change(0, 0)]), Tally { sum: 6, max: 9 });
-        tallies.taken(0, b"t", 100);
-        assert_eq!(tallies.next(0, b"t"), Some(101));
-        tallies.taken(0, b"t", u64::MAX);
-        assert_eq!(tallies.next(0, b"t"), None);
+        assert_eq!((tallies.next(0, b"t", 100), tallies.next(0, b"t", 101)), (Some(101), Some(102)), "who named 100");
+        assert_eq!((tallies.next(0, b"t", 9), tallies.next(0, b"t", u64::MAX)), (Some(10), None));
+        tallies.settle(&[change(1, 102)]);
+        assert_eq!(tallies.next(0, b"t", 20), Some(103));
+        tallies.settle(&[change(1, u64::MAX)]);
+        assert_eq!(tallies.next(0, b"t", 0), None);
         assert_eq!(Tally::decode(&[0; 15]), None);
     }
 }

@@ -59,11 +59,9 @@ impl Writer {
         self.txn.tally(catalog::TREE, &catalog::counter_key(table), records, 0)
     }
 
-    /// An automatic id was given to a record that is stored.
+    /// A record with this id is stored, in a table whose ids are automatic.
     pub(super) fn used(&self, table: u32, id: u64) -> Result<()> {
-        let key = catalog::counter_key(table);
-        self.txn.number_taken(catalog::TREE, &key, id)?;
-        self.txn.tally(catalog::TREE, &key, 0, id)
+        self.txn.tally(catalog::TREE, &catalog::counter_key(table), 0, id)
     }
 
     /// The next automatic id of a table.

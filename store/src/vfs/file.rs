@@ -201,6 +201,9 @@ impl Storage for RealFile {
         self.file.sync_data()
     }
 
+    /// Without `cached`, so that a commit does not wait for a checkpoint's writes. What the cache holds of the range is clean: the log's units are whole pages, and one
+    /// that was written through the cache is not written again before a sync (I21, I23). A neighbour that shares a folio with it and becomes dirty
+    /// in that very moment, as slot B may, could keep a stale copy of the log in the cache, of which the system tells the next sync (I30).
     #[cfg(target_os = "linux")]
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         self.owner.check()?;

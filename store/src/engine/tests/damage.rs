@@ -126,6 +126,35 @@ fn a_damaged_neighbour_of_a_small_leaf_does_not_keep_the_file_from_opening() {
 }
 
 /// What lies below a damaged page cannot be given back. No checkpoint was possible any more, and no commit once the log was full.
+/// As `docs/reliability.md` says: it is told of, and nothing is lost in silence.
+#[test]
+fn a_blind_write_into_a_damaged_leaf_ends_the_session() {
+    let file = new_file();
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 1, 0..200, &[1; 50]).unwrap();
+    put(&engine, 2, 0..5, b"elsewhere").unwrap();
+    engine.close().unwrap();
+    let engine = open(&file, small(Background::Inline, 1));
+    let (leaf, first) = pages(&engine, 1, 0)[3];
+    damage(&file, leaf.address);
+    let told = put(&engine, 1, first..first + 1, b"blind").unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::Corrupt, "{told}");
+    assert!(told.to_string().contains("tree 1"), "{told}");
+    assert_eq!(put(&engine, 2, 9..10, b"late").unwrap_err().kind(), ErrorKind::Poisoned);
+    let others = |engine: &Engine| contents(&engine.snapshot().unwrap(), 2).len();
+    assert_eq!(others(&engine), 5, "reads go on");
+    drop(engine);
+    // The log holds a commit that cannot be made again: to leave it out would be to lose it.
+    let again = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 1));
+    let told = again.err().map(|error| (error.kind(), error.to_string().contains("tree 1")));
+    assert_eq!(told, Some((ErrorKind::Corrupt, true)));
+    // With the leaf as it was nothing is missing.
+    damage(&file, leaf.address);
+    let engine = open(&file, small(Background::Inline, 1));
+    let found = contents(&engine.snapshot().unwrap(), 1);
+    assert_eq!((found.len(), &found[&first.to_be_bytes()[..]][..]), (200, &b"blind"[..]));
+}
+
 #[test]
 fn a_damaged_tree_can_be_dropped() {
     let file = new_file();

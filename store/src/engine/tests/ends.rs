@@ -18,6 +18,8 @@ enum Next {
     ReadFails,
     /// The next sync panics.
     SyncPanics,
+    /// The next write or sync of a thread of this name panics.
+    Panics(&'static str),
 }
 
 /// A file with one call that goes wrong.
@@ -41,6 +43,13 @@ impl Trap {
             *state = Next::Passes;
         }
         springs
+    }
+
+    fn panics(&self) {
+        let thread = std::thread::current();
+        let name =
+            ["tamarack", "tamarack-sync", "tamarack-evict"].into_iter().find(|&name| thread.name() == Some(name));
+        assert!(!name.is_some_and(|name| self.springs(Next::Panics(name))), "a bug");
     }
 
     /// Waits until somebody is in it.
@@ -67,10 +76,12 @@ impl Storage for Trap {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.panics();
         self.below.write_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.panics();
         assert!(!self.springs(Next::SyncPanics), "a bug");
         self.below.sync()
     }
@@ -199,6 +210,74 @@ fn a_panic_of_who_leads_ends_all_commits() {
         let ends = |told: &Result<u64, ErrorKind>| matches!(told, Err(ErrorKind::Poisoned | ErrorKind::Closed));
         assert!(told.iter().flatten().all(ends), "{told:?}");
     });
+}
+
+/// Whoever found the log full used to wait for ever for a checkpoint that had nobody to write it.
+#[test]
+fn i30_a_panic_of_who_writes_checkpoints_ends_all_commits() {
+    let storage = Arc::new(Trap::default());
+    let engine = open(&storage, small(Background::Thread, 1));
+    put(&engine, 3, b"first", b"value").unwrap();
+    storage.set(Next::Panics("tamarack"));
+    let (done, is_done) = channel();
+    for tree in 0..2 {
+        let (done, engine) = (done.clone(), engine.clone());
+        // Not within a scope: what hangs is to fail, not to be waited for.
+        std::thread::spawn(move || {
+            let fails =
+                |&key: &u32| put(&engine, tree, &key.to_be_bytes(), &[1; 50]).map_err(|error| error.kind()).err();
+            let acknowledged = (0..100_000).take_while(|key| fails(key).is_none()).count();
+            let last = put(&engine, tree, b"last", b"value").unwrap_err().kind();
+            drop(engine);
+            done.send((tree, acknowledged, last)).unwrap();
+        });
+    }
+    let told: Vec<_> = (0..2).map(|_| is_done.recv_timeout(Duration::from_secs(20)).expect("it waits")).collect();
+    assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::Poisoned);
+    drop(engine);
+    let engine = open(&storage, small(Background::Inline, 1));
+    let snapshot = engine.snapshot().unwrap();
+    for (tree, acknowledged, last) in told {
+        assert_eq!(last, ErrorKind::Poisoned);
+        assert!(contents(&snapshot, tree).len() >= acknowledged, "acknowledged, and lost");
+    }
+}
+
+/// A checkpoint used to wait for ever for the thread that syncs its pages.
+#[test]
+fn i30_a_panic_of_who_syncs_beside_a_checkpoint_ends_it() {
+    let storage = Arc::new(Trap::default());
+    let options = EngineOptions { memory: Some(256 << 20), log_size: 64 << 20, ..small(Background::Thread, 1) };
+    let engine = open(&storage, options);
+    let txn = engine.begin().unwrap();
+    (0..100_000_u32).for_each(|key| txn.put(TreeId(1), &key.to_be_bytes(), &[1; 100]).unwrap());
+    txn.commit(Durability::Synced).unwrap();
+    storage.set(Next::Panics("tamarack-sync"));
+    let (done, is_done) = channel();
+    let checkpoints = engine.clone();
+    std::thread::spawn(move || done.send(checkpoints.checkpoint().map_err(|error| error.kind())).unwrap());
+    let told = is_done.recv_timeout(Duration::from_secs(20)).expect("it waits");
+    assert_eq!(told, Err(ErrorKind::Poisoned));
+    assert_eq!(put(&engine, 1, b"next", b"value").unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+/// Commits used to go on upon what it had left half done, and those of asynchronous programs without anybody to lead them.
+#[test]
+fn i30_a_panic_of_who_makes_room_in_memory_ends_all_commits() {
+    let storage = Arc::new(Trap::default());
+    let options =
+        EngineOptions { memory: Some(1 << 20), page_size: 4096, log_size: 1 << 19, ..small(Background::Thread, 1) };
+    let engine = open(&storage, options);
+    storage.set(Next::Panics("tamarack-evict"));
+    let commit = |key: u32| {
+        let txn = engine.begin_optimistic()?;
+        txn.put(TreeId(1), &key.wrapping_mul(0x9e37_79b1).to_be_bytes(), &[1; 80])?;
+        txn.commit(Durability::Deferred)
+    };
+    let error = (0..300_000).find_map(|key| commit(key).err()).expect("nobody was told");
+    assert_eq!(error.kind(), ErrorKind::Poisoned);
+    assert_eq!(engine.close().unwrap_err().kind(), ErrorKind::Poisoned);
 }
 
 /// Exclusive transactions used to take turns before it, one after the other, for as long as there were some.

@@ -208,6 +208,50 @@ fn no_commit_lets_go_of_all_old_versions_at_once() {
     engine.close().unwrap();
 }
 
+/// All readers used to be given up once a checkpoint held a quarter of the memory, although it went on to hold it.
+#[test]
+fn i16_no_reader_is_given_up_for_what_a_checkpoint_holds() {
+    let storage = Arc::new(SlowSync::default());
+    let (log_size, write_buffer) = (64 << 20, 16 << 20);
+    let options = EngineOptions { memory: Some(10 << 20), log_size, write_buffer, ..small(Background::Inline, 1) };
+    let engine = &open(&storage, options);
+    let fill = |byte: u8, keys: u32| {
+        let txn = engine.begin().unwrap();
+        (0..keys).for_each(|key| txn.put(TreeId(1), &key.to_be_bytes(), &[byte; 90]).unwrap());
+        txn.commit(Durability::Deferred).unwrap();
+    };
+    let get = |snapshot: &Snapshot| snapshot.get(TreeId(1), &[0; 4]).map(|value| value.unwrap()[0]);
+    commit(engine, b"first", Durability::Synced);
+    fill(1, 16_000);
+    engine.flush().unwrap();
+    let pool = &engine.base().pager.pool;
+    storage.hold(true);
+    std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(|| engine.checkpoint());
+        storage.wait_for_sync();
+        let same = engine.snapshot().unwrap();
+        commit(engine, b"next", Durability::Deferred);
+        let later = engine.snapshot().unwrap();
+        fill(2, 16_000);
+        commit(engine, b"next", Durability::Deferred);
+        commit(engine, b"next", Durability::Deferred);
+        let old = pool.usage().old;
+        let seen = (get(&same).ok(), get(&later).ok());
+        // I19: what readers alone hold is bounded as ever.
+        let last = engine.snapshot().unwrap();
+        fill(3, 16_000);
+        commit(engine, b"next", Durability::Deferred);
+        let given_up = get(&last).err().map(|error| error.kind());
+        storage.hold(false);
+        checkpoint.join().unwrap().unwrap();
+        assert!((pool.budget() / 4..pool.budget() / 2).contains(&old), "{old} of {}", pool.budget());
+        assert_eq!(seen, (Some(1), Some(1)));
+        assert_eq!(given_up, Some(ErrorKind::SnapshotTooOld));
+        assert_eq!(get(&same).ok(), Some(1), "it cost nothing beside the checkpoint");
+    });
+    engine.close().unwrap();
+}
+
 /// Only whoever was woken to lead used to hear of a failure that was not its own: all others waited for ever.
 #[test]
 fn a_failure_beside_the_log_is_told_to_all_who_wait() {

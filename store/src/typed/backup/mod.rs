@@ -121,6 +121,20 @@ fn write_backup(
     Ok((image, Backup::made(copied)))
 }
 
+/// The same, and what was written is made durable before the database knows of it: a power cut may take what is not.
+fn write_durably<W: Write>(
+    engine: &Engine,
+    since: Option<&Backup>,
+    writer: &mut W,
+    make_durable: impl FnOnce(&W) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Backup> {
+    let (image, backup) = write_backup(engine, since, writer, progress)?;
+    make_durable(writer).map_err(|error| Error::io("making the backup durable", error))?;
+    image.note()?;
+    Ok(backup)
+}
+
 /// Backs up a closed file into a new one: no program and no schema are needed.
 ///
 /// The file is opened as a program would, so that what its log holds is in the backup, and an increment can follow. If it cannot be opened for
@@ -152,12 +166,7 @@ pub fn backup_file(
         io::ErrorKind::AlreadyExists => exists(to, "a backup"),
         _ => Error::io(&format!("making `{}`", to.display()), error),
     })?;
-    let written = write_backup(&engine, since, &mut out, progress).and_then(|(image, backup)| {
-        // Before the database knows of it: a power cut may take what is not durable.
-        finish_plain(&out, to).map_err(|error| Error::io("making the backup durable", error))?;
-        image.note()?;
-        Ok(backup)
-    });
+    let written = write_durably(&engine, since, &mut out, |out| finish_plain(out, to), progress);
     drop(out);
     let closed = engine.close();
     let result = written.and_then(|backup| closed.map(|()| backup));

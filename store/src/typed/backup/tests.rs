@@ -167,6 +167,37 @@ fn what_does_not_follow_is_refused() {
     db.check().unwrap();
 }
 
+/// A power cut may take a backup that is written and not durable; increments of it could not be restored.
+#[test]
+fn the_database_knows_of_a_backup_when_that_is_durable() {
+    let storage = Arc::new(MemoryFile::default());
+    let db = Database::<Shop>::on(Arc::clone(&storage) as Arc<dyn Storage>, options()).unwrap();
+    fill(&db);
+    let engine = &db.inner.engine;
+    let known = || read_slots(&*storage).unwrap().superblocks[0].backups.len();
+    let (mut full, mut written) = (Vec::new(), 0);
+    let fails = |out: &Vec<u8>| {
+        written = out.len();
+        assert_eq!(known(), 0, "before it is durable");
+        Err(io::Error::other("the sync failed"))
+    };
+    let error = write_durably(engine, None, &mut full, fails, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("making the backup durable"), "{error}");
+    assert_eq!((written, known()), (full.len(), 0), "all of it was written, and none of it counts");
+    let lost = Backup::verify(&full[..]).unwrap();
+    let mut increment = Vec::new();
+    assert_eq!(db.backup_since(&lost, &mut increment).unwrap_err().kind(), ErrorKind::BackupMismatch);
+    let passes = |_: &Vec<u8>| {
+        assert_eq!(known(), 0);
+        Ok(())
+    };
+    full.clear();
+    let kept = write_durably(engine, None, &mut full, passes, &mut |_| {}).unwrap();
+    assert_eq!(known(), 1);
+    db.backup_since(&kept, &mut increment).unwrap();
+    restored(&[&full, &increment]).unwrap();
+}
+
 /// Takes so many bytes, then fails.
 struct Filling {
     left: usize,
