@@ -233,7 +233,7 @@ fn compact_beside_checkpoints() {
     };
     let threads = [
         spawn(|engine| drop(engine.compact(&mut |_| ()).unwrap())),
-        spawn(|engine| (0..2).for_each(|_| engine.checkpoint().unwrap())),
+        spawn(|engine| (0..8).for_each(|_| engine.checkpoint().unwrap())),
     ];
     write(&engine, 40..42, true);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
