@@ -278,16 +278,16 @@ fn find_extents(
     failed: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<Vec<Extent>> {
     let mut extents = Vec::new();
-    let mut budget = most_chunks(blob);
+    let mut blocks = Blocks::of(storage, ctx)?;
     let mut todo = if blob.length == 0 { Vec::new() } else { vec![(blob.height, blob.top)] };
     while let Some((level, entry)) = todo.pop() {
-        let Some(left) = budget.checked_sub(1) else {
-            failed(too_many_chunks())?;
-            break;
-        };
-        budget = left;
-        let len = u64::from(entry.length).div_ceil(u64::from(ctx.block_size));
-        extents.push(Extent { start: entry.address, len });
+        match blocks.take(&entry) {
+            Ok(extent) => extents.push(extent),
+            Err(error) => {
+                failed(error)?;
+                break;
+            }
+        }
         let Some(below) = level.checked_sub(1) else { continue };
         let children = read_chunk(storage, ctx, level, &entry)
             .and_then(|page| index_entries(page.get(PAGE_HEADER_LEN..).unwrap_or_default()));
@@ -299,13 +299,28 @@ fn find_extents(
     Ok(extents)
 }
 
-/// More chunks than this cannot be: each holds at least a byte of the value or two entries.
-fn most_chunks(blob: &BlobRef) -> u64 {
-    blob.length.saturating_mul(2).saturating_add(64)
+/// Blocks of the file that a blob's chunks may still take. Chunks share none, so that more than all of them are a sign of damage, and what
+/// names the same chunk again and again costs no more than the file is long (I36).
+struct Blocks {
+    left: u64,
+    size: u64,
 }
 
-fn too_many_chunks() -> Error {
-    Error::corrupt("a blob has too many chunks")
+impl Blocks {
+    fn of(storage: &dyn Storage, ctx: &BlobCtx) -> Result<Self> {
+        let length = storage.len().map_err(|error| Error::io("reading a value", error))?;
+        let size = u64::from(ctx.block_size);
+        Ok(Self { left: length.div_ceil(size), size })
+    }
+
+    fn take(&mut self, chunk: &ChildEntry) -> Result<Extent> {
+        let len = u64::from(chunk.length).div_ceil(self.size).max(1);
+        self.left = self
+            .left
+            .checked_sub(len)
+            .ok_or_else(|| Error::corrupt("a blob has more chunks than the file has room for"))?;
+        Ok(Extent { start: chunk.address, len })
+    }
 }
 
 /// Reads every chunk, and goes on behind damaged ones. `found` is told of each chunk what it is, and the bytes of a data chunk or what is wrong;
@@ -380,10 +395,10 @@ fn walk(
     if blob.length == 0 {
         return Ok(());
     }
-    let mut budget = most_chunks(blob);
+    let mut blocks = Blocks::of(storage, ctx)?;
     let mut todo = vec![(blob.height, blob.top)];
     while let Some((level, entry)) = todo.pop() {
-        budget = budget.checked_sub(1).ok_or_else(too_many_chunks)?;
+        blocks.take(&entry)?;
         let page = read_chunk(storage, ctx, level, &entry)?;
         let payload = page.get(PAGE_HEADER_LEN..).unwrap_or_default();
         if level == 0 {

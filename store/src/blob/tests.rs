@@ -75,3 +75,28 @@ fn i36_hostile_references_end_in_errors() {
         }
     }
 }
+
+/// Index chunks that name one and the same chunk below again and again: a list of 2^32 extents, if nothing counted.
+#[test]
+fn i36_chunks_that_share_children_cost_no_more_than_the_file_is_long() {
+    let ctx = ctx(4096);
+    let storage = MemoryFile::default();
+    let (mut next, generation) = (1, || 3);
+    let mut allocate = |len| {
+        let extent = Extent { start: next, len };
+        next += len;
+        Ok(extent)
+    };
+    let mut writer = BlobWriter::new(&storage, ctx, &mut allocate, &generation);
+    let mut below = writer.chunk(0, &[]).unwrap();
+    for level in 1..=5 {
+        let payload = below.encode().repeat(ctx.payload() / CHILD_ENTRY_LEN);
+        below = writer.chunk(level, &payload).unwrap();
+    }
+    let blob = BlobRef { length: 4096, height: 5, top: below };
+    let kind = |result: Result<()>| result.unwrap_err().kind();
+    assert_eq!(kind(extents(&storage, &ctx, &blob).map(drop)), ErrorKind::Corrupt);
+    assert_eq!(kind(read(&storage, &ctx, &blob).map(drop)), ErrorKind::Corrupt);
+    let blocks: u64 = extents_left(&storage, &ctx, &blob).unwrap().iter().map(|extent| extent.len).sum();
+    assert!(blocks <= storage.len().unwrap().div_ceil(256), "{blocks} blocks");
+}

@@ -3,7 +3,7 @@
 use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
-use crate::format::{KnownBackup, SUPERBLOCK_LEN, Slots, Superblock};
+use crate::format::{KnownBackup, MAX_SALTS, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::sync::atomic::Ordering;
 use crate::vfs::Storage;
 use std::io;
@@ -109,6 +109,10 @@ pub(crate) fn open_log(base: &Base, salt: u64, position: u64) -> Result<()> {
     next.generation += 1;
     // A session that wrote nothing has left its pair at the same position.
     next.salts.retain(|&(_, first)| first < position);
+    prune_salts(&mut next);
+    if next.salts.len() >= MAX_SALTS {
+        return Err(Error::corrupt("the superblock names more sessions than the log can hold"));
+    }
     next.salts.push((salt, position));
     write_both(base, &next)?;
     *superblock = next;

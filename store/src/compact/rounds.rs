@@ -84,7 +84,9 @@ impl Work<'_> {
             usage.tail <= usage.used + data / 32 + 16
         };
         let mut usage = self.usage()?;
-        let loose = self.base.space()?.is_loose(self.base.superblock.lock().tail);
+        // The superblock's lock comes before that of space, as everywhere.
+        let tail = self.base.superblock.lock().tail;
+        let loose = self.base.space()?.is_loose(tail);
         if self.did.leaves > 0 || loose || !enough(&usage) {
             usage = self.settle()?;
         }

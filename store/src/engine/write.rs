@@ -282,6 +282,13 @@ impl WriteTxn {
         Ok(())
     }
 
+    /// Has the page read that a key belongs to. Comes before a write of a key that this transaction has not read: if the page cannot be
+    /// read, that is this transaction's failure. Behind the log it would be that of all who write (I20).
+    pub(crate) fn reach(&self, tree: TreeId, key: &[u8]) -> Result<()> {
+        let base = &self.shared.base;
+        base.forest.get(tree.0).map_or(Ok(()), |tree| tree.fetch_leaf(&base.pager, key))
+    }
+
     /// Stores a value under a key.
     pub(crate) fn put(&self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<()> {
         Self::check(tree, key, value.len())?;

@@ -41,6 +41,8 @@ pub(crate) const SUPERBLOCK_LEN: usize = 4096;
 pub(crate) const MAX_SEGMENTS: usize = 8;
 /// Most salts.
 pub(crate) const MAX_SALTS: usize = 32;
+/// Positions, generations and the timestamps of commits stay below.
+pub(crate) const LIMIT: u64 = 1 << 62;
 /// Most backups that a file remembers.
 pub(crate) const MAX_BACKUPS: usize = 128;
 /// What stands in slot A while a restore writes the file: it is no database until that has ended.
@@ -283,14 +285,14 @@ impl Superblock {
         let Some(bytes) = self.tail.checked_mul(block).filter(|&bytes| bytes < 1 << 60) else {
             return Err("the file length is impossible");
         };
-        if self.log_start >= 1 << 62 || self.commit_timestamp >= 1 << 62 || self.generation >= 1 << 62 {
+        if self.log_start >= LIMIT || self.commit_timestamp >= LIMIT || self.generation >= LIMIT {
             return Err("a position is impossible");
         }
         for segment in &self.segments {
             let start = segment.address.checked_mul(block);
             let end = start.and_then(|start| start.checked_add(segment.length));
             let whole = segment.length > 0 && segment.length.is_multiple_of(block);
-            if !whole || end.is_none_or(|end| end > bytes) || segment.first >= 1 << 62 {
+            if !whole || end.is_none_or(|end| end > bytes) || segment.first >= LIMIT {
                 return Err("a log segment lies outside the file");
             }
         }

@@ -61,8 +61,13 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let window = ring.window(superblock.log_start, first);
     let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
     let base = Base::new(pager, superblock, ring, window, applied);
-    note_slots(&base, slots)?;
     read_directory(&base)?;
+    claim_all(&base)?;
+    if slots == Slots::NewerA {
+        drop(base.space()?);
+    }
+    // What a write needs of this superblock is whole: the older one may go.
+    note_slots(&base, slots)?;
     let end = replay(&base)?;
     let position = LogPosition { position: end.position, chain: end.chain };
     base.apply.lock().applied = position;
@@ -171,8 +176,8 @@ fn read_log(
     })
 }
 
-/// Claims what the log names, then makes its commits again.
-fn replay(base: &Base) -> Result<LogEnd> {
+/// Claims what the log names.
+fn claim_all(base: &Base) -> Result<()> {
     let superblock = base.superblock.lock().clone();
     let storage = Arc::clone(&base.pager.storage);
     read_log(&*storage, &base.ring, &superblock, &mut |commit| {
@@ -182,6 +187,13 @@ fn replay(base: &Base) -> Result<LogEnd> {
         }
         claim(base, commit.body, commit.timestamp)
     })?;
+    Ok(())
+}
+
+/// Makes the log's commits again.
+fn replay(base: &Base) -> Result<LogEnd> {
+    let superblock = base.superblock.lock().clone();
+    let storage = Arc::clone(&base.pager.storage);
     read_log(&*storage, &base.ring, &superblock, &mut |commit| replay_commit(base, &commit))
 }
 

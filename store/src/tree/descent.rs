@@ -175,6 +175,18 @@ impl Tree {
         }
     }
 
+    /// Has the leaf that a key belongs to read, unless it is in memory: then it is not touched.
+    pub(crate) fn fetch_leaf(&self, pager: &Pager, key: &[u8]) -> Result<()> {
+        let resident = self.with_node(pager, Target::At(key), 1, Access::Get, |node, _| {
+            let child = (node.level() > 0).then(|| node.child(Target::At(key).child_of(node))).flatten();
+            child.is_none_or(|child| matches!(child.swip(), Swip::Resident(_)))
+        })?;
+        match resident {
+            Some(false) => self.with_leaf(pager, Target::At(key), Access::Get, |_, _| ()).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads a missing node and installs it where it belongs by now.
     /// One read a page, however many want it: the others wait for it, and look again.
     pub(super) fn load(&self, pager: &Pager, target: Target<'_>, missing: &Missing, access: Access) -> Result<()> {

@@ -135,6 +135,10 @@ impl Pager {
         if header.tree != tree {
             return Err(format!("it belongs to tree {}", header.tree));
         }
+        // A snapshot would take its records for ones that came later (I32).
+        if header.level == 0 && header.timestamp > self.registry.published() {
+            return Err(format!("commit {} was not made yet", header.timestamp));
+        }
         let expected_kind = if header.level == 0 { PageKind::Leaf } else { PageKind::Inner };
         if header.kind != expected_kind || header.level > MAX_LEVEL {
             return Err(format!("a {:?} page at level {}", header.kind, header.level));

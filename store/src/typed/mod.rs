@@ -33,6 +33,8 @@ mod schema;
 mod stats;
 mod table;
 mod transaction;
+#[cfg(test)]
+mod unreadable;
 
 pub use access::{CanWrite, ReadOnly, ReadWrite};
 #[cfg(feature = "simulate")]

@@ -449,8 +449,10 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     fn forget(&self, record: &R, key: &[u8]) -> Result<()> {
         let writer = self.access.writer()?;
-        for entry in self.entries(record, key)? {
-            self.unlist(writer, &entry)?;
+        let entries = self.entries(record, key)?;
+        self.reach(writer, entries.iter())?;
+        for entry in &entries {
+            self.unlist(writer, entry)?;
         }
         writer.txn.delete(self.resolved.tree, key).map_err(|error| self.named(error))?;
         writer.add(self.resolved.table, -1)
@@ -463,6 +465,16 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             IndexSink::collect(record, number, &index.def, key, &mut entries).map_err(|error| self.named(error))?;
         }
         Ok(entries)
+    }
+
+    /// Has the pages read that index entries belong to.
+    fn reach<'e>(&self, writer: &Writer, entries: impl Iterator<Item = &'e IndexEntry>) -> Result<()> {
+        for entry in entries {
+            if let Some(index) = self.resolved.indexes.get(entry.number) {
+                writer.txn.reach(index.tree, &entry.key).map_err(|error| self.named(error))?;
+            }
+        }
+        Ok(())
     }
 
     fn unlist(&self, writer: &Writer, entry: &IndexEntry) -> Result<()> {
@@ -490,6 +502,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             self.check_unique(entry, &key)?;
         }
         let row = self.row(record)?;
+        self.reach(writer, gone.iter().copied().chain(come.iter().copied()))?;
         for entry in gone {
             self.unlist(writer, entry)?;
         }

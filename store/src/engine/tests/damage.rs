@@ -125,8 +125,7 @@ fn a_damaged_neighbour_of_a_small_leaf_does_not_keep_the_file_from_opening() {
     engine.close().unwrap();
 }
 
-/// What lies below a damaged page cannot be given back. No checkpoint was possible any more, and no commit once the log was full.
-/// As `docs/reliability.md` says: it is told of, and nothing is lost in silence.
+/// As `docs/reliability.md` says: it is told of, and nothing is lost in silence. Tables read what they write to before.
 #[test]
 fn a_blind_write_into_a_damaged_leaf_ends_the_session() {
     let file = new_file();
@@ -155,6 +154,7 @@ fn a_blind_write_into_a_damaged_leaf_ends_the_session() {
     assert_eq!((found.len(), &found[&first.to_be_bytes()[..]][..]), (200, &b"blind"[..]));
 }
 
+/// What lies below a damaged page cannot be given back. No checkpoint was possible any more, and no commit once the log was full.
 #[test]
 fn a_damaged_tree_can_be_dropped() {
     let file = new_file();
@@ -271,4 +271,47 @@ fn a_file_that_cannot_be_cut_is_closed_all_the_same() {
     put(&engine, 0, 1..2, b"value").unwrap();
     engine.close().unwrap();
     assert!(file.len().unwrap() < long / 2, "the next one did not cut it");
+}
+
+/// The power failed between the two slots. Opening wrote the newer one over the older before it had read what the newer one names.
+#[test]
+fn i28_an_older_superblock_stays_until_the_newer_one_is_known_to_be_whole() {
+    let file = new_file();
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 0, 0..50, b"value").unwrap();
+    engine.checkpoint().unwrap();
+    let before = file.image();
+    put(&engine, 0, 50..100, b"value").unwrap();
+    engine.checkpoint().unwrap();
+    let superblock = engine.base().superblock.lock().clone();
+    let mut image = file.image();
+    image[65_536..][..4096].copy_from_slice(&before[65_536..][..4096]);
+    for part in [superblock.directory, superblock.free_map] {
+        let file = of_image(image.clone());
+        damage(&file, part.unwrap().place());
+        let storage = Arc::clone(&file) as Arc<dyn Storage>;
+        let error = Engine::open(storage, small(Background::Inline, 1)).map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(file.image()[65_536..][..4096] == before[65_536..][..4096], "the older one is gone");
+    }
+    let engine = open(&of_image(image), small(Background::Inline, 1));
+    assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 100);
+}
+
+/// A leaf from after the checkpoint that names it: its records were taken for ones that a snapshot is too old for.
+#[test]
+fn i32_a_leaf_of_a_later_commit_is_damage() {
+    let file = new_file();
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 0, 0..50, b"value").unwrap();
+    engine.close().unwrap();
+    let mut superblock = engine.base().superblock.lock().clone();
+    drop(engine);
+    superblock.commit_timestamp -= 1;
+    let bytes = superblock.encode();
+    let mut image = file.image();
+    [0, 65_536].into_iter().for_each(|slot| image[slot..][..bytes.len()].copy_from_slice(&bytes));
+    let engine = open(&of_image(image), small(Background::Inline, 1));
+    let error = engine.snapshot().unwrap().get(TreeId(0), &1_u32.to_be_bytes()).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 }

@@ -207,6 +207,48 @@ fn i21_a_close_beside_writers_loses_nothing() {
     assert!(kept.min(refused) > 0);
 }
 
+/// A compaction goes on beside checkpoints and commits, and all come to an end.
+fn compact_beside_checkpoints() {
+    crate::buffer::reset();
+    let storage = Arc::new(MemoryFile::default());
+    let options = EngineOptions { block_size: PAGE, page_size: PAGE, ..small(Background::Thread, 1) };
+    let engine = open(&storage, options);
+    let write = |engine: &Engine, keys: std::ops::Range<u8>, keep: bool| {
+        let tx = engine.begin().unwrap();
+        for key in keys {
+            if keep {
+                tx.put(TreeId(0), &[key], &[key; 40]).unwrap();
+            } else {
+                tx.delete(TreeId(0), &[key]).unwrap();
+            }
+        }
+        tx.commit(Durability::Deferred).unwrap();
+    };
+    write(&engine, 0..40, true);
+    engine.checkpoint().unwrap();
+    write(&engine, 0..20, false);
+    let spawn = |step: fn(&Engine)| {
+        let engine = engine.clone();
+        shuttle::thread::spawn(move || step(&engine))
+    };
+    let threads = [
+        spawn(|engine| drop(engine.compact(&mut |_| ()).unwrap())),
+        spawn(|engine| (0..8).for_each(|_| engine.checkpoint().unwrap())),
+    ];
+    write(&engine, 40..42, true);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 22);
+    audit(&engine);
+    engine.close().unwrap();
+}
+
+#[test]
+fn a_compaction_beside_checkpoints_comes_to_its_end() {
+    let each = count("TAMARACK_SCHEDULES", 400) as usize / 8;
+    schedule(RandomScheduler::new(each), compact_beside_checkpoints);
+    schedule(PctScheduler::new(3, each), compact_beside_checkpoints);
+}
+
 #[test]
 fn whole_lives_under_many_schedules() {
     let seen = Arc::<Seen>::default();

@@ -75,3 +75,18 @@ fn a_record_begins_where_a_header_fits() {
     let next = [440, 448, 449, 456, 504, 512].map(|end| next_record(end, UNIT));
     assert_eq!(next, [440, 448, 512, 512, 512, 512]);
 }
+
+/// No superblock could hold such a timestamp: it would be the last one of the file.
+#[test]
+fn i36_a_timestamp_that_no_session_writes_ends_the_log() {
+    for timestamp in [crate::format::LIMIT, 1 << 63, u64::MAX] {
+        let mut log = Log::new(2);
+        log.commit(b"first").unwrap();
+        let stamp = Stamp { position: log.window.head(), chain: log.chain, durable: 0, timestamp };
+        log.sealer.commit(&mut log.buffer, stamp, b"second", body_check(b"second"));
+        let mut image = log.file.image();
+        image[1024..][..log.buffer.len()].copy_from_slice(&log.buffer);
+        let (end, seen) = log.scan_image(&image).unwrap();
+        assert_eq!((end.position, end.timestamp, seen), (log.commits[0].3, 1, vec![1]));
+    }
+}
