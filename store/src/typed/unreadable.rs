@@ -8,6 +8,8 @@ use crate::vfs::{Failure, FaultFile, FaultPlan, Storage};
 use crate::{ErrorKind, Id};
 use std::sync::Arc;
 
+type Write = fn(&Database<Shop>) -> crate::Result<()>;
+
 fn open(file: &Arc<FaultFile>) -> Database<Shop> {
     let mut options = options();
     // A small part of the file.
@@ -25,7 +27,7 @@ fn i20_a_page_that_cannot_be_read_fails_one_transaction() {
     fill(&db);
     db.close().unwrap();
     let image = file.image();
-    let writes: [fn(&Database<Shop>) -> crate::Result<()>; 3] = [
+    let writes: [Write; 3] = [
         |db| db.write(|tx| tx.table::<Customer>()?.insert(customer(7777)).map(|_| ())),
         |db| db.write(|tx| tx.table::<Customer>()?.update(Id::new(40), |one| one.age += 1).map(|_| ())),
         |db| db.write(|tx| tx.table::<Customer>()?.remove(Id::new(41)).map(|_| ())),
