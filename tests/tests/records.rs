@@ -304,3 +304,80 @@ fn large_values() {
     let left = path.metadata().unwrap().len();
     assert!(left < 40 << 20, "the file keeps {left} bytes for one small record");
 }
+
+/// Records whose opaque fields had another type when they were written.
+mod old {
+    #[derive(tamarack::Record)]
+    pub(super) struct Indexed {
+        #[record(key)]
+        pub(super) id: u32,
+        #[record(index)]
+        pub(super) age: u8,
+        #[record(bincode)]
+        pub(super) value: String,
+    }
+
+    #[derive(tamarack::Record)]
+    pub(super) struct Plain {
+        #[record(key)]
+        pub(super) id: u32,
+        #[record(bincode)]
+        pub(super) value: String,
+    }
+
+    #[derive(tamarack::Schema)]
+    pub(super) struct File(Indexed, Plain);
+}
+
+#[derive(Record)]
+struct Indexed {
+    #[record(key)]
+    id: u32,
+    #[record(index)]
+    age: u8,
+    #[record(bincode)]
+    value: (u64, u64, u64),
+}
+
+#[derive(Record)]
+struct Plain {
+    #[record(key)]
+    id: u32,
+    #[record(bincode)]
+    value: (u64, u64, u64),
+}
+
+#[derive(Schema)]
+struct File(Indexed, Plain);
+
+/// The file does not know the types of opaque fields. What it holds of an older one is out of reach, but not in the way.
+#[test]
+fn rows_that_do_not_decode_can_be_cleared_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::<old::File>::open(folder.path().join("test.tam")).unwrap();
+    db.write(|tx| {
+        for id in 0..100 {
+            tx.table::<old::Indexed>()?.insert(old::Indexed { id, age: id as u8, value: "x".into() })?;
+            tx.table::<old::Plain>()?.insert(old::Plain { id, value: "x".into() })?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    db.close().unwrap();
+    let db = Database::<File>::open(folder.path().join("test.tam")).unwrap();
+    db.write(|tx| {
+        let mut indexed = tx.table::<Indexed>()?;
+        assert_eq!(indexed.get(1).err().map(|error| error.kind()), Some(ErrorKind::Decode));
+        indexed.clear()?;
+        assert_eq!((indexed.len()?, indexed.iter().count(), indexed.query(Indexed::AGE).keys().count()), (0, 0, 0));
+        indexed.insert(Indexed { id: 1, age: 1, value: (1, 2, 3) })?;
+        let mut plain = tx.table::<Plain>()?;
+        assert_eq!(plain.get(1).err().map(|error| error.kind()), Some(ErrorKind::Decode));
+        plain.upsert(Plain { id: 1, value: (1, 2, 3) })?;
+        plain.upsert(Plain { id: 100, value: (1, 2, 3) })?;
+        assert_eq!((plain.get(1)?.map(|row| row.value), plain.len()?), (Some((1, 2, 3)), 101));
+        Ok(())
+    })
+    .unwrap();
+    db.check().unwrap();
+}
