@@ -263,6 +263,42 @@ fn two_records_in_one_table_are_refused() {
     let _ = Twin { id: 0, title: String::new() };
 }
 
+type Deep4<T> = Option<Option<Option<Option<T>>>>;
+type Deep16<T> = Deep4<Deep4<Deep4<Deep4<T>>>>;
+type Deep60<T> = Deep16<Deep16<Deep16<Deep4<Deep4<Deep4<T>>>>>>;
+
+/// The catalog used to take it, and could not be read again.
+#[test]
+fn types_that_nest_too_deep_are_refused() {
+    #[derive(Record)]
+    struct Deep {
+        #[record(key)]
+        id: u32,
+        deep: Deep60<Deep4<u8>>,
+    }
+    #[derive(Schema)]
+    struct File(Deep);
+
+    let folder = Folder::new();
+    let error = Database::<File>::open(folder.file()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    assert!(
+        error
+            .to_string()
+            .ends_with("table `deep`, `deep`: its type nests deeper than 64, which the file cannot describe")
+    );
+    let db = Database::<()>::open(folder.file()).unwrap();
+    let error = db.write(|tx| tx.open_table(&TableDef::<u32, Deep60<Deep4<u8>>>::new("plain")).map(|_| ()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+    let error = db.write(|tx| tx.open_table(&TableDef::<Deep60<Deep4<u8>>, u8>::new("plain")).map(|_| ()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+    // Sixty-three and what they hold are sixty-four.
+    db.write(|tx| tx.open_table(&TableDef::<u32, Deep60<Option<Option<Option<u8>>>>>::new("deepest"))?.insert(1, None))
+        .unwrap();
+    db.close().unwrap();
+    Database::<()>::open(folder.file()).unwrap().check().unwrap();
+}
+
 #[test]
 fn errors_and_panics_roll_back() {
     let db = Database::<Shop>::in_memory().unwrap();
