@@ -3,6 +3,7 @@
 //! A thread runs one closure after the other as long as there are any: waking a thread for each costs several times what a short transaction does.
 
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -41,7 +42,7 @@ impl Queue {
         }
         state.threads += 1;
         drop(state);
-        Worker::start(Arc::clone(self), job, &runtime);
+        self.start(Some((runtime, job)));
     }
 
     /// The next closure; without one, a thread fewer.
@@ -51,6 +52,20 @@ impl Queue {
         state.threads -= usize::from(next.is_none());
         next
     }
+
+    /// Gives a closure to a thread of its runtime; if that has ended, the next one.
+    fn start(self: &Arc<Self>, mut next: Option<(Handle, Job)>) {
+        while let Some((runtime, job)) = next {
+            let settled = Arc::new(AtomicBool::new(false));
+            let worker =
+                Worker { queue: Arc::clone(self), first: Some(job), done: false, settled: Arc::clone(&settled) };
+            runtime.spawn_blocking(move || worker.run());
+            if !settled.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            next = self.next();
+        }
+    }
 }
 
 /// A thread's place among the bounded number.
@@ -58,14 +73,12 @@ struct Worker {
     queue: Arc<Queue>,
     first: Option<Job>,
     done: bool,
+    /// Set by who started it, and when it is dropped unused. Whoever comes second sees to the next closure: a runtime that has ended drops
+    /// it at once, and if it went on by itself then, each closure that waits would take a piece of the stack.
+    settled: Arc<AtomicBool>,
 }
 
 impl Worker {
-    fn start(queue: Arc<Queue>, first: Job, runtime: &Handle) {
-        let worker = Self { queue, first: Some(first), done: false };
-        runtime.spawn_blocking(move || worker.run());
-    }
-
     fn run(mut self) {
         if let Some(first) = self.first.take() {
             first();
@@ -80,10 +93,36 @@ impl Worker {
 /// Its runtime has ended before it ran: another runtime's closure takes its place.
 impl Drop for Worker {
     fn drop(&mut self) {
-        if !self.done
-            && let Some((runtime, job)) = self.queue.next()
-        {
-            Self::start(Arc::clone(&self.queue), job, &runtime);
+        if !self.done && self.settled.swap(true, Ordering::AcqRel) {
+            self.queue.start(self.queue.next());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended() -> Handle {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.handle().clone()
+    }
+
+    /// Each closure used to be tried in the midst of the drop of the one before it, which overflowed the stack.
+    #[test]
+    fn closures_of_an_ended_runtime_are_dropped_one_after_the_other() {
+        let handle = ended();
+        let _entered = handle.enter();
+        let queue = Queue::new(1);
+        queue.state.lock().threads = 1;
+        (0..100_000).for_each(|_| queue.push(Box::new(|| {})));
+        assert_eq!(queue.state.lock().jobs.len(), 100_000);
+        let settled = Arc::new(AtomicBool::new(true));
+        drop(Worker { queue: Arc::clone(&queue), first: None, done: false, settled });
+        let state = queue.state.lock();
+        assert_eq!((state.jobs.len(), state.threads), (0, 0));
+        drop(state);
+        queue.push(Box::new(|| {}));
+        assert_eq!(queue.state.lock().threads, 0, "a thread that never was holds no place");
     }
 }
