@@ -233,11 +233,13 @@ pub(crate) fn distinct(ctxt: &Ctxt, records: &[&Type]) {
     }
 }
 
-/// A descriptor lists what a type holds, and one that holds itself has no end. Only a direct mention can be seen here.
+/// A descriptor lists what a type holds, and one that holds itself has no end. Only a direct mention can be seen here; opening the
+/// database finds the others.
 pub(crate) fn not_recursive(ctxt: &Ctxt, ident: &Ident, ty: &Type) {
     fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(other) => other == *ident || other == "Self",
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        (0..).zip(&tokens).any(|(at, token)| match token {
+            TokenTree::Ident(other) => (other == ident || other == "Self") && !is_elsewhere(tokens.get(..at)),
             TokenTree::Group(group) => mentions(group.stream(), ident),
             _ => false,
         })
@@ -247,5 +249,16 @@ pub(crate) fn not_recursive(ctxt: &Ctxt, ident: &Ident, ty: &Type) {
             ty,
             format!("`{ident}` holds itself: its shape would have no end; keep the inner ones in a table of their own"),
         );
+    }
+}
+
+/// Whether a name behind these tokens is another module's: `v1::Name`, but not `self::Name`.
+fn is_elsewhere(before: Option<&[TokenTree]>) -> bool {
+    let colon = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':');
+    match before {
+        Some([path @ .., first, second]) if colon(first) && colon(second) => {
+            !matches!(path.last(), Some(TokenTree::Ident(module)) if module == "self")
+        }
+        _ => false,
     }
 }
