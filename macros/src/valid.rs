@@ -101,10 +101,12 @@ fn too_many(ctxt: &Ctxt, word: &Ident, parts: usize) {
 
 /// The place of a field by name.
 fn find(ctxt: &Ctxt, record: &Ident, fields: &[Field<'_>], ident: &Ident) -> Option<usize> {
-    let place = fields.iter().position(|field| field.ident == ident);
+    // A keyword that is a field has an `r#` there, and need not have it here.
+    let name = names::plain(ident);
+    let place = fields.iter().position(|field| names::plain(field.ident) == name);
     if place.is_none() {
         let known: Vec<String> = fields.iter().map(|field| names::plain(field.ident)).collect();
-        let hint = match symbol::nearest(&names::plain(ident), &known) {
+        let hint = match symbol::nearest(&name, &known) {
             Some(nearest) => format!(", did you mean `{nearest}`?"),
             None if known.is_empty() => String::new(),
             None => format!("; it has {}", symbol::list(&known)),
