@@ -91,9 +91,10 @@ fn fixed(part: &Part<'_>, private: &TokenStream) -> TokenStream {
         Body::Enum(variants) => {
             let width: usize = if part.tag_width == TagWidth::Sixteen { 2 } else { 1 };
             let sums = variants.iter().map(|variant| sum(variant, private));
+            let payload = local("payload");
             quote! {
                 match #private::KeyBuf::same(&[#(#sums),*]) {
-                    #private::core::option::Option::Some(width) => #private::core::option::Option::Some(width + #width),
+                    #private::core::option::Option::Some(#payload) => #private::core::option::Option::Some(#payload + #width),
                     #private::core::option::Option::None => #private::core::option::Option::None,
                 }
             }
