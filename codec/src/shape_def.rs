@@ -75,6 +75,9 @@ macro_rules! descriptors {
             Struct(String, Vec<FieldShape>),
             /// An enum: its name, the bytes of its tag in a key (0: a varint, in a row), its variants.
             Enum(String, u8, Vec<VariantShape>),
+            /// In the place of a type that holds itself: who does. No catalog holds it.
+            #[doc(hidden)]
+            Endless(String),
         }
 
         impl ShapeDef {
@@ -172,6 +175,8 @@ const TUPLE: u8 = 69;
 const DESC: u8 = 70;
 const STRUCT: u8 = 71;
 const ENUM: u8 = 72;
+/// No kind: what reads it fails.
+const NONE: u8 = 0;
 
 fn fields(of: Vec<(&str, ShapeDef)>) -> Vec<FieldShape> {
     of.into_iter().map(|(name, shape)| FieldShape { name: name.to_owned(), shape }).collect()
@@ -248,8 +253,8 @@ impl ShapeDef {
                     write_fields(&variant.fields, out);
                 }
             }
-            // Written above.
-            _ => {}
+            // What is plain is written above.
+            _ => out.push(NONE),
         }
     }
 
@@ -270,6 +275,9 @@ impl ShapeDef {
         };
         let fields = |fields: &[FieldShape]| fields.iter().find_map(|field| field.shape.fault_at(depth));
         match self {
+            Self::Endless(who) => {
+                Some(format!("{who}: its shape would have no end; keep the inner ones in a table of their own"))
+            }
             Self::Option(of) | Self::List(of) | Self::Set(of) | Self::Desc(of) | Self::Array(of, _) => {
                 of.fault_at(depth)
             }
@@ -405,6 +413,7 @@ impl fmt::Display for ShapeDef {
             Self::Struct(name, fields) => write!(f, "struct {name} {{ {} }}", Joined(fields)),
             Self::Enum(name, 2, variants) => write!(f, "wide enum {name} {{ {} }}", Joined(variants)),
             Self::Enum(name, _, variants) => write!(f, "enum {name} {{ {} }}", Joined(variants)),
+            Self::Endless(who) => write!(f, "endless {who}"),
             _ => Ok(()),
         }
     }

@@ -56,12 +56,17 @@ const _: () = {
             ::tamarack::__private::core::result::Result::Ok(Self(__field_0, __field_1))
         }
         fn describe() -> ::tamarack::__private::ShapeDef {
-            ::tamarack::__private::ShapeDef::structure(
+            ::tamarack::__private::ShapeDef::of_type::<
+                Self,
+            >(
                 "Line",
-                ::tamarack::__private::std::vec![
-                    ("0", < String as ::tamarack::__private::Shape > ::describe()), ("1",
-                    < u32 as ::tamarack::__private::Shape > ::describe())
-                ],
+                || ::tamarack::__private::ShapeDef::structure(
+                    "Line",
+                    ::tamarack::__private::std::vec![
+                        ("0", < String as ::tamarack::__private::Shape > ::describe()),
+                        ("1", < u32 as ::tamarack::__private::Shape > ::describe())
+                    ],
+                ),
             )
         }
     }

@@ -100,15 +100,20 @@ const _: () = {
             }
         }
         fn describe() -> ::tamarack::__private::ShapeDef {
-            ::tamarack::__private::ShapeDef::enumeration(
+            ::tamarack::__private::ShapeDef::of_type::<
+                Self,
+            >(
                 "Payment",
-                ::tamarack::__private::std::vec![
-                    ("Cash", 0u32, ::tamarack::__private::std::vec![]), ("Card", 1u32,
-                    ::tamarack::__private::std::vec![("last_digits", < u16 as
-                    ::tamarack::__private::Shape > ::describe())]), ("Voucher", 2u32,
-                    ::tamarack::__private::std::vec![("0", < String as
-                    ::tamarack::__private::Shape > ::describe())])
-                ],
+                || ::tamarack::__private::ShapeDef::enumeration(
+                    "Payment",
+                    ::tamarack::__private::std::vec![
+                        ("Cash", 0u32, ::tamarack::__private::std::vec![]), ("Card",
+                        1u32, ::tamarack::__private::std::vec![("last_digits", < u16 as
+                        ::tamarack::__private::Shape > ::describe())]), ("Voucher", 2u32,
+                        ::tamarack::__private::std::vec![("0", < String as
+                        ::tamarack::__private::Shape > ::describe())])
+                    ],
+                ),
             )
         }
     }

@@ -51,13 +51,18 @@ const _: () = {
             })
         }
         fn describe() -> ::tamarack::__private::ShapeDef {
-            ::tamarack::__private::ShapeDef::structure(
+            ::tamarack::__private::ShapeDef::of_type::<
+                Self,
+            >(
                 "Place",
-                ::tamarack::__private::std::vec![
-                    ("country", < String as ::tamarack::__private::KeyPart >
-                    ::describe()), ("city", < Vec < u8 > as
-                    ::tamarack::__private::KeyPart > ::describe())
-                ],
+                || ::tamarack::__private::ShapeDef::structure(
+                    "Place",
+                    ::tamarack::__private::std::vec![
+                        ("country", < String as ::tamarack::__private::KeyPart >
+                        ::describe()), ("city", < Vec < u8 > as
+                        ::tamarack::__private::KeyPart > ::describe())
+                    ],
+                ),
             )
         }
     }

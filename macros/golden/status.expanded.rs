@@ -141,17 +141,22 @@ const _: () = {
             }
         }
         fn describe() -> ::tamarack::__private::ShapeDef {
-            ::tamarack::__private::ShapeDef::key_enumeration(
+            ::tamarack::__private::ShapeDef::of_type::<
+                Self,
+            >(
                 "Status",
-                2u8,
-                ::tamarack::__private::std::vec![
-                    ("Open", 0u32, ::tamarack::__private::std::vec![]), ("Closed", 10u32,
-                    ::tamarack::__private::std::vec![("at", < Timestamp as
-                    ::tamarack::__private::KeyPart > ::describe())]), ("Moved", 11u32,
-                    ::tamarack::__private::std::vec![("0", < String as
-                    ::tamarack::__private::KeyPart > ::describe()), ("1", < u8 as
-                    ::tamarack::__private::KeyPart > ::describe())])
-                ],
+                || ::tamarack::__private::ShapeDef::key_enumeration(
+                    "Status",
+                    2u8,
+                    ::tamarack::__private::std::vec![
+                        ("Open", 0u32, ::tamarack::__private::std::vec![]), ("Closed",
+                        10u32, ::tamarack::__private::std::vec![("at", < Timestamp as
+                        ::tamarack::__private::KeyPart > ::describe())]), ("Moved",
+                        11u32, ::tamarack::__private::std::vec![("0", < String as
+                        ::tamarack::__private::KeyPart > ::describe()), ("1", < u8 as
+                        ::tamarack::__private::KeyPart > ::describe())])
+                    ],
+                ),
             )
         }
     }

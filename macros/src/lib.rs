@@ -102,6 +102,8 @@ pub fn record(input: TokenStream) -> TokenStream {
 /// Variants are numbered in the order of their declaration, or as `#[record(tag = N)]` says; a variant without the attribute takes the
 /// number after the one before it. `#[record(tag_width = 16)]` is for [`KeyPart`], where the same enum derives both: a row holds tags of
 /// any size. `#[record(crate = "store")]` says where the library is found, if not at `::tamarack`.
+///
+/// A type cannot hold itself, neither directly nor through others: its description, which the file keeps, would have no end.
 #[proc_macro_derive(Shape, attributes(record))]
 pub fn shape(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

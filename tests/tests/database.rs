@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use tamarack::{Database, Durability, Error, ErrorKind, Id, Options, Record, Result, Schema, TableDef};
+use tamarack::{Database, Durability, Error, ErrorKind, Id, KeyPart, Options, Record, Result, Schema, Shape, TableDef};
 use tamarack_tests::{Customer, Shop, customer};
 
 const HITS: TableDef<u64, u64> = TableDef::new("hits");
@@ -297,6 +297,53 @@ fn types_that_nest_too_deep_are_refused() {
         .unwrap();
     db.close().unwrap();
     Database::<()>::open(folder.file()).unwrap().check().unwrap();
+}
+
+/// Describing such a type used to overflow the stack.
+#[test]
+fn types_that_hold_each_other_are_refused() {
+    #[derive(Shape)]
+    enum Json {
+        Null,
+        Number(u64),
+        List(Items),
+        Sorted(Items),
+    }
+    #[derive(Shape)]
+    struct Items {
+        list: Vec<Json>,
+        more: Vec<Json>,
+    }
+    #[derive(KeyPart)]
+    struct Path {
+        rest: Vec<Step>,
+    }
+    #[derive(KeyPart)]
+    struct Step(Path, u8);
+    #[derive(Record)]
+    struct Document {
+        #[record(key)]
+        id: u32,
+        body: Json,
+    }
+    #[derive(Schema)]
+    struct File(Document);
+
+    let folder = Folder::new();
+    let error = Database::<File>::open(folder.file()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let text = error.to_string();
+    assert!(
+        text.contains("table `document`, `body`: `Json` holds itself through `Items`: its shape would have"),
+        "{text}"
+    );
+    let db = Database::<()>::open(folder.file()).unwrap();
+    let error = db.write(|tx| tx.open_table(&TableDef::<u32, Items>::new("plain")).map(|_| ())).unwrap_err();
+    assert!(error.to_string().contains("`Items` holds itself through `Json`"), "{error}");
+    let error = db.write(|tx| tx.open_table(&TableDef::<Path, u32>::new("plain")).map(|_| ())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let _ = [Json::Null, Json::Number(1), Json::Sorted(Items { list: vec![], more: vec![] })];
+    db.close().unwrap();
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn expand(part: &Part<'_>) -> TokenStream {
     let (encode, encode_last) = (encode(part, &private, false), encode(part, &private, true));
     let (decode, decode_last) = (decode(part, &private, false), decode(part, &private, true));
     let describe = describe(part, &private);
-    let (out, input) = (local("out"), local("input"));
+    let (name, out, input) = (names::plain(ident), local("out"), local("input"));
     quote! {
         const _: () = {
             #[automatically_derived]
@@ -47,7 +47,7 @@ pub(super) fn expand(part: &Part<'_>) -> TokenStream {
                 }
 
                 fn describe() -> #private::ShapeDef {
-                    #describe
+                    #private::ShapeDef::of_type::<Self>(#name, || #describe)
                 }
             }
 
