@@ -58,7 +58,7 @@ impl fmt::Display for DecodeError {
 
 impl error::Error for DecodeError {}
 
-/// A value that cannot be stored: an opaque field whose `Serialize` failed.
+/// A value that cannot be stored: an opaque field whose `Serialize` failed, or that could not be read again.
 ///
 /// ```
 /// use tamarack_codec::EncodeError;

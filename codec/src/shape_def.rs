@@ -75,6 +75,9 @@ macro_rules! descriptors {
             Struct(String, Vec<FieldShape>),
             /// An enum: its name, the bytes of its tag in a key (0: a varint, in a row), its variants.
             Enum(String, u8, Vec<VariantShape>),
+            /// In the place of a type that holds itself: who does. No catalog holds it.
+            #[doc(hidden)]
+            Endless(String),
         }
 
         impl ShapeDef {
@@ -172,6 +175,8 @@ const TUPLE: u8 = 69;
 const DESC: u8 = 70;
 const STRUCT: u8 = 71;
 const ENUM: u8 = 72;
+/// No kind: what reads it fails.
+const NONE: u8 = 0;
 
 fn fields(of: Vec<(&str, ShapeDef)>) -> Vec<FieldShape> {
     of.into_iter().map(|(name, shape)| FieldShape { name: name.to_owned(), shape }).collect()
@@ -248,14 +253,40 @@ impl ShapeDef {
                     write_fields(&variant.fields, out);
                 }
             }
-            // Written above.
-            _ => {}
+            // What is plain is written above.
+            _ => out.push(NONE),
         }
     }
 
     fn write_after(&self, code: u8, out: &mut Vec<u8>) {
         out.push(code);
         self.write(out);
+    }
+
+    /// Why no catalog can hold this descriptor, if it is so: its bytes could not be read again.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.fault_at(DEEPEST)
+    }
+
+    fn fault_at(&self, depth: u32) -> Option<String> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Some(format!("its type nests deeper than {DEEPEST}, which the file cannot describe"));
+        };
+        let fields = |fields: &[FieldShape]| fields.iter().find_map(|field| field.shape.fault_at(depth));
+        match self {
+            Self::Endless(who) => {
+                Some(format!("{who}: its shape would have no end; keep the inner ones in a table of their own"))
+            }
+            Self::Option(of) | Self::List(of) | Self::Set(of) | Self::Desc(of) | Self::Array(of, _) => {
+                of.fault_at(depth)
+            }
+            Self::Map(key, value) => key.fault_at(depth).or_else(|| value.fault_at(depth)),
+            Self::Tuple(of) => of.iter().find_map(|part| part.fault_at(depth)),
+            Self::Struct(_, of) => fields(of),
+            Self::Enum(_, _, variants) => variants.iter().find_map(|variant| fields(&variant.fields)),
+            _ => None,
+        }
     }
 
     /// Reads a descriptor that fills `bytes`.
@@ -382,6 +413,7 @@ impl fmt::Display for ShapeDef {
             Self::Struct(name, fields) => write!(f, "struct {name} {{ {} }}", Joined(fields)),
             Self::Enum(name, 2, variants) => write!(f, "wide enum {name} {{ {} }}", Joined(variants)),
             Self::Enum(name, _, variants) => write!(f, "enum {name} {{ {} }}", Joined(variants)),
+            Self::Endless(who) => write!(f, "endless {who}"),
             _ => Ok(()),
         }
     }
@@ -450,6 +482,20 @@ mod tests {
         let deep = |depth: usize| [vec![LIST; depth - 1], vec![ShapeDef::U8.to_bytes()[0]]].concat();
         assert!(ShapeDef::from_bytes(&deep(64)).is_ok());
         assert!(ShapeDef::from_bytes(&deep(65)).is_err());
+        let kinds: [fn(ShapeDef) -> ShapeDef; 7] = [
+            |of| ShapeDef::List(Box::new(of)),
+            |of| ShapeDef::Array(Box::new(of), 2),
+            |of| ShapeDef::Map(Box::new(of), Box::new(ShapeDef::U8)),
+            |of| ShapeDef::Map(Box::new(ShapeDef::U8), Box::new(of)),
+            |of| ShapeDef::Tuple(vec![ShapeDef::U8, of]),
+            |of| ShapeDef::structure("S", vec![("a", ShapeDef::U8), ("b", of)]),
+            |of| ShapeDef::enumeration("E", vec![("A", 0, vec![]), ("B", 1, vec![("b", of)])]),
+        ];
+        for kind in kinds {
+            let deep = |depth: usize| (1..depth).fold(ShapeDef::U8, |of, _| kind(of));
+            assert!(deep(64).fault().is_none() && ShapeDef::from_bytes(&deep(64).to_bytes()).is_ok());
+            assert!(deep(65).fault().is_some() && ShapeDef::from_bytes(&deep(65).to_bytes()).is_err());
+        }
         assert!(ShapeDef::from_bytes(&[3, 3]).is_err(), "a byte remains");
     }
 

@@ -147,7 +147,7 @@ fn rows() {
     let mut writer = RowWriter::new(&mut row, 300);
     writer.fixed_pass(&7_u32);
     writer.variable_pass(&"Oslo".to_owned());
-    writer.opaque(&("bincode", 5_u64, Some(-1_i8))).unwrap();
+    writer.opaque(&("bincode".to_owned(), 5_u64, Some(-1_i8))).unwrap();
     let _ = writeln!(
         out,
         "row of schema version 300: u32, text, bincode | 7, Oslo, (\"bincode\", 5, Some(-1)) | {}",

@@ -187,3 +187,92 @@ fn fields_of_other_crates_come_back() {
     #[cfg(feature = "time")]
     round_trip(&time::UtcDateTime::from_unix_timestamp_nanos(-1).unwrap());
 }
+
+/// Every kind of value that serde knows goes through as bincode writes it.
+#[test]
+fn opaque_fields_are_bincodes_bytes() {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Unit;
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Newtype(u128);
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Pair(i128, f32);
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Kind {
+        Unit,
+        Newtype(Box<Kind>),
+        Pair(u8, char),
+        Fields { a: bool, b: (i8, i16, i32, i64) },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct All {
+        unit: Unit,
+        nothing: (),
+        newtype: Newtype,
+        pair: Pair,
+        kinds: Vec<Kind>,
+        map: BTreeMap<String, Option<f64>>,
+        numbers: (u8, u16, u32, u64),
+        address: std::net::IpAddr,
+        #[serde(skip)]
+        skipped: u8,
+    }
+
+    let all = All {
+        unit: Unit,
+        nothing: (),
+        newtype: Newtype(u128::MAX),
+        pair: Pair(i128::MIN, 0.5),
+        kinds: vec![
+            Kind::Newtype(Box::new(Kind::Unit)),
+            Kind::Pair(1, 'x'),
+            Kind::Fields { a: true, b: (-1, -2, -3, -4) },
+        ],
+        map: BTreeMap::from([("a".to_owned(), None), ("b".to_owned(), Some(f64::INFINITY))]),
+        numbers: (1, 300, 70_000, u64::MAX),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        skipped: 0,
+    };
+    let mut bytes = Vec::new();
+    FieldsWriter::new(&mut bytes).opaque(&all).unwrap();
+    let plain = bincode::serde::encode_to_vec(&all, bincode::config::standard()).unwrap();
+    assert_eq!((usize::from(bytes[0]), &bytes[1..]), (plain.len(), &plain[..]));
+    assert_eq!(FieldsReader::new(&mut &bytes[..]).opaque::<All>("all"), Ok(all));
+}
+
+/// Each of these used to be written, and could not be read or was read as something else.
+#[test]
+fn what_bincode_cannot_read_again_is_not_written() {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Tagged {
+        A { number: u8 },
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Unread {
+        #[serde(skip_serializing, default)]
+        first: u8,
+        list: Vec<u8>,
+    }
+    #[derive(Serialize, Deserialize)]
+    enum Sparse {
+        A {
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            first: Option<u8>,
+            second: u8,
+        },
+    }
+
+    fn refusal<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> String {
+        FieldsWriter::new(&mut Vec::new()).opaque(value).unwrap_err().to_string()
+    }
+    assert!(refusal(&Tagged::A { number: 1 }).contains("asks what stands there"));
+    let unread = Unread { first: 7, list: vec![0] };
+    assert!(refusal(&unread).contains("another value"), "it would come back without {}", unread.first);
+    let sparse = refusal(&vec![Some(Sparse::A { first: None, second: 0 })]);
+    assert!(sparse.contains("leaves out the field `first`"), "{sparse}");
+}

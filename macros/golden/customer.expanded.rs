@@ -48,95 +48,108 @@ const _: () = {
         fn key(&self) -> Self::Key {
             ::tamarack::__private::core::clone::Clone::clone(&self.id)
         }
-        fn encode_key(&self, out: &mut ::tamarack::__private::KeyBuf) {
-            ::tamarack::__private::encode_single_key::<Self>(&self.id, out)
+        fn encode_key(&self, __out: &mut ::tamarack::__private::KeyBuf) {
+            ::tamarack::__private::encode_single_key::<Self>(&self.id, __out)
         }
         #[allow(unused_variables)]
         fn encode_row(
             &self,
-            row: &mut ::tamarack::__private::RowWriter<'_>,
+            __row: &mut ::tamarack::__private::RowWriter<'_>,
         ) -> ::tamarack::__private::core::result::Result<
             (),
             ::tamarack::__private::EncodeError,
         > {
-            <String as ::tamarack::__private::Shape>::write_fixed(&self.email, row);
-            <String as ::tamarack::__private::Shape>::write_fixed(&self.city, row);
-            <u16 as ::tamarack::__private::Shape>::write_fixed(&self.age, row);
-            <Vec<String> as ::tamarack::__private::Shape>::write_fixed(&self.tags, row);
-            <String as ::tamarack::__private::Shape>::write_variable(&self.email, row);
-            <String as ::tamarack::__private::Shape>::write_variable(&self.city, row);
-            <u16 as ::tamarack::__private::Shape>::write_variable(&self.age, row);
+            <String as ::tamarack::__private::Shape>::write_fixed(&self.email, __row);
+            <String as ::tamarack::__private::Shape>::write_fixed(&self.city, __row);
+            <u16 as ::tamarack::__private::Shape>::write_fixed(&self.age, __row);
             <Vec<
                 String,
-            > as ::tamarack::__private::Shape>::write_variable(&self.tags, row);
-            row.opaque::<Extra>(&self.extra)?;
+            > as ::tamarack::__private::Shape>::write_fixed(&self.tags, __row);
+            <String as ::tamarack::__private::Shape>::write_variable(&self.email, __row);
+            <String as ::tamarack::__private::Shape>::write_variable(&self.city, __row);
+            <u16 as ::tamarack::__private::Shape>::write_variable(&self.age, __row);
+            <Vec<
+                String,
+            > as ::tamarack::__private::Shape>::write_variable(&self.tags, __row);
+            __row.opaque::<Extra>(&self.extra)?;
             ::tamarack::__private::core::result::Result::Ok(())
         }
         #[allow(unused_variables)]
         fn decode_row(
-            key: Self::Key,
-            row: &mut ::tamarack::__private::RowReader<'_>,
+            __key: Self::Key,
+            __row: &mut ::tamarack::__private::RowReader<'_>,
         ) -> ::tamarack::__private::core::result::Result<
             Self,
             ::tamarack::__private::DecodeError,
         > {
-            let field_0 = key;
-            let field_1 = <String as ::tamarack::__private::Shape>::read_fixed(
-                row,
+            let __field_0 = __key;
+            let __field_1 = <String as ::tamarack::__private::Shape>::read_fixed(
+                __row,
                 "email",
             )?;
-            let field_2 = <String as ::tamarack::__private::Shape>::read_fixed(
-                row,
+            let __field_2 = <String as ::tamarack::__private::Shape>::read_fixed(
+                __row,
                 "city",
             )?;
-            let field_3 = <u16 as ::tamarack::__private::Shape>::read_fixed(row, "age")?;
-            let field_4 = <Vec<
-                String,
-            > as ::tamarack::__private::Shape>::read_fixed(row, "tags")?;
-            let field_1 = <String as ::tamarack::__private::Shape>::read_variable(
-                row,
-                "email",
-                field_1,
-            )?;
-            let field_2 = <String as ::tamarack::__private::Shape>::read_variable(
-                row,
-                "city",
-                field_2,
-            )?;
-            let field_3 = <u16 as ::tamarack::__private::Shape>::read_variable(
-                row,
+            let __field_3 = <u16 as ::tamarack::__private::Shape>::read_fixed(
+                __row,
                 "age",
-                field_3,
             )?;
-            let field_4 = <Vec<
+            let __field_4 = <Vec<
                 String,
-            > as ::tamarack::__private::Shape>::read_variable(row, "tags", field_4)?;
-            let field_5 = row.opaque::<Extra>("extra")?;
+            > as ::tamarack::__private::Shape>::read_fixed(__row, "tags")?;
+            let __field_1 = <String as ::tamarack::__private::Shape>::read_variable(
+                __row,
+                "email",
+                __field_1,
+            )?;
+            let __field_2 = <String as ::tamarack::__private::Shape>::read_variable(
+                __row,
+                "city",
+                __field_2,
+            )?;
+            let __field_3 = <u16 as ::tamarack::__private::Shape>::read_variable(
+                __row,
+                "age",
+                __field_3,
+            )?;
+            let __field_4 = <Vec<
+                String,
+            > as ::tamarack::__private::Shape>::read_variable(__row, "tags", __field_4)?;
+            let __field_5 = __row.opaque::<Extra>("extra")?;
             ::tamarack::__private::core::result::Result::Ok(Self {
-                id: field_0,
-                email: field_1,
-                city: field_2,
-                age: field_3,
-                tags: field_4,
-                extra: field_5,
+                id: __field_0,
+                email: __field_1,
+                city: __field_2,
+                age: __field_3,
+                tags: __field_4,
+                extra: __field_5,
             })
         }
         #[allow(unused_variables)]
         fn index_entries(
             &self,
-            number: ::tamarack::__private::core::primitive::usize,
-            sink: &mut ::tamarack::__private::IndexSink<'_>,
+            __number: ::tamarack::__private::core::primitive::usize,
+            __sink: &mut ::tamarack::__private::IndexSink<'_>,
         ) {
-            match number {
+            match __number {
                 0usize => {
-                    <String as ::tamarack::__private::KeyPart>::sink(&self.city, sink);
-                    <u16 as ::tamarack::__private::KeyPart>::sink_desc(&self.age, sink);
+                    <String as ::tamarack::__private::KeyPart>::sink(&self.city, __sink);
+                    <u16 as ::tamarack::__private::KeyPart>::sink_desc(
+                        &self.age,
+                        __sink,
+                    );
                 }
                 1usize => {
-                    <String as ::tamarack::__private::KeyPart>::sink(&self.email, sink);
+                    <String as ::tamarack::__private::KeyPart>::sink(
+                        &self.email,
+                        __sink,
+                    );
                 }
                 2usize => {
-                    <Vec<String> as ::tamarack::__private::Each>::sink(&self.tags, sink);
+                    <Vec<
+                        String,
+                    > as ::tamarack::__private::Each>::sink(&self.tags, __sink);
                 }
                 _ => {}
             }

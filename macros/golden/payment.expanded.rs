@@ -7,106 +7,113 @@ const _: () = {
         > = ::tamarack::__private::core::option::Option::None;
         fn encode(
             &self,
-            out: &mut ::tamarack::__private::std::vec::Vec<
+            __out: &mut ::tamarack::__private::std::vec::Vec<
                 ::tamarack::__private::core::primitive::u8,
             >,
         ) {
             match self {
                 Self::Cash => {
-                    let mut writer = ::tamarack::__private::FieldsWriter::tagged(
-                        out,
+                    let mut __writer = ::tamarack::__private::FieldsWriter::tagged(
+                        __out,
                         0u32,
                     );
                 }
-                Self::Card { last_digits: field_0 } => {
-                    let mut writer = ::tamarack::__private::FieldsWriter::tagged(
-                        out,
+                Self::Card { last_digits: __field_0 } => {
+                    let mut __writer = ::tamarack::__private::FieldsWriter::tagged(
+                        __out,
                         1u32,
                     );
                     <u16 as ::tamarack::__private::Shape>::write_fixed(
-                        field_0,
-                        &mut writer,
+                        __field_0,
+                        &mut __writer,
                     );
                     <u16 as ::tamarack::__private::Shape>::write_variable(
-                        field_0,
-                        &mut writer,
+                        __field_0,
+                        &mut __writer,
                     );
                 }
-                Self::Voucher(field_0) => {
-                    let mut writer = ::tamarack::__private::FieldsWriter::tagged(
-                        out,
+                Self::Voucher(__field_0) => {
+                    let mut __writer = ::tamarack::__private::FieldsWriter::tagged(
+                        __out,
                         2u32,
                     );
                     <String as ::tamarack::__private::Shape>::write_fixed(
-                        field_0,
-                        &mut writer,
+                        __field_0,
+                        &mut __writer,
                     );
                     <String as ::tamarack::__private::Shape>::write_variable(
-                        field_0,
-                        &mut writer,
+                        __field_0,
+                        &mut __writer,
                     );
                 }
             }
         }
         fn decode(
-            input: &mut &[::tamarack::__private::core::primitive::u8],
+            __input: &mut &[::tamarack::__private::core::primitive::u8],
         ) -> ::tamarack::__private::core::result::Result<
             Self,
             ::tamarack::__private::DecodeError,
         > {
-            let (tag, mut reader) = ::tamarack::__private::FieldsReader::tagged(input)?;
-            match tag {
+            let (__tag, mut __reader) = ::tamarack::__private::FieldsReader::tagged(
+                __input,
+            )?;
+            match __tag {
                 0u32 => {
-                    reader.finish()?;
+                    __reader.finish()?;
                     ::tamarack::__private::core::result::Result::Ok(Self::Cash)
                 }
                 1u32 => {
-                    let field_0 = <u16 as ::tamarack::__private::Shape>::read_fixed(
-                        &mut reader,
+                    let __field_0 = <u16 as ::tamarack::__private::Shape>::read_fixed(
+                        &mut __reader,
                         "last_digits",
                     )?;
-                    let field_0 = <u16 as ::tamarack::__private::Shape>::read_variable(
-                        &mut reader,
+                    let __field_0 = <u16 as ::tamarack::__private::Shape>::read_variable(
+                        &mut __reader,
                         "last_digits",
-                        field_0,
+                        __field_0,
                     )?;
-                    reader.finish()?;
+                    __reader.finish()?;
                     ::tamarack::__private::core::result::Result::Ok(Self::Card {
-                        last_digits: field_0,
+                        last_digits: __field_0,
                     })
                 }
                 2u32 => {
-                    let field_0 = <String as ::tamarack::__private::Shape>::read_fixed(
-                        &mut reader,
+                    let __field_0 = <String as ::tamarack::__private::Shape>::read_fixed(
+                        &mut __reader,
                         "0",
                     )?;
-                    let field_0 = <String as ::tamarack::__private::Shape>::read_variable(
-                        &mut reader,
+                    let __field_0 = <String as ::tamarack::__private::Shape>::read_variable(
+                        &mut __reader,
                         "0",
-                        field_0,
+                        __field_0,
                     )?;
-                    reader.finish()?;
+                    __reader.finish()?;
                     ::tamarack::__private::core::result::Result::Ok(
-                        Self::Voucher(field_0),
+                        Self::Voucher(__field_0),
                     )
                 }
-                tag => {
+                __tag => {
                     ::tamarack::__private::core::result::Result::Err(
-                        ::tamarack::__private::DecodeError::tag("Payment", tag),
+                        ::tamarack::__private::DecodeError::tag("Payment", __tag),
                     )
                 }
             }
         }
         fn describe() -> ::tamarack::__private::ShapeDef {
-            ::tamarack::__private::ShapeDef::enumeration(
+            ::tamarack::__private::ShapeDef::of_type::<
+                Self,
+            >(
                 "Payment",
-                ::tamarack::__private::std::vec![
-                    ("Cash", 0u32, ::tamarack::__private::std::vec![]), ("Card", 1u32,
-                    ::tamarack::__private::std::vec![("last_digits", < u16 as
-                    ::tamarack::__private::Shape > ::describe())]), ("Voucher", 2u32,
-                    ::tamarack::__private::std::vec![("0", < String as
-                    ::tamarack::__private::Shape > ::describe())])
-                ],
+                || ::tamarack::__private::ShapeDef::enumeration(
+                    "Payment",
+                    ::tamarack::__private::std::vec![
+                        ("Cash", 0u32, ::tamarack::__private::std::vec![]), ("Card",
+                        1u32, ::tamarack::__private::std::vec![("last_digits", < u16 as
+                        ::tamarack::__private::Shape > ::describe())]), ("Voucher", 2u32,
+                        ::tamarack::__private::std::vec![("0", < String as
+                        ::tamarack::__private::Shape > ::describe())])
+                    ],
+                ),
             )
         }
     }

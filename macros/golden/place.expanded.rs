@@ -10,52 +10,59 @@ const _: () = {
                 <Vec<u8> as ::tamarack::__private::KeyPart>::FIXED,
             ],
         );
-        fn encode(&self, out: &mut ::tamarack::__private::KeyBuf) {
-            let Self { country: field_0, city: field_1 } = self;
-            <String as ::tamarack::__private::KeyPart>::encode(field_0, out);
-            <Vec<u8> as ::tamarack::__private::KeyPart>::encode(field_1, out);
+        fn encode(&self, __out: &mut ::tamarack::__private::KeyBuf) {
+            let Self { country: __field_0, city: __field_1 } = self;
+            <String as ::tamarack::__private::KeyPart>::encode(__field_0, __out);
+            <Vec<u8> as ::tamarack::__private::KeyPart>::encode(__field_1, __out);
         }
-        fn encode_last(&self, out: &mut ::tamarack::__private::KeyBuf) {
-            let Self { country: field_0, city: field_1 } = self;
-            <String as ::tamarack::__private::KeyPart>::encode(field_0, out);
-            <Vec<u8> as ::tamarack::__private::KeyPart>::encode_last(field_1, out);
+        fn encode_last(&self, __out: &mut ::tamarack::__private::KeyBuf) {
+            let Self { country: __field_0, city: __field_1 } = self;
+            <String as ::tamarack::__private::KeyPart>::encode(__field_0, __out);
+            <Vec<u8> as ::tamarack::__private::KeyPart>::encode_last(__field_1, __out);
         }
         fn decode(
-            input: &mut &[::tamarack::__private::core::primitive::u8],
+            __input: &mut &[::tamarack::__private::core::primitive::u8],
         ) -> ::tamarack::__private::core::result::Result<
             Self,
             ::tamarack::__private::DecodeError,
         > {
-            let field_0 = <String as ::tamarack::__private::KeyPart>::decode(input)?;
-            let field_1 = <Vec<u8> as ::tamarack::__private::KeyPart>::decode(input)?;
+            let __field_0 = <String as ::tamarack::__private::KeyPart>::decode(__input)?;
+            let __field_1 = <Vec<
+                u8,
+            > as ::tamarack::__private::KeyPart>::decode(__input)?;
             ::tamarack::__private::core::result::Result::Ok(Self {
-                country: field_0,
-                city: field_1,
+                country: __field_0,
+                city: __field_1,
             })
         }
         fn decode_last(
-            input: &mut &[::tamarack::__private::core::primitive::u8],
+            __input: &mut &[::tamarack::__private::core::primitive::u8],
         ) -> ::tamarack::__private::core::result::Result<
             Self,
             ::tamarack::__private::DecodeError,
         > {
-            let field_0 = <String as ::tamarack::__private::KeyPart>::decode(input)?;
-            let field_1 = <Vec<
+            let __field_0 = <String as ::tamarack::__private::KeyPart>::decode(__input)?;
+            let __field_1 = <Vec<
                 u8,
-            > as ::tamarack::__private::KeyPart>::decode_last(input)?;
+            > as ::tamarack::__private::KeyPart>::decode_last(__input)?;
             ::tamarack::__private::core::result::Result::Ok(Self {
-                country: field_0,
-                city: field_1,
+                country: __field_0,
+                city: __field_1,
             })
         }
         fn describe() -> ::tamarack::__private::ShapeDef {
-            ::tamarack::__private::ShapeDef::structure(
+            ::tamarack::__private::ShapeDef::of_type::<
+                Self,
+            >(
                 "Place",
-                ::tamarack::__private::std::vec![
-                    ("country", < String as ::tamarack::__private::KeyPart >
-                    ::describe()), ("city", < Vec < u8 > as
-                    ::tamarack::__private::KeyPart > ::describe())
-                ],
+                || ::tamarack::__private::ShapeDef::structure(
+                    "Place",
+                    ::tamarack::__private::std::vec![
+                        ("country", < String as ::tamarack::__private::KeyPart >
+                        ::describe()), ("city", < Vec < u8 > as
+                        ::tamarack::__private::KeyPart > ::describe())
+                    ],
+                ),
             )
         }
     }

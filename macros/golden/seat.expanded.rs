@@ -27,57 +27,62 @@ const _: () = {
                 my::store::__private::core::clone::Clone::clone(&self.r#type),
             )
         }
-        fn encode_key(&self, out: &mut my::store::__private::KeyBuf) {
-            <u8 as my::store::__private::KeyPart>::encode(&self.row, out);
-            <String as my::store::__private::KeyPart>::encode_last(&self.r#type, out)
+        fn encode_key(&self, __out: &mut my::store::__private::KeyBuf) {
+            <u8 as my::store::__private::KeyPart>::encode(&self.row, __out);
+            <String as my::store::__private::KeyPart>::encode_last(&self.r#type, __out)
         }
         #[allow(unused_variables)]
         fn encode_row(
             &self,
-            row: &mut my::store::__private::RowWriter<'_>,
+            __row: &mut my::store::__private::RowWriter<'_>,
         ) -> my::store::__private::core::result::Result<
             (),
             my::store::__private::EncodeError,
         > {
-            <Option<u32> as my::store::__private::Shape>::write_fixed(&self.price, row);
             <Option<
                 u32,
-            > as my::store::__private::Shape>::write_variable(&self.price, row);
+            > as my::store::__private::Shape>::write_fixed(&self.price, __row);
+            <Option<
+                u32,
+            > as my::store::__private::Shape>::write_variable(&self.price, __row);
             my::store::__private::core::result::Result::Ok(())
         }
         #[allow(unused_variables)]
         fn decode_row(
-            key: Self::Key,
-            row: &mut my::store::__private::RowReader<'_>,
+            __key: Self::Key,
+            __row: &mut my::store::__private::RowReader<'_>,
         ) -> my::store::__private::core::result::Result<
             Self,
             my::store::__private::DecodeError,
         > {
-            let (field_0, field_1) = key;
-            let field_2 = <Option<
+            let (__field_0, __field_1) = __key;
+            let __field_2 = <Option<
                 u32,
-            > as my::store::__private::Shape>::read_fixed(row, "price")?;
-            let field_2 = <Option<
+            > as my::store::__private::Shape>::read_fixed(__row, "price")?;
+            let __field_2 = <Option<
                 u32,
-            > as my::store::__private::Shape>::read_variable(row, "price", field_2)?;
+            > as my::store::__private::Shape>::read_variable(__row, "price", __field_2)?;
             my::store::__private::core::result::Result::Ok(Self {
-                row: field_0,
-                r#type: field_1,
-                price: field_2,
+                row: __field_0,
+                r#type: __field_1,
+                price: __field_2,
             })
         }
         #[allow(unused_variables)]
         fn index_entries(
             &self,
-            number: my::store::__private::core::primitive::usize,
-            sink: &mut my::store::__private::IndexSink<'_>,
+            __number: my::store::__private::core::primitive::usize,
+            __sink: &mut my::store::__private::IndexSink<'_>,
         ) {
-            match number {
+            match __number {
                 0usize => {
                     <Option<
                         u32,
-                    > as my::store::__private::KeyPart>::sink(&self.price, sink);
-                    <String as my::store::__private::KeyPart>::sink(&self.r#type, sink);
+                    > as my::store::__private::KeyPart>::sink(&self.price, __sink);
+                    <String as my::store::__private::KeyPart>::sink(
+                        &self.r#type,
+                        __sink,
+                    );
                 }
                 _ => {}
             }

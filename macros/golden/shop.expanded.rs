@@ -5,9 +5,9 @@ const _: () = {
         fn definitions() -> ::tamarack::__private::std::vec::Vec<
             ::tamarack::__private::RecordDef,
         > {
-            let _ = |schema: &Self| {
-                let _ = &schema.0;
-                let _ = &schema.1;
+            let _ = |__schema: &Self| {
+                let _ = &__schema.0;
+                let _ = &__schema.1;
             };
             ::tamarack::__private::std::vec![
                 < Customer as ::tamarack::__private::Record > ::definition(), < Order as

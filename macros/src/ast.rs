@@ -125,9 +125,6 @@ impl<'a> Part<'a> {
     pub(crate) fn parse(ctxt: &Ctxt, input: &'a DeriveInput, derive: &str) -> Self {
         let place = if matches!(input.data, Data::Enum(_)) { Place::Enum } else { Place::Struct };
         let attrs = attr::container(ctxt, &input.attrs, place);
-        if let (Some(_), "Shape") = (attrs.tag_width, derive) {
-            ctxt.error(&input.ident, "`tag_width` counts for keys only; a row holds tags of any size");
-        }
         let body = match &input.data {
             Data::Struct(data) => Body::Struct(Variant::parse(ctxt, &input.ident, 0, &data.fields)),
             Data::Enum(data) => {

@@ -69,6 +69,18 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// A field that is not part of the primary key implements `Shape` (or is marked `bincode`); a part of a key or an index implements
 /// `KeyPart`, and parts of the primary key also `Clone`.
+///
+/// # Fields marked `bincode`
+///
+/// They implement serde's `Serialize` and `DeserializeOwned`. bincode keeps neither names nor types, so that serde has to ask for the same
+/// fields in the same order when it reads. What does not (`#[serde(untagged)]`, `#[serde(flatten)]`, internally tagged enums,
+/// `skip_serializing_if` where it leaves something out, `serde_json::Value`) is refused when it is written, with `ErrorKind::Encode`: each
+/// such field is encoded, decoded and measured again, so that a write costs about three times what encoding it does. Derive `Shape` where
+/// that matters.
+///
+/// The file knows nothing of such a type. A program that has changed it opens the file all the same, and finds out row by row: with
+/// `ErrorKind::Decode`, or with another value where the old bytes happen to be one. Rows that do not decode any more can be removed
+/// together, with `clear`, and replaced with `upsert` where the record has no index.
 #[proc_macro_derive(Record, attributes(record))]
 pub fn record(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -88,7 +100,10 @@ pub fn record(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Variants are numbered in the order of their declaration, or as `#[record(tag = N)]` says; a variant without the attribute takes the
-/// number after the one before it. `#[record(crate = "store")]` says where the library is found, if not at `::tamarack`.
+/// number after the one before it. `#[record(tag_width = 16)]` is for [`KeyPart`], where the same enum derives both: a row holds tags of
+/// any size. `#[record(crate = "store")]` says where the library is found, if not at `::tamarack`.
+///
+/// A type cannot hold itself, neither directly nor through others: its description, which the file keeps, would have no end.
 #[proc_macro_derive(Shape, attributes(record))]
 pub fn shape(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -101,10 +101,12 @@ fn too_many(ctxt: &Ctxt, word: &Ident, parts: usize) {
 
 /// The place of a field by name.
 fn find(ctxt: &Ctxt, record: &Ident, fields: &[Field<'_>], ident: &Ident) -> Option<usize> {
-    let place = fields.iter().position(|field| field.ident == ident);
+    // A keyword that is a field has an `r#` there, and need not have it here.
+    let name = names::plain(ident);
+    let place = fields.iter().position(|field| names::plain(field.ident) == name);
     if place.is_none() {
         let known: Vec<String> = fields.iter().map(|field| names::plain(field.ident)).collect();
-        let hint = match symbol::nearest(&names::plain(ident), &known) {
+        let hint = match symbol::nearest(&name, &known) {
             Some(nearest) => format!(", did you mean `{nearest}`?"),
             None if known.is_empty() => String::new(),
             None => format!("; it has {}", symbol::list(&known)),
@@ -233,11 +235,13 @@ pub(crate) fn distinct(ctxt: &Ctxt, records: &[&Type]) {
     }
 }
 
-/// A descriptor lists what a type holds, and one that holds itself has no end. Only a direct mention can be seen here.
+/// A descriptor lists what a type holds, and one that holds itself has no end. Only a direct mention can be seen here; opening the
+/// database finds the others.
 pub(crate) fn not_recursive(ctxt: &Ctxt, ident: &Ident, ty: &Type) {
     fn mentions(tokens: TokenStream, ident: &Ident) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(other) => other == *ident || other == "Self",
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        (0..).zip(&tokens).any(|(at, token)| match token {
+            TokenTree::Ident(other) => (other == ident || other == "Self") && !is_elsewhere(tokens.get(..at)),
             TokenTree::Group(group) => mentions(group.stream(), ident),
             _ => false,
         })
@@ -247,5 +251,16 @@ pub(crate) fn not_recursive(ctxt: &Ctxt, ident: &Ident, ty: &Type) {
             ty,
             format!("`{ident}` holds itself: its shape would have no end; keep the inner ones in a table of their own"),
         );
+    }
+}
+
+/// Whether a name behind these tokens is another module's: `v1::Name`, but not `self::Name`.
+fn is_elsewhere(before: Option<&[TokenTree]>) -> bool {
+    let colon = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':');
+    match before {
+        Some([path @ .., first, second]) if colon(first) && colon(second) => {
+            !matches!(path.last(), Some(TokenTree::Ident(module)) if module == "self")
+        }
+        _ => false,
     }
 }

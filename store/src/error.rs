@@ -49,7 +49,7 @@ pub enum ErrorKind {
     Closed,
     /// A backup is of another database, or not the one that has to come next. Nothing was changed.
     BackupMismatch,
-    /// The program's schema and the file's differ.
+    /// The program's schema and the file's differ, or the program's has a type that no file can describe.
     SchemaMismatch,
     /// A record with this primary key exists.
     KeyExists,

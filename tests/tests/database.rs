@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use tamarack::{Database, Durability, Error, ErrorKind, Id, Options, Record, Result, Schema, TableDef};
+use tamarack::{Database, Durability, Error, ErrorKind, Id, KeyPart, Options, Record, Result, Schema, Shape, TableDef};
 use tamarack_tests::{Customer, Shop, customer};
 
 const HITS: TableDef<u64, u64> = TableDef::new("hits");
@@ -261,6 +261,89 @@ fn two_records_in_one_table_are_refused() {
     Database::<Other>::open(folder.file()).unwrap().close().unwrap();
     refused();
     let _ = Twin { id: 0, title: String::new() };
+}
+
+type Deep4<T> = Option<Option<Option<Option<T>>>>;
+type Deep16<T> = Deep4<Deep4<Deep4<Deep4<T>>>>;
+type Deep60<T> = Deep16<Deep16<Deep16<Deep4<Deep4<Deep4<T>>>>>>;
+
+/// The catalog used to take it, and could not be read again.
+#[test]
+fn types_that_nest_too_deep_are_refused() {
+    #[derive(Record)]
+    struct Deep {
+        #[record(key)]
+        id: u32,
+        deep: Deep60<Deep4<u8>>,
+    }
+    #[derive(Schema)]
+    struct File(Deep);
+
+    let folder = Folder::new();
+    let error = Database::<File>::open(folder.file()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    assert!(
+        error
+            .to_string()
+            .ends_with("table `deep`, `deep`: its type nests deeper than 64, which the file cannot describe")
+    );
+    let db = Database::<()>::open(folder.file()).unwrap();
+    let error = db.write(|tx| tx.open_table(&TableDef::<u32, Deep60<Deep4<u8>>>::new("plain")).map(|_| ()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+    let error = db.write(|tx| tx.open_table(&TableDef::<Deep60<Deep4<u8>>, u8>::new("plain")).map(|_| ()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+    // Sixty-three and what they hold are sixty-four.
+    db.write(|tx| tx.open_table(&TableDef::<u32, Deep60<Option<Option<Option<u8>>>>>::new("deepest"))?.insert(1, None))
+        .unwrap();
+    db.close().unwrap();
+    Database::<()>::open(folder.file()).unwrap().check().unwrap();
+}
+
+/// Describing such a type used to overflow the stack.
+#[test]
+fn types_that_hold_each_other_are_refused() {
+    #[derive(Shape)]
+    enum Json {
+        Null,
+        Number(u64),
+        List(Items),
+        Sorted(Items),
+    }
+    #[derive(Shape)]
+    struct Items {
+        list: Vec<Json>,
+        more: Vec<Json>,
+    }
+    #[derive(KeyPart)]
+    struct Path {
+        rest: Vec<Step>,
+    }
+    #[derive(KeyPart)]
+    struct Step(Path, u8);
+    #[derive(Record)]
+    struct Document {
+        #[record(key)]
+        id: u32,
+        body: Json,
+    }
+    #[derive(Schema)]
+    struct File(Document);
+
+    let folder = Folder::new();
+    let error = Database::<File>::open(folder.file()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let text = error.to_string();
+    assert!(
+        text.contains("table `document`, `body`: `Json` holds itself through `Items`: its shape would have"),
+        "{text}"
+    );
+    let db = Database::<()>::open(folder.file()).unwrap();
+    let error = db.write(|tx| tx.open_table(&TableDef::<u32, Items>::new("plain")).map(|_| ())).unwrap_err();
+    assert!(error.to_string().contains("`Items` holds itself through `Json`"), "{error}");
+    let error = db.write(|tx| tx.open_table(&TableDef::<Path, u32>::new("plain")).map(|_| ())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let _ = [Json::Null, Json::Number(1), Json::Sorted(Items { list: vec![], more: vec![] })];
+    db.close().unwrap();
 }
 
 #[test]

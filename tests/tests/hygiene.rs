@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
 
-use tamarack::{Database, Record as Rec, Schema as Sch};
+use tamarack::{Database, Record as Rec};
 
 /// Everything that generated code might mean is something else here.
 mod hostile {
@@ -24,6 +24,18 @@ mod hostile {
     pub(super) struct Schema;
     pub(super) struct usize;
     pub(super) struct bool;
+    pub(super) struct width;
+    pub(super) struct schema;
+    pub(super) struct out;
+    pub(super) struct input;
+    pub(super) struct row;
+    pub(super) struct key;
+    pub(super) struct number;
+    pub(super) struct sink;
+    pub(super) struct writer;
+    pub(super) struct reader;
+    pub(super) struct tag;
+    pub(super) struct field_0;
     pub(super) mod core {}
     pub(super) mod std {}
     pub(super) mod tamarack {}
@@ -70,6 +82,9 @@ mod records {
         Empty,
     }
 
+    #[derive(::tamarack::Schema)]
+    pub(super) struct File(Names);
+
     /// Fields named as locals of generated code, and keywords.
     #[derive(::tamarack::Record, Debug, PartialEq)]
     #[record(table = "hostile", key(key, r#type), index(r#match = (row, desc out), unique))]
@@ -88,10 +103,7 @@ mod records {
     }
 }
 
-use records::{Either, Hostile, Names};
-
-#[derive(Sch)]
-struct File(Names);
+use records::{Either, File, Hostile, Names};
 
 #[test]
 fn generated_code_means_what_it_says() {

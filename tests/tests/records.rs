@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
 
+use std::collections::{HashMap, HashSet};
 use tamarack::{Database, ErrorKind, Id, Record, Result, Schema, Timestamp};
 use tamarack_tests::{Customer, Line, Order, Shop, State, customer};
 
@@ -368,4 +369,162 @@ fn large_values() {
     db.close().unwrap();
     let left = path.metadata().unwrap().len();
     assert!(left < 40 << 20, "the file keeps {left} bytes for one small record");
+}
+
+/// What serde writes and bincode cannot read.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum Setting {
+    Number(u64),
+    Text(String),
+}
+
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Sparse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u8>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    second: u8,
+    list: Vec<u8>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+#[derive(Record)]
+struct Conf {
+    #[record(key)]
+    id: u32,
+    #[record(bincode)]
+    value: Setting,
+}
+
+#[derive(Record)]
+struct Loose {
+    #[record(key)]
+    id: u32,
+    #[record(bincode)]
+    sparse: Option<Sparse>,
+    #[record(bincode)]
+    places: HashMap<String, HashSet<u32>>,
+}
+
+#[derive(Schema)]
+struct Serde(Conf, Loose);
+
+#[test]
+fn what_bincode_cannot_read_again_is_refused() {
+    let db = Database::<Serde>::in_memory().unwrap();
+    db.write(|tx| {
+        let mut confs = tx.table::<Conf>()?;
+        for value in [Setting::Number(7), Setting::Text("tea".into())] {
+            let error = confs.insert(Conf { id: 1, value }).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Encode);
+            assert!(error.to_string().starts_with("table `conf`: bincode could not read"), "{error}");
+        }
+        assert!(confs.get(1)?.is_none() && confs.is_empty()?);
+        let mut table = tx.table::<Loose>()?;
+        let mut insert = |first, second, list| {
+            table.insert(Loose { id: 1, sparse: Some(Sparse { first, second, list }), places: HashMap::new() })
+        };
+        for (first, second, list) in [(None, 1, vec![]), (Some(1), 0, vec![]), (Some(1), 0, vec![0])] {
+            assert_eq!(insert(first, second, list).unwrap_err().kind(), ErrorKind::Encode);
+        }
+        insert(Some(1), 1, vec![0])?;
+        assert_eq!(
+            table.get(1)?.and_then(|loose| loose.sparse),
+            Some(Sparse { first: Some(1), second: 1, list: vec![0] })
+        );
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// A map that is read again is in an order of its own.
+#[test]
+fn maps_in_opaque_fields() {
+    let db = Database::<Serde>::in_memory().unwrap();
+    let places: HashMap<_, _> = (0..50_u32).map(|i| (i.to_string(), (i..2 * i + 5).collect::<HashSet<_>>())).collect();
+    db.write(|tx| tx.table::<Loose>()?.insert(Loose { id: 1, sparse: None, places: places.clone() })).unwrap();
+    let found = db.read(|tx| tx.table::<Loose>()?.get(1)).unwrap().unwrap();
+    assert_eq!(found.places, places);
+}
+
+/// Records whose opaque fields had another type when they were written.
+mod old {
+    #[derive(tamarack::Record)]
+    pub(super) struct Indexed {
+        #[record(key)]
+        pub(super) id: u32,
+        #[record(index)]
+        pub(super) age: u8,
+        #[record(bincode)]
+        pub(super) value: String,
+    }
+
+    #[derive(tamarack::Record)]
+    pub(super) struct Plain {
+        #[record(key)]
+        pub(super) id: u32,
+        #[record(bincode)]
+        pub(super) value: String,
+    }
+
+    #[derive(tamarack::Schema)]
+    pub(super) struct File(Indexed, Plain);
+}
+
+#[derive(Record)]
+struct Indexed {
+    #[record(key)]
+    id: u32,
+    #[record(index)]
+    age: u8,
+    #[record(bincode)]
+    value: (u64, u64, u64),
+}
+
+#[derive(Record)]
+struct Plain {
+    #[record(key)]
+    id: u32,
+    #[record(bincode)]
+    value: (u64, u64, u64),
+}
+
+#[derive(Schema)]
+struct File(Indexed, Plain);
+
+/// The file does not know the types of opaque fields. What it holds of an older one is out of reach, but not in the way.
+#[test]
+fn rows_that_do_not_decode_can_be_cleared_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::<old::File>::open(folder.path().join("test.tam")).unwrap();
+    db.write(|tx| {
+        for id in 0..100 {
+            tx.table::<old::Indexed>()?.insert(old::Indexed { id, age: id as u8, value: "x".into() })?;
+            tx.table::<old::Plain>()?.insert(old::Plain { id, value: "x".into() })?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    db.close().unwrap();
+    let db = Database::<File>::open(folder.path().join("test.tam")).unwrap();
+    db.write(|tx| {
+        let mut indexed = tx.table::<Indexed>()?;
+        assert_eq!(indexed.get(1).err().map(|error| error.kind()), Some(ErrorKind::Decode));
+        indexed.clear()?;
+        assert_eq!((indexed.len()?, indexed.iter().count(), indexed.query(Indexed::AGE).keys().count()), (0, 0, 0));
+        indexed.insert(Indexed { id: 1, age: 1, value: (1, 2, 3) })?;
+        let mut plain = tx.table::<Plain>()?;
+        assert_eq!(plain.get(1).err().map(|error| error.kind()), Some(ErrorKind::Decode));
+        plain.upsert(Plain { id: 1, value: (1, 2, 3) })?;
+        plain.upsert(Plain { id: 100, value: (1, 2, 3) })?;
+        assert_eq!((plain.get(1)?.map(|row| row.value), plain.len()?), (Some((1, 2, 3)), 101));
+        Ok(())
+    })
+    .unwrap();
+    db.check().unwrap();
 }

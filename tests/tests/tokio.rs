@@ -2,8 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::Poll;
 use std::time::Duration;
 use tamarack::{Database, Durability, Error, ErrorKind, TableDef};
 use tamarack_tests::{Customer, Shop, customer};
@@ -162,4 +163,52 @@ fn another_runtime_ends() {
     assert_eq!(lasting.block_on(waiting).unwrap().unwrap(), 0);
     go.send(()).unwrap();
     assert!(stuck.into_iter().all(|task| lasting.block_on(task).is_err()));
+}
+
+/// Polls once and drops the future; whether it was ready.
+async fn polled_once(future: impl Future) -> bool {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
+}
+
+/// Whoever gives up while all places are taken leaves nothing behind.
+#[tokio::test]
+async fn a_dropped_future_leaves_no_closure_behind() {
+    let (_folder, db) = open();
+    let places = std::thread::available_parallelism().map_or(1, usize::from) * 4;
+    let gate = Arc::new(Barrier::new(places + 1));
+    let mut busy = JoinSet::new();
+    let (started, running) = std::sync::mpsc::channel();
+    for _ in 0..places {
+        let (db, gate, started) = (db.clone(), Arc::clone(&gate), started.clone());
+        busy.spawn(async move {
+            db.read_async(move |_| {
+                started.send(()).unwrap();
+                gate.wait();
+                Ok(())
+            })
+            .await
+        });
+    }
+    let mut there = 0;
+    while there < places {
+        there += running.try_iter().count();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let held = Arc::new(());
+    for _ in 0..10_000 {
+        let held = Arc::clone(&held);
+        let read = db.read_async(move |_| {
+            drop(held);
+            Ok(())
+        });
+        assert!(!polled_once(read).await);
+    }
+    let left = Arc::strong_count(&held);
+    gate.wait();
+    while let Some(task) = busy.join_next().await {
+        task.unwrap().unwrap();
+    }
+    assert_eq!(left, 1, "closures of futures that were dropped");
+    assert_eq!(db.read_async(|tx| tx.open_table(&HITS)?.len()).await.unwrap(), 0);
 }

@@ -63,34 +63,34 @@ pub trait PrefixArg<K> {
 macro_rules! key_args {
     ($($part:ty),* $(,)?) => {$(
         impl $crate::KeyArg<$part> for $part {
-            fn encode_arg(&self, out: &mut $crate::KeyBuf) {
-                <$part as $crate::KeyPart>::encode(self, out);
+            fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
+                <$part as $crate::KeyPart>::encode(self, __out);
             }
 
-            fn encode_arg_last(&self, out: &mut $crate::KeyBuf) {
-                <$part as $crate::KeyPart>::encode_last(self, out);
+            fn encode_arg_last(&self, __out: &mut $crate::KeyBuf) {
+                <$part as $crate::KeyPart>::encode_last(self, __out);
             }
         }
 
         impl $crate::KeyArg<$part> for &$part {
-            fn encode_arg(&self, out: &mut $crate::KeyBuf) {
-                <$part as $crate::KeyPart>::encode(self, out);
+            fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
+                <$part as $crate::KeyPart>::encode(self, __out);
             }
 
-            fn encode_arg_last(&self, out: &mut $crate::KeyBuf) {
-                <$part as $crate::KeyPart>::encode_last(self, out);
+            fn encode_arg_last(&self, __out: &mut $crate::KeyBuf) {
+                <$part as $crate::KeyPart>::encode_last(self, __out);
             }
         }
 
         impl $crate::KeyArg<::core::option::Option<$part>> for $part {
-            fn encode_arg(&self, out: &mut $crate::KeyBuf) {
-                out.push(1);
-                <$part as $crate::KeyPart>::encode(self, out);
+            fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
+                __out.push(1);
+                <$part as $crate::KeyPart>::encode(self, __out);
             }
 
-            fn encode_arg_last(&self, out: &mut $crate::KeyBuf) {
-                out.push(1);
-                <$part as $crate::KeyPart>::encode_last(self, out);
+            fn encode_arg_last(&self, __out: &mut $crate::KeyBuf) {
+                __out.push(1);
+                <$part as $crate::KeyPart>::encode_last(self, __out);
             }
         }
     )*};

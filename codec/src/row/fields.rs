@@ -63,11 +63,13 @@ impl<'a> FieldsWriter<'a> {
         }
     }
 
-    /// Writes a field that only serde knows.
+    /// Writes a field that only serde knows, and reads it again to see that it can be read.
     ///
     /// # Errors
-    /// Its `Serialize` failed, or bincode cannot hold what it asked for.
-    pub fn opaque<T: serde::Serialize>(&mut self, field: &T) -> Result<(), EncodeError> {
+    /// Its `Serialize` failed, or bincode cannot hold what it asked for, or cannot read it again: types that ask for what stands there
+    /// (`#[serde(untagged)]`, `#[serde(flatten)]`, internally tagged enums, `serde_json::Value`), and fields left out by
+    /// `skip_serializing_if`.
+    pub fn opaque<T: serde::Serialize + serde::de::DeserializeOwned>(&mut self, field: &T) -> Result<(), EncodeError> {
         let mut result = Ok(());
         sized(self.out, |out| result = opaque::encode(field, out));
         result

@@ -8,6 +8,7 @@ mod containers;
 mod external;
 mod fields;
 mod opaque;
+mod positional;
 mod scalars;
 mod tuples;
 

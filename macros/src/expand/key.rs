@@ -18,7 +18,7 @@ pub(super) fn expand(part: &Part<'_>) -> TokenStream {
     let (encode, encode_last) = (encode(part, &private, false), encode(part, &private, true));
     let (decode, decode_last) = (decode(part, &private, false), decode(part, &private, true));
     let describe = describe(part, &private);
-    let (out, input) = (local("out"), local("input"));
+    let (name, out, input) = (names::plain(ident), local("out"), local("input"));
     quote! {
         const _: () = {
             #[automatically_derived]
@@ -47,7 +47,7 @@ pub(super) fn expand(part: &Part<'_>) -> TokenStream {
                 }
 
                 fn describe() -> #private::ShapeDef {
-                    #describe
+                    #private::ShapeDef::of_type::<Self>(#name, || #describe)
                 }
             }
 
@@ -91,9 +91,10 @@ fn fixed(part: &Part<'_>, private: &TokenStream) -> TokenStream {
         Body::Enum(variants) => {
             let width: usize = if part.tag_width == TagWidth::Sixteen { 2 } else { 1 };
             let sums = variants.iter().map(|variant| sum(variant, private));
+            let payload = local("payload");
             quote! {
                 match #private::KeyBuf::same(&[#(#sums),*]) {
-                    #private::core::option::Option::Some(width) => #private::core::option::Option::Some(width + #width),
+                    #private::core::option::Option::Some(#payload) => #private::core::option::Option::Some(#payload + #width),
                     #private::core::option::Option::None => #private::core::option::Option::None,
                 }
             }

@@ -51,9 +51,10 @@ pub(crate) fn schema(input: &DeriveInput) -> TokenStream {
     finish(expanded, errors)
 }
 
-/// A local name of generated code, which no name of the user can meet.
+/// A local name of generated code, which no name of the user can meet. The span alone keeps apart locals and locals only: where a unit
+/// struct or a constant of the name is in scope, a pattern means that.
 fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+    Ident::new(&format!("__{name}"), Span::mixed_site())
 }
 
 /// The local name of the field at a place.

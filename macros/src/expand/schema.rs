@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Generics;
 
+use super::local;
 use crate::ast::Schema;
 
 /// The list, and membership for each record.
@@ -11,7 +12,7 @@ pub(super) fn expand(schema: &Schema<'_>) -> TokenStream {
     let krate = &schema.krate;
     let private = quote! { #krate::__private };
     let (ident, records, count) = (schema.ident, &schema.records, schema.records.len());
-    let places = 0..count;
+    let (places, value) = (0..count, local("schema"));
     let fields = (0..count).map(syn::Index::from);
     quote! {
         const _: () = {
@@ -21,7 +22,7 @@ pub(super) fn expand(schema: &Schema<'_>) -> TokenStream {
 
                 fn definitions() -> #private::std::vec::Vec<#private::RecordDef> {
                     // Nobody ever makes a value of it: without this, the compiler would call its fields unused.
-                    let _ = |schema: &Self| { #(let _ = &schema.#fields;)* };
+                    let _ = |#value: &Self| { #(let _ = &#value.#fields;)* };
                     #private::std::vec![#(<#records as #private::Record>::definition()),*]
                 }
             }

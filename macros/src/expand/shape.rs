@@ -14,7 +14,7 @@ pub(super) fn expand(part: &Part<'_>) -> TokenStream {
     let private = quote! { #krate::__private };
     let ident = part.ident;
     let (encode, decode, describe) = (encode(part, &private), decode(part, &private), describe(part, &private));
-    let (out, input) = (local("out"), local("input"));
+    let (name, out, input) = (names::plain(ident), local("out"), local("input"));
     quote! {
         const _: () = {
             #[automatically_derived]
@@ -34,7 +34,7 @@ pub(super) fn expand(part: &Part<'_>) -> TokenStream {
                 }
 
                 fn describe() -> #private::ShapeDef {
-                    #describe
+                    #private::ShapeDef::of_type::<Self>(#name, || #describe)
                 }
             }
         };

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// Closures that run at once for each core, reads and writes apart: more would only wait for each other.
 const PER_CORE: usize = 4;
-/// Reads, and commits that await their flush; more tasks wait before their closures are queued.
+/// Reads, and commits that await their flush, by a task or left alone; more tasks wait before their closures are queued.
 const AWAITING: usize = 4096;
 
 /// Bounds on what runs and waits.
@@ -27,13 +27,13 @@ pub(super) struct Lanes {
 /// Closures that run, and those that wait for it or for what comes behind.
 struct Lane {
     queue: Arc<Queue>,
-    awaiting: Semaphore,
+    awaiting: Arc<Semaphore>,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
         let cores = crate::sync::helpers::cores();
-        let lane = || Lane { queue: Queue::new(cores * PER_CORE), awaiting: Semaphore::new(AWAITING) };
+        let lane = || Lane { queue: Queue::new(cores * PER_CORE), awaiting: Arc::new(Semaphore::new(AWAITING)) };
         Self { reads: lane(), writes: lane() }
     }
 }
@@ -123,11 +123,13 @@ impl<S: 'static> Database<S> {
         mut write: impl FnMut(&WriteTxn<S>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let lane = &self.inner.lanes.writes;
-        let _awaited = lane.awaiting.acquire().await.map_err(closed)?;
+        // A commit goes on without the task that asked for it: it counts until both are done.
+        let awaited = Arc::new(Arc::clone(&lane.awaiting).acquire_owned().await.map_err(closed)?);
+        let commits = Arc::clone(&awaited);
         let (db, slot) = (self.clone(), Slot::default());
         let (tell, told) = oneshot::channel();
         let filled = Arc::clone(&slot);
-        lane.queue.push(Box::new(move || {
+        let _waiting = lane.queue.push(Box::new(move || {
             if tell.is_closed() {
                 return;
             }
@@ -136,7 +138,11 @@ impl<S: 'static> Database<S> {
                 Ok(Ok((value, commit))) => {
                     fill(&filled, Ok(Ok(value)));
                     // Nobody listens any more if the future was dropped: the commit goes on.
-                    if let Err(error) = commit.finish_later(Box::new(move |answer| drop(tell.send(answer)))) {
+                    let watcher = move |answer| {
+                        drop(tell.send(answer));
+                        drop(commits);
+                    };
+                    if let Err(error) = commit.finish_later(Box::new(watcher)) {
                         fill(&filled, Ok(Err(error)));
                     }
                 }
@@ -178,7 +184,7 @@ impl<S: 'static> Database<S> {
         let (db, slot) = (self.clone(), Slot::default());
         let (tell, told) = oneshot::channel();
         let filled = Arc::clone(&slot);
-        lane.queue.push(Box::new(move || {
+        let _waiting = lane.queue.push(Box::new(move || {
             if tell.is_closed() {
                 return;
             }

@@ -71,7 +71,7 @@ pub trait Record: Sized + 'static {
     /// Writes all fields that are not in the key.
     ///
     /// # Errors
-    /// A `bincode` field failed to serialize.
+    /// A `bincode` field failed to serialize, or could not be read again.
     fn encode_row(&self, row: &mut RowWriter<'_>) -> Result<(), EncodeError>;
 
     /// Reads a record back.

@@ -8,6 +8,7 @@ use super::catalog::Resolved;
 use super::index::{FindQuery, IntoQuery};
 use super::record::{IndexEntry, IndexSink, Record};
 use super::rows::Rows;
+use super::scan::RawScan;
 use super::{KeyBounds, MAX_KEY, ReadWrite};
 use crate::engine::MAX_VALUE;
 use crate::error::{Error, ErrorKind, Result};
@@ -367,8 +368,14 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     {
         let record = record.borrow();
         let write = Write::new(self, record)?;
-        let old = self.get_encoded(&write.key)?;
-        self.store(write, record, old.as_ref())
+        let before = if self.resolved.indexes.is_empty() {
+            // The old row does not matter, and may be one that nobody can read any more.
+            let there = self.access.contains(self.resolved.tree, &write.key).map_err(|error| self.named(error))?;
+            there.then(Vec::new)
+        } else {
+            self.get_encoded(&write.key)?.map(|old| self.entries(&old, &write.key)).transpose()?
+        };
+        self.store(write, record, before)
     }
 
     /// Changes the record of a key in place; returns it as it is now, or `None` if there is none, or the closure removed it.
@@ -484,8 +491,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         }
     }
 
-    fn store(&self, write: Write, record: &R, old: Option<&R>) -> Result<R::Key> {
-        let before = old.map(|old| self.entries(old, &write.key)).transpose()?;
+    fn store(&self, write: Write, record: &R, before: Option<Vec<IndexEntry>>) -> Result<R::Key> {
         let key = decode_key(&write.key).map_err(|error| self.undecodable(&write.key, error))?;
         self.store_over(write, record, before)?;
         Ok(key)
@@ -634,7 +640,7 @@ impl<R: Record> RecordTable<'_, R, ReadWrite> {
         Ok(())
     }
 
-    /// Removes all records.
+    /// Removes all records, those too that do not decode. Cost: a step and a removal for each record and each index entry.
     ///
     /// ```
     /// # use tamarack::{Database, Record, Schema};
@@ -649,9 +655,18 @@ impl<R: Record> RecordTable<'_, R, ReadWrite> {
     /// ```
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
     pub fn clear(&mut self) -> Result<()> {
-        self.retain(|_| false)
+        let writer = self.access.writer()?;
+        let indexes = self.resolved.indexes.iter().map(|index| (index.tree, 0));
+        for (tree, records) in indexes.chain([(self.resolved.tree, -1)]) {
+            let mut scan = RawScan::new(KeyRange::all());
+            while let Some(key) = scan.next_key(self.access.view, tree).map_err(|error| self.named(error))? {
+                writer.txn.delete(tree, key).map_err(|error| self.named(error))?;
+                writer.add(self.resolved.table, records)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -116,11 +116,24 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses types that the catalog could not describe: a descriptor that cannot be read again would keep the file from ever being opened.
+fn check_shapes(name: &str, entry: &TableEntry) -> Result<()> {
+    let parts = entry.indexes.iter().flat_map(|index| &index.parts);
+    let named = entry.key.iter().chain(entry.fields()).chain(parts).map(|(part, shape)| (part.as_str(), shape));
+    for (part, shape) in named.chain(entry.value.iter().map(|shape| ("value", shape))) {
+        if let Some(fault) = shape.fault() {
+            return Err(Error::new(ErrorKind::SchemaMismatch, format!("table `{name}`, `{part}`: {fault}")));
+        }
+    }
+    Ok(())
+}
+
 /// Compares a record with the file's table of its name. `None`: there is no such table.
 fn resolve(view: &dyn View, def: &RecordDef) -> Result<Option<Resolved>> {
     check_name(def.table)?;
-    let Some(entry) = table(view, def.table)? else { return Ok(None) };
     let program = TableEntry::of_record(def, 0, 0);
+    check_shapes(def.table, &program)?;
+    let Some(entry) = table(view, def.table)? else { return Ok(None) };
     if entry.record.is_none() || entry.fingerprint() != program.fingerprint() {
         return Err(mismatch(def.table, &entry, &program));
     }
@@ -170,6 +183,7 @@ pub(in crate::typed) fn find_plain(
     }
     let (key, value) = shapes();
     let program = TableEntry::of_plain(key, value, 0, 0);
+    check_shapes(name, &program)?;
     match table(view, name)? {
         Some(entry) => Err(mismatch(name, &entry, &program)),
         None => Ok(None),
@@ -186,6 +200,7 @@ pub(in crate::typed) fn create_plain(txn: &WriteTxn, name: &str, key: ShapeDef, 
     check_name(name)?;
     let header = Header::load(txn)?;
     let entry = TableEntry::of_plain(key, value, header.table, header.tree);
+    check_shapes(name, &entry)?;
     header.advanced(1)?.store(txn)?;
     txn.put(TREE, &table_key(name), &entry.encode())?;
     Ok(Head { table: entry.table, tree: entry.tree, fingerprint: entry.fingerprint() })
