@@ -1,5 +1,6 @@
 //! The one public error: what went wrong, where, and what to do about it.
 
+use std::sync::OnceLock;
 use std::{error, fmt, io};
 
 /// The result of every operation of this crate.
@@ -217,3 +218,22 @@ impl fmt::Display for Forked {
 }
 
 impl error::Error for Forked {}
+
+/// The first failure of a log or superblock write or sync ends all writing (I30): after it nobody knows what the device holds.
+#[derive(Default)]
+pub(crate) struct Poison(OnceLock<Error>);
+
+impl Poison {
+    /// Remembers the first failure.
+    pub(crate) fn set(&self, error: &Error) {
+        let _ = self.0.set(Error::new(
+            ErrorKind::Poisoned,
+            format!("an earlier failure stopped all writing, open the database again to recover: {error}"),
+        ));
+    }
+
+    /// Fails if there was one.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.0.get().map_or(Ok(()), |error| Err(error.duplicate()))
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Counts, SLOTS, Syncs};
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::{FrameId, Pool};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Poison, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::space::{Extent, Space};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -118,7 +118,7 @@ impl Base {
         applied: LogPosition,
     ) -> Self {
         let opened_at = superblock.commit_timestamp;
-        let (poison, counts) = (Arc::<Poison>::default(), Arc::<Counts>::default());
+        let (poison, counts) = (Arc::clone(&pager.poison), Arc::<Counts>::default());
         let syncs = Syncs::new(Arc::clone(&pager.storage), Arc::clone(&poison), Arc::clone(&counts));
         Self {
             forest: Arc::clone(&pager.forest),
@@ -202,25 +202,6 @@ impl Base {
         BlobRef::decode(reference)
             .and_then(|blob| crate::blob::read(&*self.pager.storage, &ctx, &blob))
             .map_err(|error| error.context(format_args!("tree {tree}: reading an overflow value")))
-    }
-}
-
-/// The first failure of a log or superblock write or sync ends all writing (I30): after it nobody knows what the device holds.
-#[derive(Default)]
-pub(crate) struct Poison(OnceLock<Error>);
-
-impl Poison {
-    /// Remembers the first failure.
-    pub(crate) fn set(&self, error: &Error) {
-        let _ = self.0.set(Error::new(
-            ErrorKind::Poisoned,
-            format!("an earlier failure stopped all writing, open the database again to recover: {error}"),
-        ));
-    }
-
-    /// Fails if there was one.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.0.get().map_or(Ok(()), |error| Err(error.duplicate()))
     }
 }
 
