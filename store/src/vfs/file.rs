@@ -57,9 +57,21 @@ const LOCK_TRIES: usize = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 impl RealFile {
-    /// Opens and locks a file. A new one is entered durably into its folder.
-    #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
+    /// Opens and locks a file, the one that bears this name when it is locked. A new one is entered durably into its folder.
     pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<Self, OpenError> {
+        /// Somebody takes the name away each time.
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            if let Some(file) = Self::open_once(path, mode)? {
+                return Ok(file);
+            }
+        }
+        Err(OpenError::Locked)
+    }
+
+    /// `None` if the file has lost its name while this waited for its lock: what were written to it nobody would find again.
+    #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
+    fn open_once(path: &Path, mode: OpenMode) -> Result<Option<Self>, OpenError> {
         // Opening a pipe would wait for its other end.
         let existed = match std::fs::metadata(path) {
             Ok(metadata) if !metadata.is_file() => return Err(OpenError::NotAFile),
@@ -77,11 +89,14 @@ impl RealFile {
             if readable { OpenError::ReadOnly(error) } else { OpenError::Io(error) }
         })?;
         lock(&file, writing)?;
+        if !bears_name(&file, path).map_err(OpenError::Io)? {
+            return Ok(None);
+        }
         // An empty one may be what somebody left who failed here.
         if writing && (!existed || file.metadata().map_err(OpenError::Io)?.len() == 0) {
             sync_folder(path).map_err(OpenError::Io)?;
         }
-        Ok(Self {
+        Ok(Some(Self {
             #[cfg(target_os = "linux")]
             direct: std::sync::OnceLock::new(),
             #[cfg(target_os = "linux")]
@@ -92,8 +107,26 @@ impl RealFile {
             owner: Owner::this_process(),
             #[cfg(not(any(unix, windows)))]
             turn: crate::sync::Mutex::new(()),
-        })
+        }))
     }
+}
+
+/// Whether this is the file that the path leads to now.
+#[cfg(unix)]
+fn bears_name(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let here = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((here.dev(), here.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Windows keeps an open file's name from others, as the standard library opens it; elsewhere there is nothing to compare.
+#[cfg(not(unix))]
+fn bears_name(_file: &File, _path: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Waits a moment for whoever is about to let go: a process that ends, or a worker of an asynchronous transaction whose outcome is known.

@@ -125,3 +125,32 @@ fn a_lost_sync_is_never_made_good() {
     // The bytes are lost; the length is kept in the file system's own journal.
     assert_eq!(file.crash(CrashPolicy::DropAll, 0), [0; 8]);
 }
+
+/// Whoever waits for a locked file must not end up with one that has lost its name meanwhile: what it acknowledges nobody would find again.
+#[cfg(unix)]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+fn a_file_that_is_opened_bears_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    for replaced in [true, false] {
+        std::fs::write(&a, b"before").unwrap();
+        let first = RealFile::open(&a, OpenMode::CreateOrOpen).unwrap();
+        let opened = std::thread::scope(|scope| {
+            let waits = scope.spawn(|| RealFile::open(&a, OpenMode::CreateOrOpen));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            if replaced {
+                std::fs::write(&b, b"behind").unwrap();
+                std::fs::rename(&b, &a).unwrap();
+            } else {
+                std::fs::remove_file(&a).unwrap();
+            }
+            drop(first);
+            waits.join().unwrap().unwrap()
+        });
+        opened.write_at(b"B", 0).unwrap();
+        let wanted: &[u8] = if replaced { b"Behind" } else { b"B" };
+        assert_eq!(std::fs::read(&a).unwrap(), wanted);
+        assert!(matches!(RealFile::open(&a, OpenMode::Existing), Err(OpenError::Locked)));
+    }
+}
