@@ -40,10 +40,10 @@ pub(crate) struct RealFile {
     owner: Owner,
     /// Opened for the first write that is to be durable by itself.
     #[cfg(target_os = "linux")]
-    direct: std::sync::OnceLock<Option<super::direct::DirectFile>>,
+    direct: Direct,
     /// Opened for the first large write. Not the same: its writes take longer than one that a commit waits for.
     #[cfg(target_os = "linux")]
-    past_cache: std::sync::OnceLock<Option<super::direct::DirectFile>>,
+    past_cache: Direct,
     /// Shared by writes through the cache, exclusive to one past it: what the cache holds of its range, and of the neighbours that lie in the same
     /// folio, must not become dirty meanwhile, or it could not be dropped and would be read in the place of what was written.
     #[cfg(target_os = "linux")]
@@ -183,6 +183,23 @@ impl RealFile {
 }
 
 #[cfg(not(any(unix, windows)))]
+#[cfg(target_os = "linux")]
+type Direct = std::sync::OnceLock<Option<super::direct::DirectFile>>;
+
+/// Opened when it is first asked for. A lack of descriptors or memory says nothing of the file: then it is tried again.
+#[cfg(target_os = "linux")]
+fn direct(
+    slot: &Direct,
+    open: impl FnOnce() -> io::Result<Option<super::direct::DirectFile>>,
+) -> Option<&super::direct::DirectFile> {
+    if slot.get().is_none()
+        && let Ok(opened) = open()
+    {
+        return slot.get_or_init(|| opened).as_ref();
+    }
+    slot.get().and_then(Option::as_ref)
+}
+
 impl RealFile {
     fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         use std::io::{Read, Seek, SeekFrom};
@@ -237,14 +254,14 @@ impl Storage for RealFile {
     #[cfg(target_os = "linux")]
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         self.owner.check()?;
-        let direct = self.direct.get_or_init(|| super::direct::DirectFile::open(&self.file));
-        direct.as_ref().map_or(Ok(false), |direct| direct.write(bytes, offset, true))
+        let direct = direct(&self.direct, || super::direct::DirectFile::open_durable(&self.file));
+        direct.map_or(Ok(false), |direct| direct.write(bytes, offset, true))
     }
 
     #[cfg(target_os = "linux")]
     fn write_past_cache(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
-        let direct = self.past_cache.get_or_init(|| super::direct::DirectFile::open(&self.file));
-        if let Some(direct) = direct.as_ref().filter(|direct| direct.works()) {
+        let direct = direct(&self.past_cache, || super::direct::DirectFile::open(&self.file));
+        if let Some(direct) = direct.filter(|direct| direct.works()) {
             self.owner.check()?;
             let _alone = self.cached.write();
             if direct.write(bytes, offset, false)? {

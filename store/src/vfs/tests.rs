@@ -154,3 +154,24 @@ fn a_file_that_is_opened_bears_its_name() {
         assert!(matches!(RealFile::open(&a, OpenMode::Existing), Err(OpenError::Locked)));
     }
 }
+
+/// Nothing tells a write that a server in user space has not made durable from one that is: where nobody knows, a sync has to follow.
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests use files as programs do")]
+fn i21_durable_writes_are_for_file_systems_that_are_known_to_keep_them() {
+    // Memory takes direct writes since Linux 6.6, and stands for all that is not known.
+    let path = std::path::Path::new("/dev/shm").join(format!("tamarack-{}", std::process::id()));
+    let Ok(file) = RealFile::open(&path, OpenMode::CreateOrOpen) else { return };
+    std::fs::remove_file(&path).unwrap();
+    file.set_len(1 << 16).unwrap();
+    assert!(!file.write_durable(&[1; 4096], 4096).unwrap() && !file.offers_durable_writes());
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let known = RealFile::open(&folder.path().join("a"), OpenMode::CreateOrOpen).unwrap();
+    known.set_len(1 << 16).unwrap();
+    let kind = rustix::fs::statfs(folder.path()).unwrap().f_type as u32;
+    // ext2 to ext4, XFS, Btrfs.
+    if [0xef53, 0x5846_5342, 0x9123_683e].contains(&kind) {
+        assert!(known.write_durable(&[1; 4096], 4096).unwrap() && known.offers_durable_writes());
+    }
+}
