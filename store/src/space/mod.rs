@@ -294,6 +294,12 @@ impl Space {
         self.allocator.iter().flat_map(|extent| extent.start..extent.end()).find(|&block| these(block))
     }
 
+    /// Blocks that are taken for something that nothing names yet.
+    #[cfg(test)]
+    pub(crate) fn unnamed(&self) -> usize {
+        self.tentative.values().filter(|tentative| tentative.commit.is_none()).count()
+    }
+
     /// Checks that `live` and what this structure knows make up the whole file, each block once (I29). `reserved` blocks at the front belong to nobody.
     #[cfg(any(test, feature = "simulate"))]
     pub(crate) fn audit(&self, live: impl IntoIterator<Item = Extent>) -> Result<(), SpaceError> {
