@@ -94,7 +94,7 @@ impl RealFile {
         }
         // An empty one may be what somebody left who failed here.
         if writing && (!existed || file.metadata().map_err(OpenError::Io)?.len() == 0) {
-            sync_folder(path).map_err(OpenError::Io)?;
+            sync_folder(path, &file).map_err(OpenError::Io)?;
         }
         Ok(Some(Self {
             #[cfg(target_os = "linux")]
@@ -147,17 +147,57 @@ fn lock(file: &File, writing: bool) -> Result<(), OpenError> {
     }
 }
 
-/// A new name is durable only when its folder is.
+/// A new name is durable only when its folder is: that of the file itself, which a link may have led to.
 #[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+pub(super) fn sync_folder(path: &Path, file: &File) -> io::Result<()> {
+    let place = std::fs::canonicalize(path)?;
+    let synced = place.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+    match synced {
+        // Who may write to a folder need not be allowed to read it, and some file systems have no sync for one.
+        Err(error) if unable(&error) => sync_everything(file),
+        synced => synced,
+    }
+}
+
+#[cfg(unix)]
+fn unable(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported)
+}
+
+/// The names on the file's file system are among that.
+#[cfg(target_os = "linux")]
+fn sync_everything(file: &File) -> io::Result<()> {
+    rustix::fs::syncfs(file).map_err(io::Error::from)
+}
+
+/// The most there is.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn sync_everything(file: &File) -> io::Result<()> {
+    file.sync_all()
 }
 
 #[cfg(not(unix))]
-pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_path: &Path, _file: &File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+type Direct = std::sync::OnceLock<Option<super::direct::DirectFile>>;
+
+/// Opened when it is first asked for. A lack of descriptors or memory says nothing of the file: then it is tried again.
+#[cfg(target_os = "linux")]
+fn direct(
+    slot: &Direct,
+    open: impl FnOnce() -> io::Result<Option<super::direct::DirectFile>>,
+) -> Option<&super::direct::DirectFile> {
+    if slot.get().is_none()
+        && let Ok(opened) = open()
+    {
+        return slot.get_or_init(|| opened).as_ref();
+    }
+    slot.get().and_then(Option::as_ref)
 }
 
 #[cfg(unix)]
@@ -183,23 +223,6 @@ impl RealFile {
 }
 
 #[cfg(not(any(unix, windows)))]
-#[cfg(target_os = "linux")]
-type Direct = std::sync::OnceLock<Option<super::direct::DirectFile>>;
-
-/// Opened when it is first asked for. A lack of descriptors or memory says nothing of the file: then it is tried again.
-#[cfg(target_os = "linux")]
-fn direct(
-    slot: &Direct,
-    open: impl FnOnce() -> io::Result<Option<super::direct::DirectFile>>,
-) -> Option<&super::direct::DirectFile> {
-    if slot.get().is_none()
-        && let Ok(opened) = open()
-    {
-        return slot.get_or_init(|| opened).as_ref();
-    }
-    slot.get().and_then(Option::as_ref)
-}
-
 impl RealFile {
     fn read_some(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         use std::io::{Read, Seek, SeekFrom};

@@ -175,3 +175,18 @@ fn i21_durable_writes_are_for_file_systems_that_are_known_to_keep_them() {
         assert!(known.write_durable(&[1; 4096], 4096).unwrap() && known.offers_durable_writes());
     }
 }
+
+/// A link that leads nowhere yet: what it names is made, and entered into its own folder.
+#[cfg(unix)]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests use files as programs do")]
+fn a_file_is_made_where_a_link_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, other) = (folder.path().join("link"), folder.path().join("other"));
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(other.join("a"), &link).unwrap();
+    let file = RealFile::open(&link, OpenMode::CreateOrOpen).unwrap();
+    file.write_at(b"here", 0).unwrap();
+    assert_eq!(std::fs::read(other.join("a")).unwrap(), b"here");
+    assert!(matches!(RealFile::open(&other.join("a"), OpenMode::Existing), Err(OpenError::Locked)));
+}
