@@ -69,7 +69,7 @@ impl RealFile {
         Err(OpenError::Locked)
     }
 
-    /// `None` if the file has lost its name while this waited for its lock: what were written to it nobody would find again.
+    /// `None` if the file has lost its name while this waited for its lock: what would be written to it nobody would find again.
     #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
     fn open_once(path: &Path, mode: OpenMode) -> Result<Option<Self>, OpenError> {
         // Opening a pipe would wait for its other end.
@@ -123,7 +123,7 @@ fn bears_name(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Windows keeps an open file's name from others, as the standard library opens it; elsewhere there is nothing to compare.
+/// The standard library has nothing to compare elsewhere.
 #[cfg(not(unix))]
 fn bears_name(_file: &File, _path: &Path) -> io::Result<bool> {
     Ok(true)
