@@ -314,6 +314,16 @@ impl<'p> Building<'p> {
         self.frame.set_prev(prev);
     }
 
+    /// The name that the frame will have.
+    pub(crate) fn id(&self) -> FrameId {
+        self.frame.id
+    }
+
+    /// Number of children.
+    pub(crate) fn children(&self) -> usize {
+        self.frame.children()
+    }
+
     /// Bytes of the frame.
     pub(crate) fn bytes(&self) -> u64 {
         self.pool.bytes(self.frame.id)

@@ -68,6 +68,9 @@ pub(crate) struct Pool {
     range: Option<usize>,
     /// Made with the first frame; behind the classes, which lie in it.
     reservation: OnceLock<Option<Reservation>>,
+    /// See [`Pool::refuse_after`].
+    #[cfg(test)]
+    refuse: AtomicU64,
 }
 
 struct Class {
@@ -234,7 +237,21 @@ impl Pool {
             pinned: Mutex::default(),
             range: options.reserve.then_some(range),
             reservation: OnceLock::new(),
+            #[cfg(test)]
+            refuse: AtomicU64::new(u64::MAX),
         })
+    }
+
+    /// Refuses one allocation: the one after `count` others. Returns whether it has done that since the last call.
+    #[cfg(test)]
+    pub(crate) fn refuse_after(&self, count: u64) -> bool {
+        self.refuse.swap(count, Ordering::Relaxed) == u64::MAX
+    }
+
+    #[cfg(test)]
+    fn refuses(&self) -> bool {
+        let next = |left: u64| Some(if left == 0 { u64::MAX } else { left.saturating_sub(u64::from(left < u64::MAX)) });
+        self.refuse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) == Ok(0)
     }
 
     /// Largest node in bytes that fits, header not counted.
@@ -245,6 +262,10 @@ impl Pool {
     /// A frame for a node of this shape. The body holds whatever an earlier node left in it.
     pub(crate) fn allocate(&self, level: u8, body_len: usize, children: usize) -> Result<Building<'_>, NoMemory> {
         let bytes = frame_bytes(body_len, children);
+        #[cfg(test)]
+        if self.refuses() {
+            return Err(NoMemory { bytes });
+        }
         let class = bytes.div_ceil(self.smallest).next_power_of_two().ilog2() as usize;
         let slots = self.classes.get(class).ok_or(NoMemory { bytes })?;
         let taken = slots.take(|| self.part(class)).ok_or(NoMemory { bytes })?;

@@ -82,6 +82,20 @@ impl Blocks {
         get(&self.owned, block)
     }
 
+    /// The first block of these that something owns.
+    pub(crate) fn owned_in(&self, extent: Extent) -> Option<u64> {
+        let end = extent.start.saturating_add(extent.len).min(self.count);
+        let mut at = extent.start;
+        while at < end {
+            let word = self.owned.get((at / BITS) as usize)? >> (at % BITS);
+            if word != 0 {
+                return Some(at + u64::from(word.trailing_zeros())).filter(|&block| block < end);
+            }
+            at = (at / BITS + 1) * BITS;
+        }
+        None
+    }
+
     /// Whether the free map lists a block.
     pub(crate) fn is_free(&self, block: u64) -> bool {
         get(&self.free, block)
@@ -128,5 +142,20 @@ mod tests {
         assert_eq!(blocks.free_blocks(), 30);
         let runs: Vec<_> = blocks.unaccounted().collect();
         assert_eq!(runs, [extent(70, 25), extent(130, 70)]);
+    }
+
+    #[test]
+    fn a_long_extent_is_looked_through_at_once() {
+        let mut blocks = Blocks::new(1 << 20).unwrap();
+        let extent = |start, len| Extent { start, len };
+        blocks.own(extent(500_000, 2)).unwrap();
+        for start in 0..200 {
+            assert_eq!(blocks.owned_in(extent(start, 1 << 32)), Some(500_000));
+            assert_eq!(blocks.owned_in(extent(start, 500_000 - start)), None);
+            assert_eq!(blocks.owned_in(extent(start, 500_001 - start)), Some(500_000));
+            assert_eq!(blocks.owned_in(extent(500_002 + start, 1 << 32)), None);
+        }
+        assert_eq!(blocks.owned_in(extent(500_001, 1)), Some(500_001));
+        assert_eq!(blocks.owned_in(extent(u64::MAX - 1, 1)), None);
     }
 }

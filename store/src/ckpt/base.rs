@@ -3,11 +3,11 @@
 use super::{Counts, SLOTS, Syncs};
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::{FrameId, Pool};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Poison, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::space::{Extent, Space};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, MutexGuard, thread};
+use crate::sync::{Mutex, MutexGuard};
 use crate::tree::{Forest, Leftovers, Pager, Registry, Tree, Underfull, Versions};
 use crate::wal::{Ring, RingWindow};
 use std::collections::VecDeque;
@@ -118,7 +118,7 @@ impl Base {
         applied: LogPosition,
     ) -> Self {
         let opened_at = superblock.commit_timestamp;
-        let (poison, counts) = (Arc::<Poison>::default(), Arc::<Counts>::default());
+        let (poison, counts) = (Arc::clone(&pager.poison), Arc::<Counts>::default());
         let syncs = Syncs::new(Arc::clone(&pager.storage), Arc::clone(&poison), Arc::clone(&counts));
         Self {
             forest: Arc::clone(&pager.forest),
@@ -202,53 +202,6 @@ impl Base {
         BlobRef::decode(reference)
             .and_then(|blob| crate::blob::read(&*self.pager.storage, &ctx, &blob))
             .map_err(|error| error.context(format_args!("tree {tree}: reading an overflow value")))
-    }
-}
-
-/// The first failure of a log or superblock write or sync ends all writing (I30): after it nobody knows what the device holds.
-#[derive(Default)]
-pub(crate) struct Poison(OnceLock<Error>);
-
-impl Poison {
-    /// Remembers the first failure.
-    pub(crate) fn set(&self, error: &Error) {
-        let _ = self.0.set(Error::new(
-            ErrorKind::Poisoned,
-            format!("an earlier failure stopped all writing, open the database again to recover: {error}"),
-        ));
-    }
-
-    /// Fails if there was one.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.0.get().map_or(Ok(()), |error| Err(error.duplicate()))
-    }
-
-    /// Begins work that others go on from; `doing` says in an error what.
-    pub(crate) fn midway<'a>(&'a self, doing: &'static str) -> Midway<'a> {
-        Midway { poison: self, doing, panicking: thread::panicking() }
-    }
-}
-
-/// Work that others go on from. If its thread panics, nobody knows what it has left behind, and that is the end of all writing (I30).
-pub(crate) struct Midway<'a> {
-    poison: &'a Poison,
-    doing: &'static str,
-    /// A destructor that runs while its thread panics may do such work, too.
-    panicking: bool,
-}
-
-impl Midway<'_> {
-    /// Whether this is dropped because of a panic within the work.
-    pub(crate) fn has_panicked(&self) -> bool {
-        thread::panicking() && !self.panicking
-    }
-}
-
-impl Drop for Midway<'_> {
-    fn drop(&mut self) {
-        if self.has_panicked() {
-            self.poison.set(&Error::new(ErrorKind::Io, format!("a thread panicked while {}", self.doing)));
-        }
     }
 }
 

@@ -24,7 +24,7 @@ mod syncs;
 mod tidy;
 mod write;
 
-pub(crate) use base::{ApplyState, Base, LogPosition, Midway, accounting, first_free, no_space};
+pub(crate) use base::{ApplyState, Base, LogPosition, accounting, first_free, no_space};
 pub(crate) use counts::Counts;
 pub(crate) use directory::{DirectoryEntry, decode as decode_directory};
 pub(crate) use evict::evict;

@@ -8,7 +8,7 @@ use super::base::Base;
 use super::capture::Capture;
 use super::write::Written;
 use crate::blob::{BlobRef, extents as blob_extents, extents_left};
-use crate::buffer::{Child, Swip, pin};
+use crate::buffer::{Child, Guard, PinnedFrame, Pool, Swip, pin};
 use crate::error::{ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, Superblock};
 use crate::space::Extent;
@@ -72,24 +72,34 @@ fn unless_damaged<T>(found: Result<T>) -> Result<Option<T>> {
 /// Every extent that a tree's pages and overflow values lie in, as far as pages are whole. Reads inner nodes that are not resident, and leaves only
 /// if the tree has overflow values.
 pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
+    let pool = &*base.pager.pool;
     let mut extents = Vec::new();
-    let mut todo = vec![State::of(tree.root().child(), None)];
-    while let Some(state) = todo.pop() {
-        if state.entry.address != 0 {
-            extents.push(extent_of(base, &state.entry));
+    let mut todo = vec![State::of(pool, tree.root().child(), None, &pin())];
+    while let Some(State { node, entry, level }) = todo.pop() {
+        if entry.address != 0 {
+            extents.push(extent_of(base, &entry));
         }
-        let mut found = resident(base, &state, &mut todo);
-        let cold = found.is_none() && !matches!(state.swip, Swip::Empty);
-        if cold && (state.level != Some(0) || tree.has_overflow()) {
-            let Some(page) = unless_damaged(base.pager.read(tree.id(), state.level, &state.entry))? else { continue };
-            let body = Body::trusted(page.body());
-            let level = body.level().checked_sub(1);
-            if level.is_some() {
-                todo.extend((0..=body.len()).filter_map(|i| page.child(i)).map(|c| State::of(c, level)));
+        let found = match node {
+            Node::Resident(pinned) => {
+                let (guard, frame) = (pin(), pinned.frame());
+                let level = frame.level().checked_sub(1);
+                let children = (0..frame.children()).filter_map(|i| frame.child(i));
+                todo.extend(children.map(|child| State::of(pool, child, level, &guard)));
+                references(frame.body())
             }
-            found = Some(references(page.body()));
-        }
-        for reference in found.unwrap_or_default() {
+            Node::Cold if level != Some(0) || tree.has_overflow() => {
+                let Some(page) = unless_damaged(base.pager.read(tree.id(), level, &entry))? else { continue };
+                let body = Body::trusted(page.body());
+                let level = body.level().checked_sub(1);
+                if level.is_some() {
+                    let (guard, children) = (pin(), (0..=body.len()).filter_map(|i| page.child(i)));
+                    todo.extend(children.map(|child| State::of(pool, child, level, &guard)));
+                }
+                references(page.body())
+            }
+            Node::Cold | Node::None => Vec::new(),
+        };
+        for reference in found {
             let Some(blob) = unless_damaged(BlobRef::decode(&reference))? else { continue };
             extents.extend(parts_left(base, PageKind::Overflow, &blob)?);
         }
@@ -97,26 +107,31 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
     Ok(extents)
 }
 
-/// Looks at a node in memory: its overflow references, and its children go to `todo`. `None` if it is on disk. What was resident when its
-/// parent was looked at may have been evicted since: then it is clean, and its image is read.
-fn resident(base: &Base, state: &State, todo: &mut Vec<State>) -> Option<Vec<Vec<u8>>> {
-    let Swip::Resident(id) = state.swip else { return None };
-    let guard = pin();
-    let frame = base.pager.pool.frame(id, &guard)?;
-    let level = frame.level().checked_sub(1);
-    todo.extend((0..frame.children()).filter_map(|i| frame.child(i)).map(|c| State::of(c, level)));
-    Some(references(frame.body()))
-}
-
-struct State {
-    swip: Swip,
+struct State<'p> {
+    node: Node<'p>,
     entry: ChildEntry,
     level: Option<u8>,
 }
 
-impl State {
-    fn of(child: Child<'_>, level: Option<u8>) -> Self {
-        Self { swip: child.swip(), entry: child.entry(), level }
+enum Node<'p> {
+    /// Kept as it was found: under another guard its frame may be another node's (I6).
+    Resident(PinnedFrame<'p>),
+    Cold,
+    None,
+}
+
+impl<'p> State<'p> {
+    /// What a word of a node says that was found under this guard.
+    fn of(pool: &'p Pool, child: Child<'_>, level: Option<u8>, guard: &Guard) -> Self {
+        let node = match child.swip() {
+            Swip::Resident(id) => {
+                let frame = pool.frame(id, guard);
+                frame.map_or(Node::Cold, |frame| Node::Resident(PinnedFrame::new(pool, frame)))
+            }
+            Swip::Cold { .. } => Node::Cold,
+            Swip::Empty => Node::None,
+        };
+        Self { node, entry: child.entry(), level }
     }
 }
 

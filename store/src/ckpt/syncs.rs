@@ -1,8 +1,7 @@
 //! Syncs of the whole file.
 
 use super::Counts;
-use super::base::Poison;
-use crate::error::{Error, Result};
+use crate::error::{Error, Poison, Result};
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex};
 use crate::vfs::Storage;

@@ -2,7 +2,7 @@
 
 use super::base::{ApplyState, Base};
 use crate::buffer::{FrameId, Swip, pin};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::tree::{Applier, Tree};
 
 /// Nodes tried for a merge before one batch.
@@ -61,7 +61,15 @@ fn merge(base: &Base, state: &mut ApplyState, watermark: u64, snapshots: &[u64])
         let Some(node) = state.underfull.pop_front() else { break };
         let Some(tree) = base.forest.get(node.tree).filter(|tree| tree.dropped_at().is_none()) else { continue };
         let mut applier = Applier::new(&base.pager, watermark);
-        let done = applier.merge(tree, &node, watermark)?;
+        let done = match applier.merge(tree, &node, watermark) {
+            Ok(done) => done,
+            // Nothing has changed. As where its neighbours cannot be read: the node is found again when it is touched.
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => true,
+            Err(error) => {
+                base.poison.set(&error);
+                return Err(error);
+            }
+        };
         state.adopt(&base.pager.pool, tree, applier.left, watermark, snapshots)?;
         if !done {
             state.underfull.push_back(node);

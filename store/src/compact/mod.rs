@@ -18,7 +18,7 @@ use crate::buffer::pin;
 use crate::check::Progress;
 use crate::ckpt::{self, ApplyState, Base, accounting, tidy};
 use crate::error::{Error, Result};
-use crate::space::SpaceUsage;
+use crate::space::{Extent, SpaceUsage};
 use crate::sync::{Condvar, Mutex, give_way, unlock_fairly};
 use std::time::Duration;
 
@@ -129,6 +129,24 @@ impl<'a> Work<'a> {
         }
         unlock_fairly(state);
         unlock_fairly(switch);
+        done
+    }
+
+    /// The same for a step that has a use for these blocks; if it does not come to the step, they are free again.
+    fn turn_with<R>(
+        &self,
+        taken: impl Iterator<Item = Extent>,
+        step: impl FnOnce(&mut Turn<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let mut begun = false;
+        let done = self.turn(|turn| {
+            begun = true;
+            step(turn)
+        });
+        if done.is_err() && !begun {
+            // The first failure is the one to tell.
+            let _ = self.give_up(taken);
+        }
         done
     }
 

@@ -238,7 +238,7 @@ impl Work<'_> {
             return Ok(());
         }
         let base = self.base;
-        let told = self.turn(|turn| {
+        let told = self.turn_with(copied.iter().map(|copy| copy.extent), |turn| {
             let mut told = 0;
             for Copied { page, extent, entry } in &copied {
                 let there = tree.dropped_at().is_none();

@@ -142,10 +142,15 @@ impl Work<'_> {
     fn tell_leaf(&mut self, tree: &Tree, copied: Vec<Copied>, seen: &mut Seen) -> Result<()> {
         let Some(first) = copied.first() else { return Ok(()) };
         let base = self.base;
+        let extents = || copied.iter().flat_map(|copy| copy.extents.iter().copied());
         // It may have left memory meanwhile.
-        tree.with_leaf(&base.pager, Target::At(&first.value.key), Access::Scan, |_, _| ())?;
+        let there = tree.with_leaf(&base.pager, Target::At(&first.value.key), Access::Scan, |_, _| ());
+        there.inspect_err(|_| {
+            // The first failure is the one to tell.
+            let _ = self.give_up(extents());
+        })?;
         let values: Vec<MovedValue> = copied.iter().map(|copy| copy.value.clone()).collect();
-        let told = self.turn(|turn| {
+        let told = self.turn_with(extents(), |turn| {
             let mut told = vec![false; values.len()];
             if tree.dropped_at().is_none() {
                 let mut applier = Applier::new(&base.pager, turn.watermark);

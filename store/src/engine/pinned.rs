@@ -77,11 +77,15 @@ impl PinnedImage {
         if self.shared.base.poison.check().is_err() {
             return Ok(None);
         }
-        let space = self.shared.base.space()?;
-        if let Err(error) = space.disjoint() {
-            return Ok(Some(format!("the running database accounts for a block twice: {error}")));
-        }
-        let free = space.free_among(&|block| blocks.is_owned(block));
+        let extents = {
+            let space = self.shared.base.space()?;
+            if let Err(error) = space.disjoint() {
+                return Ok(Some(format!("the running database accounts for a block twice: {error}")));
+            }
+            space.free_extents()
+        };
+        // What is pinned must be free at no time. Without the space: a map of a large file takes a while, for which commits would have to wait.
+        let free = extents.into_iter().find_map(|extent| blocks.owned_in(extent));
         Ok(free.map(|block| format!("the running database takes block {block} for free, which a page occupies")))
     }
 }

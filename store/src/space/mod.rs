@@ -289,9 +289,15 @@ impl Space {
         }
     }
 
-    /// A block that may be handed out although it is one of these.
-    pub(crate) fn free_among(&self, these: &dyn Fn(u64) -> bool) -> Option<u64> {
-        self.allocator.iter().flat_map(|extent| extent.start..extent.end()).find(|&block| these(block))
+    /// What may be handed out.
+    pub(crate) fn free_extents(&self) -> Vec<Extent> {
+        self.allocator.iter().collect()
+    }
+
+    /// Blocks that are taken for something that nothing names yet.
+    #[cfg(test)]
+    pub(crate) fn unnamed(&self) -> usize {
+        self.tentative.values().filter(|tentative| tentative.commit.is_none()).count()
     }
 
     /// Checks that `live` and what this structure knows make up the whole file, each block once (I29). `reserved` blocks at the front belong to nobody.

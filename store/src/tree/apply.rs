@@ -6,8 +6,9 @@
 //! wait for it (I19).
 
 use super::coupling::Coupled;
-use super::inner::Splice;
+use super::inner::{Pending, Splice};
 use super::node::{Body, Edit, empty_leaf, plan_leaf};
+use super::pager::Patience;
 use super::{Access, MAX_LEVEL, Pager, Superseded, Target, Tree, Underfull, Versions};
 use crate::buffer::{Frame, FrameId, Guard, Locked, Swip, pin};
 use crate::error::{Error, Result};
@@ -57,15 +58,6 @@ pub(super) struct NewPage {
     pub(super) lower: Vec<u8>,
 }
 
-pub(super) enum Outcome {
-    /// The node is the same; something below it changed.
-    Below,
-    /// Nothing changed.
-    Nothing,
-    /// These take its place.
-    Pages(Vec<NewPage>),
-}
-
 /// How far an apply got with the edits of one node of level 1.
 enum Run {
     /// These many edits are applied.
@@ -111,6 +103,7 @@ impl<'a> Applier<'a> {
         let mut grown = 0;
         let mut rest = edits;
         let mut tries = 0;
+        let mut patience = Patience::default();
         while !rest.is_empty() {
             let most = if tries < TRIES { rest.len() } else { 1 };
             let run = {
@@ -126,7 +119,7 @@ impl<'a> Applier<'a> {
                     tries += 1;
                     self.load(tree, rest.get(at..end).unwrap_or_default())?;
                 }
-                Run::Again => crate::sync::spin(),
+                Run::Again => patience.wait(self.pager)?,
             }
         }
         Ok(grown)
@@ -201,7 +194,7 @@ impl<'a> Applier<'a> {
                 self.build_leaves(Body::trusted(&empty), None, edits, grown)?
             }
         };
-        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;
+        self.replace_root(tree, &locked, (0, pages), Vec::new())?;
         Ok(Run::Applied(edits.len()))
     }
 
@@ -243,8 +236,8 @@ impl<'a> Applier<'a> {
             }
         }
         if !splices.is_empty() {
-            let pages = self.rebuild(node, locked, splices)?;
-            self.replace_node(tree, node, pages, guard)?;
+            let rebuilt = self.rebuild(node, locked, splices)?;
+            self.replace_node(tree, node, vec![rebuilt], guard)?;
         }
         Ok(Run::Applied(count))
     }
@@ -267,24 +260,27 @@ impl<'a> Applier<'a> {
         Ok(pages)
     }
 
-    /// Puts these pages in the place of `node`, which was rebuilt, rebuilding the nodes above as far as need be.
+    /// Puts the last of `pending` in the place of `node`, which it was built for, rebuilding the nodes above as far as need be. Latches these from below
+    /// and holds them to the end, as all that appliers do, so that nobody waits for whoever waits for him.
     pub(super) fn replace_node<'g>(
         &mut self,
-        tree: &Tree,
+        tree: &'g Tree,
         mut node: Frame<'g>,
-        mut pages: Vec<NewPage>,
+        mut pending: Pending<'a, 'g>,
         guard: &'g Guard,
     ) -> Result<()>
     where
         Self: 'g,
     {
+        let mut patience = Patience::default();
         loop {
+            let Some((level, pages)) = pending.last().map(|top| (top.level(), top.pages())) else { return Ok(()) };
             // Looked for each time: another thread may have rebuilt what was above it.
             let (parent, i, locked) = match self.lock_owner(tree, node, guard)? {
-                Owner::Root(locked) => return self.replace_root(tree, &locked, Outcome::Pages(pages), guard),
+                Owner::Root(locked) => return self.replace_root(tree, &locked, (level, pages), pending),
                 Owner::Node(parent, i, locked) => (parent, i, locked),
                 Owner::Changing => {
-                    crate::sync::spin();
+                    patience.wait(self.pager)?;
                     continue;
                 }
             };
@@ -293,11 +289,12 @@ impl<'a> Applier<'a> {
             coupled.keep(parent.id());
             if let [page] = pages.as_slice() {
                 let child = parent.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+                self.finish(pending);
                 child.set_hot(page.id);
                 child.set_dirty();
                 return Ok(());
             }
-            pages = self.rebuild(parent, locked, vec![Splice { from: i, to: i + 1, pages }])?;
+            pending.push(self.rebuild(parent, locked, vec![Splice { from: i, to: i + 1, pages }])?);
             node = parent;
         }
     }
@@ -332,28 +329,6 @@ impl<'a> Applier<'a> {
         Err(inconsistent("the tree is too high"))
     }
 
-    /// Carries the outcome for child `i` into its parent; gives the pages back when the parent must be rebuilt for them.
-    pub(super) fn update_child(&self, frame: Frame<'_>, i: usize, outcome: Outcome) -> Result<Option<Vec<NewPage>>> {
-        let Some(child) = frame.child(i) else { return Err(inconsistent("a child is missing")) };
-        match outcome {
-            Outcome::Nothing => {}
-            Outcome::Below if child.dirty() => {}
-            Outcome::Below => {
-                let _locked = lock(frame)?;
-                child.set_dirty();
-            }
-            Outcome::Pages(pages) => match pages.as_slice() {
-                [page] => {
-                    let _locked = lock(frame)?;
-                    child.set_hot(page.id);
-                    child.set_dirty();
-                }
-                _ => return Ok(Some(pages)),
-            },
-        }
-        Ok(None)
-    }
-
     fn build_leaves(
         &mut self,
         body: Body<'_>,
@@ -381,38 +356,30 @@ impl<'a> Applier<'a> {
         Ok(pages)
     }
 
-    /// Puts the outcome for the root node in place, growing the tree where it split. The caller has latched the root.
-    pub(super) fn replace_root(
+    /// Puts these pages of a level, which may be the last of `pending`, in the root's place, growing the tree if they are many. The caller has
+    /// latched the root.
+    pub(super) fn replace_root<'g>(
         &mut self,
         tree: &Tree,
         _locked: &Locked<'_>,
-        outcome: Outcome,
-        guard: &Guard,
+        (mut level, mut pages): (u8, Vec<NewPage>),
+        mut pending: Pending<'a, 'g>,
     ) -> Result<()> {
         let root = tree.root().child();
-        let mut pages = match outcome {
-            Outcome::Nothing => return Ok(()),
-            Outcome::Below => {
-                root.set_dirty();
-                return Ok(());
-            }
-            Outcome::Pages(pages) => pages,
-        };
         // The leftmost page of a level stands for the node that was there before: it inherits that one's image on disk.
         let mut entry = root.entry();
         while pages.len() > 1 {
-            let first = pages.first().map(|page| page.id);
-            let level = match first {
-                Some(id) => self.follow(id, guard)?.level() + 1,
-                None => return Err(inconsistent("a level without nodes")),
-            };
+            level += 1;
             if level > MAX_LEVEL {
                 return Err(inconsistent("the tree is too high"));
             }
-            pages = self.grow(level, pages, &entry)?;
+            let grown = self.grow(level, pages, &entry)?;
+            pages = grown.pages();
+            pending.push(grown);
             entry = ChildEntry::default();
         }
         let Some(page) = pages.first() else { return Err(inconsistent("a tree without a root")) };
+        self.finish(pending);
         root.set_entry(&entry, true);
         root.set_hot(page.id);
         Ok(())

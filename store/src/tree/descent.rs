@@ -1,7 +1,7 @@
 //! From the root to the leaf that covers a key.
 
 use super::node::Body;
-use super::pager::Pager;
+use super::pager::{Pager, Patience};
 use super::{MAX_LEVEL, Tree};
 use crate::buffer::{Child, Frame, Guard, OptimisticLatch, Swip, pin};
 use crate::error::{Error, Result};
@@ -142,7 +142,7 @@ impl Tree {
         /// More than a tree has levels. Whoever has read so many pages and not arrived makes no more room: what it calls for might evict
         /// the upper half of its way while it reads the lower.
         const POLITE: u32 = 2 * MAX_LEVEL as u32;
-        let (mut restarts, mut loads) = (0u32, 0);
+        let (mut patience, mut loads) = (Patience::default(), 0);
         loop {
             let missing = {
                 let guard = pin();
@@ -166,11 +166,7 @@ impl Tree {
                     }
                     self.load(pager, target, &missing, access)?;
                 }
-                None => {
-                    restarts += 1;
-                    // A rebuild lasts microseconds; the applier may have lost its core in the middle of one.
-                    if restarts > 16 { crate::sync::give_way() } else { crate::sync::spin() }
-                }
+                None => patience.wait(pager)?,
             }
         }
     }

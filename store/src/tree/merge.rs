@@ -4,8 +4,8 @@
 //! watermark and nothing is linked behind them. So it waits in a queue until then; the applier works on the queue before each batch.
 //! While a checkpoint runs nothing is merged: its capture finds nodes again by their lower fences.
 
-use super::apply::{Applier, Outcome, inconsistent, lock, lock_root};
-use super::inner::{Splice, max_children};
+use super::apply::{Applier, inconsistent, lock, lock_root, mark_path};
+use super::inner::{Rebuilt, Splice, max_children};
 use super::node::{Body, KeyList, merge_leaves, plan_inner};
 use super::{Access, Pager, Target, Tree};
 use crate::buffer::{Frame, Guard, Swip, pin};
@@ -34,7 +34,7 @@ impl Underfull {
     }
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
     /// Tries to merge one node with a neighbour. `false` if a snapshot still needs a version of one of them: try again later.
     pub(crate) fn merge(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
         // The batch that comes next may have nothing to do with this tree, and needs no merge. Nothing has changed yet: without its
@@ -45,73 +45,62 @@ impl Applier<'_> {
         self.merge_loaded(tree, node, watermark)
     }
 
-    /// The same for nodes that are resident: of others nothing becomes.
+    /// The same for nodes that are resident: of others nothing becomes. Where there is no memory, nothing has changed.
     pub(crate) fn merge_loaded(&mut self, tree: &Tree, node: &Underfull, watermark: u64) -> Result<bool> {
         let guard = pin();
-        let Swip::Resident(id) = tree.root().child().swip() else { return Ok(true) };
-        let frame = self.follow(id, &guard)?;
-        if frame.level() <= node.level {
-            return Ok(true);
-        }
         let mut waits = false;
-        let outcome = self.merge_below(frame, node, watermark, &guard, &mut waits)?;
-        self.replace_root(tree, &lock_root(tree)?, outcome, &guard)?;
+        if let Some((path, parent)) = self.way_to(tree, &node.lower, node.level + 1, &guard)? {
+            // The clock leaves its children alone from here on.
+            let locked = lock(parent)?;
+            if let Some((left, joined)) = self.join(parent, node, watermark, &mut waits, &guard)? {
+                let splice = Splice { from: left, to: left + 2, pages: joined.pages() };
+                let rebuilt = self.rebuild(parent, locked, vec![splice])?;
+                if !mark_path(tree, &path)? {
+                    return Err(inconsistent("a node was replaced during a merge"));
+                }
+                let leaves = if node.level == 0 { self.pair(parent, left, &guard)? } else { None };
+                self.replace_node(tree, parent, vec![joined, rebuilt], &guard)?;
+                if let Some((a, b)) = leaves {
+                    self.retire_leaves(parent, left, &[a, b]);
+                }
+                if parent.children() <= max_children(&self.pager.sizes) / 4 {
+                    let lower = Body::trusted(parent.body()).lower();
+                    Underfull::note(&mut self.left.underfull, parent.level(), lower);
+                }
+            }
+        }
         self.shrink_root(tree, &guard)?;
         Ok(!waits)
     }
 
-    fn merge_below(
-        &mut self,
-        frame: Frame<'_>,
+    /// Builds what is to take the place of the node and of a neighbour, and says which child the left one of them is.
+    fn join<'g>(
+        &self,
+        parent: Frame<'g>,
         node: &Underfull,
         watermark: u64,
-        guard: &Guard,
         waits: &mut bool,
-    ) -> Result<Outcome> {
-        let body = Body::trusted(frame.body());
-        let i = body.child_index(&node.lower);
-        if frame.level() > node.level + 1 {
-            let Some(Swip::Resident(id)) = frame.child(i).map(|child| child.swip()) else {
-                return Ok(Outcome::Nothing);
-            };
-            let child = self.follow(id, guard)?;
-            let outcome = self.merge_below(child, node, watermark, guard, waits)?;
-            let changed = !matches!(outcome, Outcome::Nothing);
-            return Ok(match self.update_child(frame, i, outcome)? {
-                Some(pages) => {
-                    let locked = lock(frame)?;
-                    Outcome::Pages(self.rebuild(frame, locked, vec![Splice { from: i, to: i + 1, pages }])?)
-                }
-                None if changed => Outcome::Below,
-                None => Outcome::Nothing,
-            });
-        }
-        // The clock leaves these children alone from here on.
-        let locked = lock(frame)?;
+        guard: &'g Guard,
+    ) -> Result<Option<(usize, Rebuilt<'a, 'g>)>>
+    where
+        Self: 'g,
+    {
+        let i = Body::trusted(parent.body()).child_index(&node.lower);
         for left in [Some(i), i.checked_sub(1)].into_iter().flatten() {
-            let Some((a, b)) = self.pair(frame, left, guard)? else { continue };
-            let page = if node.level == 0 {
-                if [a, b].iter().any(|leaf| leaf.timestamp() > watermark || leaf.prev().is_some()) {
-                    *waits = true;
-                    continue;
-                }
-                self.join_leaves(frame, left, a, b)?
+            let Some((a, b)) = self.pair(parent, left, guard)? else { continue };
+            let joined = if node.level > 0 {
+                self.join_inner(parent, left, a, b)?
+            } else if [a, b].iter().any(|leaf| leaf.timestamp() > watermark || leaf.prev().is_some()) {
+                *waits = true;
+                None
             } else {
-                self.join_inner(frame, left, a, b)?
+                self.join_leaves(a, b)?
             };
-            if let Some(page) = page {
-                if node.level == 0 {
-                    self.left.retired.extend([a.id(), b.id()]);
-                }
-                let splice = Splice { from: left, to: left + 2, pages: vec![page] };
-                let pages = self.rebuild(frame, locked, vec![splice])?;
-                if frame.children() <= max_children(&self.pager.sizes) / 4 {
-                    Underfull::note(&mut self.left.underfull, frame.level(), body.lower());
-                }
-                return Ok(Outcome::Pages(pages));
+            if let Some(joined) = joined {
+                return Ok(Some((left, joined)));
             }
         }
-        Ok(Outcome::Nothing)
+        Ok(None)
     }
 
     fn pair<'g>(&self, frame: Frame<'g>, left: usize, guard: &'g Guard) -> Result<Option<(Frame<'g>, Frame<'g>)>>
@@ -128,36 +117,23 @@ impl Applier<'_> {
         }
     }
 
-    fn join_leaves(
-        &mut self,
-        parent: Frame<'_>,
-        left: usize,
-        a: Frame<'_>,
-        b: Frame<'_>,
-    ) -> Result<Option<super::apply::NewPage>> {
-        let pool = &self.pager.pool;
-        let dirty = |i: usize, leaf: Frame<'_>| {
-            if parent.child(i).is_some_and(|child| child.dirty()) { pool.bytes(leaf.id()) as i64 } else { 0 }
-        };
-        let replaced = dirty(left, a) + dirty(left + 1, b);
+    fn join_leaves<'g>(&self, a: Frame<'_>, b: Frame<'_>) -> Result<Option<Rebuilt<'a, 'g>>> {
         let (left, right) = (Body::trusted(a.body()), Body::trusted(b.body()));
         let Some(plan) = merge_leaves(left, right, &self.pager.sizes) else { return Ok(None) };
-        let Some(planned) = plan.pages().first() else { return Ok(None) };
-        let mut building = self.pager.build(0, planned.size, 0)?;
-        plan.write(0, building.body_mut());
-        building.set_version(a.timestamp().max(b.timestamp()), None);
-        pool.note_dirty(building.bytes() as i64 - replaced);
-        Ok(Some(super::apply::NewPage { id: building.finish(), lower: left.lower().to_vec() }))
+        if plan.pages().is_empty() {
+            return Ok(None);
+        }
+        self.write_leaves(&plan, a.timestamp().max(b.timestamp())).map(Some)
     }
 
     /// Joins two inner nodes when the result fits one page with room to grow. Their children move to a node that takes both places.
-    fn join_inner(
-        &mut self,
-        parent: Frame<'_>,
+    fn join_inner<'g>(
+        &self,
+        parent: Frame<'g>,
         left: usize,
-        a: Frame<'_>,
-        b: Frame<'_>,
-    ) -> Result<Option<super::apply::NewPage>> {
+        a: Frame<'g>,
+        b: Frame<'g>,
+    ) -> Result<Option<Rebuilt<'a, 'g>>> {
         let most = max_children(&self.pager.sizes);
         if a.children() + b.children() > most * 3 / 4 {
             return Ok(None);
@@ -180,7 +156,7 @@ impl Applier<'_> {
         if plan.pages().len() != 1 {
             return Ok(None);
         }
-        self.move_children(&[a, b], &plan).map(Some)
+        self.join_children(&[a, b], &plan).map(Some)
     }
 
     /// Takes levels off the top that have one child only.

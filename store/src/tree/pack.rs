@@ -3,8 +3,8 @@
 //! As a merge, this changes structure, not content: only leaves that no snapshot needs an earlier version of are touched, and the caller has
 //! the applier's turn while no capture is being written. What is not resident is read before, by the caller.
 
-use super::apply::{Applier, NewPage, Path, inconsistent, mark_path};
-use super::inner::{Splice, max_children};
+use super::apply::{Applier, Path, inconsistent, mark_path};
+use super::inner::{Rebuilt, Splice, max_children};
 use super::node::{Body, LeafPlan, pack_leaves};
 use super::{Tree, Underfull};
 use crate::buffer::{Frame, Guard, Swip, pin};
@@ -43,7 +43,7 @@ impl<'a> Applier<'a> {
         worth: &dyn Fn(&[usize], &[usize]) -> bool,
     ) -> Result<Packed> {
         let guard = pin();
-        let Some((path, node)) = self.level_one(tree, &run.lower, &guard)? else { return Ok(Packed::Later) };
+        let Some((path, node)) = self.way_to(tree, &run.lower, 1, &guard)? else { return Ok(Packed::Later) };
         let Ok(locked) = node.latch().lock() else { return Ok(Packed::Later) };
         let body = Body::trusted(node.body());
         let from = body.child_index(&run.lower);
@@ -60,15 +60,16 @@ impl<'a> Applier<'a> {
             return Ok(Packed::Later);
         }
         let timestamp = leaves.iter().map(Frame::timestamp).max().unwrap_or(0);
-        let pages = self.write_leaves(&plan, timestamp)?;
-        self.retire_leaves(node, from, &leaves);
+        let packed = self.write_leaves(&plan, timestamp)?;
+        let pages = packed.pages();
         let fences: Vec<(Vec<u8>, crate::buffer::FrameId)> =
             pages.iter().map(|page| (page.lower.clone(), page.id)).collect();
         let inner = self.rebuild(node, locked, vec![Splice { from, to, pages }])?;
+        self.replace_node(tree, node, vec![packed, inner], &guard)?;
+        self.retire_leaves(node, from, &leaves);
         if node.children() - leaves.len() + fences.len() <= max_children(&self.pager.sizes) / 4 {
             Underfull::note(&mut self.left.underfull, node.level(), body.lower());
         }
-        self.replace_node(tree, node, inner, &guard)?;
         self.shrink_root(tree, &guard)?;
         for (lower, id) in fences.iter().filter(|_| run.cool) {
             if let Some((child, _)) = tree.owner(self.pager, 0, lower, &guard) {
@@ -79,11 +80,12 @@ impl<'a> Applier<'a> {
         Ok(Packed::Done { leaves: then.len(), pages: now.len(), last })
     }
 
-    /// The node of level 1 above a key, and the way to it. `None` if it is not resident, or the tree has none.
-    pub(super) fn level_one<'g>(
+    /// The node of a level above the leaves that covers a key, and the way to it. `None` if it is not resident, or the tree has none.
+    pub(super) fn way_to<'g>(
         &self,
         tree: &'g Tree,
         key: &[u8],
+        level: u8,
         guard: &'g Guard,
     ) -> Result<Option<(Path<'g>, Frame<'g>)>>
     where
@@ -94,15 +96,12 @@ impl<'a> Applier<'a> {
         loop {
             let Swip::Resident(id) = child.swip() else { return Ok(None) };
             let frame = self.follow(id, guard)?;
-            match frame.level() {
-                0 => return Ok(None),
-                1 => return Ok(Some((path, frame))),
-                _ => {
-                    let i = Body::trusted(frame.body()).child_index(key);
-                    child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
-                    path.push((frame, i));
-                }
+            if frame.level() <= level {
+                return Ok((frame.level() == level).then_some((path, frame)));
             }
+            let i = Body::trusted(frame.body()).child_index(key);
+            child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;
+            path.push((frame, i));
         }
     }
 
@@ -130,7 +129,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Builds the leaves of a plan, with nothing behind them.
-    pub(super) fn write_leaves(&self, plan: &LeafPlan<'_>, timestamp: u64) -> Result<Vec<NewPage>> {
+    pub(super) fn write_leaves<'g>(&self, plan: &LeafPlan<'_>, timestamp: u64) -> Result<Rebuilt<'a, 'g>> {
         let mut buildings = Vec::with_capacity(plan.pages().len());
         for (i, planned) in plan.pages().iter().enumerate() {
             let mut building = self.pager.build(0, planned.size, 0)?;
@@ -138,12 +137,7 @@ impl<'a> Applier<'a> {
             building.set_version(timestamp, None);
             buildings.push((building, plan.lower(i).to_vec()));
         }
-        // Nothing fails from here on.
-        let finish = |(building, lower): (crate::buffer::Building<'a>, Vec<u8>)| {
-            self.pager.pool.note_dirty(building.bytes() as i64);
-            NewPage { id: building.finish(), lower }
-        };
-        Ok(buildings.into_iter().map(finish).collect())
+        Ok(Rebuilt::leaves(buildings))
     }
 
     /// Notes that these leaves, the children of `node` from `from` on, leave the tree, and that nobody needs them as versions.

@@ -8,7 +8,7 @@ use super::in_flight::InFlight;
 use super::node::{Body, Sizes};
 use super::{Forest, MAX_LEVEL, Registry};
 use crate::buffer::{Building, FRAME_HEADER, Frame, Pool, PoolOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Poison, Result};
 use crate::format::{CHILD_ENTRY_LEN, ChildEntry, PAGE_HEADER_LEN, PageHeader, PageKind, Superblock, verify_page};
 use crate::sync::atomic::Ordering;
 use crate::vfs::Storage;
@@ -30,6 +30,8 @@ pub(crate) struct Pager {
     pub(crate) forest: Arc<Forest>,
     /// The snapshots: what the clock must leave.
     pub(crate) registry: Arc<Registry>,
+    /// Whoever waits in vain asks it: nothing may be left that could end the waiting.
+    pub(crate) poison: Arc<Poison>,
     pub(super) reads: InFlight,
     pub(crate) clock: Clock,
     /// What latches are compared with.
@@ -42,6 +44,28 @@ const INNER_PAGE: usize = 16 << 10;
 
 /// Below this pages are those of tests, which want many levels.
 const SMALL_PAGE: usize = 4 << 10;
+
+/// Waits for another thread to end what it does to a node. That lasts microseconds, or until a thread that lost its core in the middle of it has one again.
+#[derive(Debug, Default)]
+pub(super) struct Patience(u32);
+
+impl Patience {
+    /// Fails if writing has ended for good: then a node may be half replaced for ever.
+    pub(super) fn wait(&mut self, pager: &Pager) -> Result<()> {
+        /// Tries between two looks.
+        const OFTEN: u32 = 1024;
+        self.0 = self.0.wrapping_add(1);
+        if self.0.is_multiple_of(OFTEN) {
+            pager.poison.check()?;
+        }
+        if self.0 > 16 {
+            crate::sync::give_way()
+        } else {
+            crate::sync::spin()
+        }
+        Ok(())
+    }
+}
 
 /// How a file's frames are kept.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +95,7 @@ impl Pager {
             sizes,
             forest: Arc::new(Forest::new()),
             registry: Arc::new(Registry::new(superblock.commit_timestamp)),
+            poison: Arc::default(),
             reads: InFlight::default(),
             clock: Clock::default(),
             #[cfg(feature = "measure")]

@@ -9,7 +9,7 @@
 use super::apply::{Applier, inconsistent, run_below};
 use super::node::{Body, Edit};
 use super::{Access, Pager, Target, Tree};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sync::Mutex;
 use crate::sync::helpers::with_helpers;
 
@@ -83,13 +83,19 @@ impl Applier<'_> {
 
     /// Applies `first`, then what else there is to take. After a failure, which is the whole batch's, nobody takes any more.
     fn apply_claims(&mut self, tree: &Tree, claims: &Claims<'_>, first: &[Edit<'_>]) -> Result<i64> {
-        let mut grown = self.apply(tree, first).inspect_err(|_| claims.end())?;
+        let pager = self.pager;
+        let failed = |error: &Error| {
+            // Before the claims: whoever has them may wait for what this thread was about to do.
+            pager.poison.set(error);
+            claims.end();
+        };
+        let mut grown = self.apply(tree, first).inspect_err(failed)?;
         loop {
-            let edits = claims.take(self.pager, tree).inspect_err(|_| claims.end())?;
+            let edits = claims.take(pager, tree).inspect_err(failed)?;
             if edits.is_empty() {
                 return Ok(grown);
             }
-            grown += self.apply(tree, edits).inspect_err(|_| claims.end())?;
+            grown += self.apply(tree, edits).inspect_err(failed)?;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! node: it is marked as changed, so that the next checkpoint writes it. A value: its leaf gets a new body with the new reference, of
 //! the same timestamp, as what it holds is the same. The caller has the applier's turn while no capture is being written.
 
-use super::apply::{Applier, Outcome, Path, inconsistent, lock_root, mark_path};
+use super::apply::{Applier, Path, inconsistent, lock_root, mark_path};
 use super::inner::Splice;
 use super::node::{Body, Edit, Value, plan_leaf};
 use super::{MAX_LEVEL, Pager, Tree};
@@ -97,7 +97,7 @@ impl Applier<'_> {
         let guard = pin();
         let none = vec![false; moved.len()];
         let Some(first) = moved.first() else { return Ok(none) };
-        let Some((path, node)) = self.level_one(tree, &first.key, &guard)? else {
+        let Some((path, node)) = self.way_to(tree, &first.key, 1, &guard)? else {
             return self.replace_values_in_root(tree, moved, watermark, &guard);
         };
         let Ok(locked) = node.latch().lock() else { return Ok(none) };
@@ -110,14 +110,17 @@ impl Applier<'_> {
             return Ok(none);
         }
         let plan = plan_leaf(Body::trusted(leaf.body()), &edits, &self.pager.sizes);
-        let pages = self.write_leaves(&plan, leaf.timestamp())?;
-        self.retire_leaves(node, i, &[leaf]);
+        let leaves = self.write_leaves(&plan, leaf.timestamp())?;
+        let pages = leaves.pages();
         if let [page] = pages.as_slice() {
+            self.retire_leaves(node, i, &[leaf]);
+            self.finish(vec![leaves]);
             child.set_hot(page.id);
             child.set_dirty();
         } else {
             let inner = self.rebuild(node, locked, vec![Splice { from: i, to: i + 1, pages }])?;
-            self.replace_node(tree, node, inner, &guard)?;
+            self.replace_node(tree, node, vec![leaves, inner], &guard)?;
+            self.retire_leaves(node, i, &[leaf]);
         }
         Ok(done)
     }
@@ -142,12 +145,13 @@ impl Applier<'_> {
             return Ok(none);
         }
         let plan = plan_leaf(Body::trusted(leaf.body()), &edits, &self.pager.sizes);
-        let pages = self.write_leaves(&plan, leaf.timestamp())?;
-        if root.dirty() {
+        let leaves = self.write_leaves(&plan, leaf.timestamp())?;
+        let dirty = root.dirty();
+        self.replace_root(tree, &locked, (0, leaves.pages()), vec![leaves])?;
+        if dirty {
             self.pager.pool.note_dirty(-(self.pager.pool.bytes(id) as i64));
         }
         self.left.retired.push(id);
-        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;
         Ok(done)
     }
 }

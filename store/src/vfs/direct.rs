@@ -15,6 +15,9 @@ use std::os::unix::fs::OpenOptionsExt;
 /// Places, lengths and memory are multiples of this. No device asks for more.
 const ALIGN: usize = 4096;
 
+/// The buffer keeps no more memory than this between two writes: it is not part of the budget.
+const KEPT: usize = 1 << 20;
+
 /// See the module.
 pub(super) struct DirectFile {
     file: File,
@@ -23,15 +26,42 @@ pub(super) struct DirectFile {
     buffer: Mutex<Vec<u8>>,
 }
 
+/// Whether writes with `RWF_DSYNC` are durable on a file system of this kind (statfs(2)). No error tells: one in user space (FUSE) gets the flag as
+/// part of a request, which servers ignore, and network and stacked file systems are as good as what lies behind them.
+///
+/// These are the ones whose direct writes end in the kernel's `generic_write_sync`, or in a write that the device must not cache: ext2 to ext4 and XFS by
+/// `iomap_dio_complete` (fs/iomap/direct-io.c); Btrfs in `btrfs_do_write_iter` (fs/btrfs/file.c); F2FS in `f2fs_file_write_iter` (fs/f2fs/file.c).
+fn keeps_its_word(kind: u32) -> bool {
+    const EXT: u32 = 0xef53;
+    const XFS: u32 = 0x5846_5342;
+    const BTRFS: u32 = 0x9123_683e;
+    const F2FS: u32 = 0xf2f5_2010;
+    matches!(kind, EXT | XFS | BTRFS | F2FS)
+}
+
 impl DirectFile {
     /// Opens a file once more, for such writes; `None` if the file system does not offer them. Not by its name, which may be another
     /// file's by now.
+    ///
+    /// # Errors
+    /// The process or the system has no descriptor or no memory for it now.
     #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
-    pub(super) fn open(known: &File) -> Option<Self> {
+    pub(super) fn open(known: &File) -> io::Result<Option<Self>> {
         let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
         let place = format!("/proc/self/fd/{}", known.as_raw_fd());
-        let file = OpenOptions::new().write(true).custom_flags(flags).open(place).ok()?;
-        Some(Self { file, refused: AtomicBool::new(false), buffer: Mutex::default() })
+        match OpenOptions::new().write(true).custom_flags(flags).open(place) {
+            Ok(file) => Ok(Some(Self { file, refused: AtomicBool::new(false), buffer: Mutex::default() })),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Err(error),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// The same, for writes that are durable by themselves; `None` also where nobody knows whether the file system would keep that promise.
+    pub(super) fn open_durable(known: &File) -> io::Result<Option<Self>> {
+        let kind = rustix::fs::fstatfs(known).map(|found| found.f_type);
+        if kind.is_ok_and(|kind| keeps_its_word(kind as u32)) { Self::open(known) } else { Ok(None) }
     }
 
     /// Whether writes have not been refused so far.
@@ -45,33 +75,44 @@ impl DirectFile {
         if !whole || !self.works() {
             return Ok(false);
         }
-        let mut buffer = self.buffer.lock();
-        let needed = bytes.len() + ALIGN;
-        if buffer.len() < needed {
-            *buffer = vec![0; needed];
-        }
-        let start = buffer.as_ptr().align_offset(ALIGN);
-        let Some(aligned) = buffer.get_mut(start..).and_then(|rest| rest.get_mut(..bytes.len())) else {
-            return Ok(false);
-        };
-        aligned.copy_from_slice(bytes);
+        // A durable write waits for the device, and pieces of it would wait one after the other.
+        let most = if durable { bytes.len().max(KEPT) } else { KEPT };
         let flags = if durable { ReadWriteFlags::DSYNC } else { ReadWriteFlags::empty() };
+        let mut buffer = self.buffer.lock();
         let mut done = 0;
-        while let Some(rest) = aligned.get(done..).filter(|rest| !rest.is_empty()) {
-            match pwritev2(&self.file, &[IoSlice::new(rest)], offset + done as u64, flags) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => done += count,
-                Err(Errno::INTR) => {}
-                // Refused before the first byte: not a failure of the device.
-                Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) if done == 0 => {
-                    self.refused.store(true, Ordering::Relaxed);
-                    return Ok(false);
+        for piece in bytes.chunks(most) {
+            let Some(aligned) = aligned(&mut buffer, piece.len()) else { return Ok(false) };
+            aligned.copy_from_slice(piece);
+            let end = done + piece.len();
+            while let Some(rest) = aligned.get(piece.len() - (end - done)..).filter(|rest| !rest.is_empty()) {
+                match pwritev2(&self.file, &[IoSlice::new(rest)], offset + done as u64, flags) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(count) => done += count,
+                    Err(Errno::INTR) => {}
+                    // Refused before the first byte: not a failure of the device.
+                    Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) if done == 0 => {
+                        self.refused.store(true, Ordering::Relaxed);
+                        return Ok(false);
+                    }
+                    Err(error) => return Err(error.into()),
                 }
-                Err(error) => return Err(error.into()),
             }
+        }
+        if buffer.len() > KEPT + ALIGN {
+            *buffer = Vec::new();
         }
         Ok(true)
     }
+}
+
+/// So many bytes of the buffer that lie as the device wants it.
+fn aligned(buffer: &mut Vec<u8>, len: usize) -> Option<&mut [u8]> {
+    let needed = len + ALIGN;
+    if buffer.len() < needed {
+        *buffer = vec![0; needed];
+    }
+    let start = buffer.as_ptr().align_offset(ALIGN);
+    buffer.get_mut(start..).and_then(|rest| rest.get_mut(..len))
 }
 
 #[cfg(test)]
@@ -83,7 +124,7 @@ mod tests {
         let folder = tempfile::tempdir_in(".").unwrap();
         let file = tempfile::tempfile_in(folder.path()).unwrap();
         file.set_len(1 << 16).unwrap();
-        let Some(direct) = DirectFile::open(&file) else { return };
+        let Some(direct) = DirectFile::open(&file).unwrap() else { return };
         let read = |offset: u64, len: usize| {
             let mut bytes = vec![0; len];
             std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, offset).unwrap();
@@ -101,6 +142,23 @@ mod tests {
                 assert!(!direct.works());
                 assert_eq!(read(offset, 16), [0; 16]);
             }
+        }
+    }
+
+    #[test]
+    fn large_writes_keep_no_memory() {
+        let folder = tempfile::tempdir_in(".").unwrap();
+        let file = tempfile::tempfile_in(folder.path()).unwrap();
+        let Some(direct) = DirectFile::open(&file).unwrap() else { return };
+        let bytes: Vec<u8> = (0..3 * KEPT + 4096).map(|i| (i / 4096) as u8).collect();
+        for durable in [true, false] {
+            file.set_len(0).unwrap();
+            if direct.write(&bytes, 8192, durable).unwrap() {
+                let mut read = vec![0; bytes.len()];
+                std::os::unix::fs::FileExt::read_exact_at(&file, &mut read, 8192).unwrap();
+                assert!(read == bytes, "durable {durable}");
+            }
+            assert!(direct.buffer.lock().len() <= KEPT + ALIGN, "durable {durable}");
         }
     }
 }

@@ -40,10 +40,10 @@ pub(crate) struct RealFile {
     owner: Owner,
     /// Opened for the first write that is to be durable by itself.
     #[cfg(target_os = "linux")]
-    direct: std::sync::OnceLock<Option<super::direct::DirectFile>>,
+    direct: Direct,
     /// Opened for the first large write. Not the same: its writes take longer than one that a commit waits for.
     #[cfg(target_os = "linux")]
-    past_cache: std::sync::OnceLock<Option<super::direct::DirectFile>>,
+    past_cache: Direct,
     /// Shared by writes through the cache, exclusive to one past it: what the cache holds of its range, and of the neighbours that lie in the same
     /// folio, must not become dirty meanwhile, or it could not be dropped and would be read in the place of what was written.
     #[cfg(target_os = "linux")]
@@ -57,9 +57,21 @@ const LOCK_TRIES: usize = 100;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 impl RealFile {
-    /// Opens and locks a file. A new one is entered durably into its folder.
-    #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
+    /// Opens and locks a file, the one that bears this name when it is locked. A new one is entered durably into its folder.
     pub(crate) fn open(path: &Path, mode: OpenMode) -> Result<Self, OpenError> {
+        /// Somebody takes the name away each time.
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            if let Some(file) = Self::open_once(path, mode)? {
+                return Ok(file);
+            }
+        }
+        Err(OpenError::Locked)
+    }
+
+    /// `None` if the file has lost its name while this waited for its lock: what would be written to it nobody would find again.
+    #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
+    fn open_once(path: &Path, mode: OpenMode) -> Result<Option<Self>, OpenError> {
         // Opening a pipe would wait for its other end.
         let existed = match std::fs::metadata(path) {
             Ok(metadata) if !metadata.is_file() => return Err(OpenError::NotAFile),
@@ -77,11 +89,14 @@ impl RealFile {
             if readable { OpenError::ReadOnly(error) } else { OpenError::Io(error) }
         })?;
         lock(&file, writing)?;
+        if !bears_name(&file, path).map_err(OpenError::Io)? {
+            return Ok(None);
+        }
         // An empty one may be what somebody left who failed here.
         if writing && (!existed || file.metadata().map_err(OpenError::Io)?.len() == 0) {
-            sync_folder(path).map_err(OpenError::Io)?;
+            sync_folder(path, &file).map_err(OpenError::Io)?;
         }
-        Ok(Self {
+        Ok(Some(Self {
             #[cfg(target_os = "linux")]
             direct: std::sync::OnceLock::new(),
             #[cfg(target_os = "linux")]
@@ -92,8 +107,26 @@ impl RealFile {
             owner: Owner::this_process(),
             #[cfg(not(any(unix, windows)))]
             turn: crate::sync::Mutex::new(()),
-        })
+        }))
     }
+}
+
+/// Whether this is the file that the path leads to now.
+#[cfg(unix)]
+fn bears_name(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let here = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((here.dev(), here.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The standard library has nothing to compare elsewhere.
+#[cfg(not(unix))]
+fn bears_name(_file: &File, _path: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Waits a moment for whoever is about to let go: a process that ends, or a worker of an asynchronous transaction whose outcome is known.
@@ -114,17 +147,57 @@ fn lock(file: &File, writing: bool) -> Result<(), OpenError> {
     }
 }
 
-/// A new name is durable only when its folder is.
+/// A new name is durable only when its folder is: that of the file itself, which a link may have led to.
 #[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "this is where files are opened")]
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+pub(super) fn sync_folder(path: &Path, file: &File) -> io::Result<()> {
+    let place = std::fs::canonicalize(path)?;
+    let synced = place.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+    match synced {
+        // Who may write to a folder need not be allowed to read it, and some file systems have no sync for one.
+        Err(error) if unable(&error) => sync_everything(file),
+        synced => synced,
+    }
+}
+
+#[cfg(unix)]
+fn unable(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported)
+}
+
+/// The names on the file's file system are among that.
+#[cfg(target_os = "linux")]
+fn sync_everything(file: &File) -> io::Result<()> {
+    rustix::fs::syncfs(file).map_err(io::Error::from)
+}
+
+/// The most there is.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn sync_everything(file: &File) -> io::Result<()> {
+    file.sync_all()
 }
 
 #[cfg(not(unix))]
-pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_path: &Path, _file: &File) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+type Direct = std::sync::OnceLock<Option<super::direct::DirectFile>>;
+
+/// Opened when it is first asked for. A lack of descriptors or memory says nothing of the file: then it is tried again.
+#[cfg(target_os = "linux")]
+fn direct(
+    slot: &Direct,
+    open: impl FnOnce() -> io::Result<Option<super::direct::DirectFile>>,
+) -> Option<&super::direct::DirectFile> {
+    if slot.get().is_none()
+        && let Ok(opened) = open()
+    {
+        return slot.get_or_init(|| opened).as_ref();
+    }
+    slot.get().and_then(Option::as_ref)
 }
 
 #[cfg(unix)]
@@ -207,14 +280,14 @@ impl Storage for RealFile {
     #[cfg(target_os = "linux")]
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         self.owner.check()?;
-        let direct = self.direct.get_or_init(|| super::direct::DirectFile::open(&self.file));
-        direct.as_ref().map_or(Ok(false), |direct| direct.write(bytes, offset, true))
+        let direct = direct(&self.direct, || super::direct::DirectFile::open_durable(&self.file));
+        direct.map_or(Ok(false), |direct| direct.write(bytes, offset, true))
     }
 
     #[cfg(target_os = "linux")]
     fn write_past_cache(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
-        let direct = self.past_cache.get_or_init(|| super::direct::DirectFile::open(&self.file));
-        if let Some(direct) = direct.as_ref().filter(|direct| direct.works()) {
+        let direct = direct(&self.past_cache, || super::direct::DirectFile::open(&self.file));
+        if let Some(direct) = direct.filter(|direct| direct.works()) {
             self.owner.check()?;
             let _alone = self.cached.write();
             if direct.write(bytes, offset, false)? {

@@ -20,7 +20,7 @@ pub(crate) fn create_plain(path: &Path) -> io::Result<File> {
 /// Makes a file that was written, and its name, durable.
 pub(crate) fn finish_plain(file: &File, path: &Path) -> io::Result<()> {
     file.sync_all()?;
-    sync_folder(path)
+    sync_folder(path, file)
 }
 
 /// Removes a file that was made in vain. Best effort: the failure that made it useless is what is reported.

@@ -125,3 +125,68 @@ fn a_lost_sync_is_never_made_good() {
     // The bytes are lost; the length is kept in the file system's own journal.
     assert_eq!(file.crash(CrashPolicy::DropAll, 0), [0; 8]);
 }
+
+/// Whoever waits for a locked file must not end up with one that has lost its name meanwhile: what it acknowledges nobody would find again.
+#[cfg(unix)]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
+fn a_file_that_is_opened_bears_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    for replaced in [true, false] {
+        std::fs::write(&a, b"before").unwrap();
+        let first = RealFile::open(&a, OpenMode::CreateOrOpen).unwrap();
+        let opened = std::thread::scope(|scope| {
+            let waits = scope.spawn(|| RealFile::open(&a, OpenMode::CreateOrOpen));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            if replaced {
+                std::fs::write(&b, b"behind").unwrap();
+                std::fs::rename(&b, &a).unwrap();
+            } else {
+                std::fs::remove_file(&a).unwrap();
+            }
+            drop(first);
+            waits.join().unwrap().unwrap()
+        });
+        opened.write_at(b"B", 0).unwrap();
+        let wanted: &[u8] = if replaced { b"Behind" } else { b"B" };
+        assert_eq!(std::fs::read(&a).unwrap(), wanted);
+        assert!(matches!(RealFile::open(&a, OpenMode::Existing), Err(OpenError::Locked)));
+    }
+}
+
+/// Nothing tells a write that a server in user space has not made durable from one that is: where nobody knows, a sync has to follow.
+#[cfg(target_os = "linux")]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests use files as programs do")]
+fn i21_durable_writes_are_for_file_systems_that_are_known_to_keep_them() {
+    // Memory takes direct writes since Linux 6.6, and stands for all that is not known.
+    let path = std::path::Path::new("/dev/shm").join(format!("tamarack-{}", std::process::id()));
+    let Ok(file) = RealFile::open(&path, OpenMode::CreateOrOpen) else { return };
+    std::fs::remove_file(&path).unwrap();
+    file.set_len(1 << 16).unwrap();
+    assert!(!file.write_durable(&[1; 4096], 4096).unwrap() && !file.offers_durable_writes());
+    let folder = tempfile::tempdir_in(".").unwrap();
+    let known = RealFile::open(&folder.path().join("a"), OpenMode::CreateOrOpen).unwrap();
+    known.set_len(1 << 16).unwrap();
+    let kind = rustix::fs::statfs(folder.path()).unwrap().f_type as u32;
+    // ext2 to ext4, XFS, Btrfs.
+    if [0xef53, 0x5846_5342, 0x9123_683e].contains(&kind) {
+        assert!(known.write_durable(&[1; 4096], 4096).unwrap() && known.offers_durable_writes());
+    }
+}
+
+/// A link that leads nowhere yet: what it names is made, and entered into its own folder.
+#[cfg(unix)]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests use files as programs do")]
+fn a_file_is_made_where_a_link_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, other) = (folder.path().join("link"), folder.path().join("other"));
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(other.join("a"), &link).unwrap();
+    let file = RealFile::open(&link, OpenMode::CreateOrOpen).unwrap();
+    file.write_at(b"here", 0).unwrap();
+    assert_eq!(std::fs::read(other.join("a")).unwrap(), b"here");
+    assert!(matches!(RealFile::open(&other.join("a"), OpenMode::Existing), Err(OpenError::Locked)));
+}

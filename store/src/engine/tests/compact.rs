@@ -394,6 +394,25 @@ fn i31_after_a_failed_call_the_database_goes_on() {
     assert!(went_on > 100, "{went_on}");
 }
 
+/// What was copied and of which nothing was told, because it did not come to that, was nobody's until the file was opened again.
+#[test]
+fn i29_what_was_copied_in_vain_is_free_again() {
+    let (image, _) = sparse_image(5);
+    for after in 0..12 {
+        let engine =
+            open(&Arc::new(FaultFile::from_image(image.clone(), FaultPlan::default())), small(Background::Inline, 5));
+        let mut told = 0;
+        let ended = engine.compact(&mut |_| {
+            if told == after {
+                engine.base().poison.set(&crate::error::Error::new(ErrorKind::Io, "for a test"));
+            }
+            told += 1;
+        });
+        assert_eq!(ended.is_err(), told > after, "{ended:?}");
+        assert_eq!(engine.base().space().unwrap().unnamed(), 0, "after {after}");
+    }
+}
+
 /// A full device: holes are enough.
 #[test]
 fn it_needs_no_room_to_grow() {

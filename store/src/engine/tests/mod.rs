@@ -10,6 +10,7 @@ mod faults;
 mod isolation;
 mod memory;
 mod model;
+mod refused;
 #[cfg(shuttle)]
 mod schedules;
 mod sessions;
