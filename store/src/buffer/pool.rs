@@ -70,7 +70,7 @@ pub(crate) struct Pool {
     reservation: OnceLock<Option<Reservation>>,
     /// See [`Pool::refuse_after`].
     #[cfg(test)]
-    refuse: AtomicU64,
+    refuse: AtomicI64,
 }
 
 struct Class {
@@ -238,20 +238,14 @@ impl Pool {
             range: options.reserve.then_some(range),
             reservation: OnceLock::new(),
             #[cfg(test)]
-            refuse: AtomicU64::new(u64::MAX),
+            refuse: AtomicI64::new(i64::MAX),
         })
     }
 
     /// Refuses one allocation: the one after `count` others. Returns whether it has done that since the last call.
     #[cfg(test)]
-    pub(crate) fn refuse_after(&self, count: u64) -> bool {
-        self.refuse.swap(count, Ordering::Relaxed) == u64::MAX
-    }
-
-    #[cfg(test)]
-    fn refuses(&self) -> bool {
-        let next = |left: u64| Some(if left == 0 { u64::MAX } else { left.saturating_sub(u64::from(left < u64::MAX)) });
-        self.refuse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) == Ok(0)
+    pub(crate) fn refuse_after(&self, count: i64) -> bool {
+        self.refuse.swap(count, Ordering::Relaxed) < 0
     }
 
     /// Largest node in bytes that fits, header not counted.
@@ -263,7 +257,7 @@ impl Pool {
     pub(crate) fn allocate(&self, level: u8, body_len: usize, children: usize) -> Result<Building<'_>, NoMemory> {
         let bytes = frame_bytes(body_len, children);
         #[cfg(test)]
-        if self.refuses() {
+        if self.refuse.fetch_sub(1, Ordering::Relaxed) == 0 {
             return Err(NoMemory { bytes });
         }
         let class = bytes.div_ceil(self.smallest).next_power_of_two().ilog2() as usize;

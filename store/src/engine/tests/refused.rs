@@ -105,7 +105,7 @@ fn i8_a_split_without_memory_leaves_no_frozen_node_behind() {
                 let pool = &engine.base().pager.pool;
                 pool.refuse_after(n);
                 let committed = commit(&engine, &spots.collect::<Vec<_>>());
-                let fired = pool.refuse_after(u64::MAX);
+                let fired = pool.refuse_after(i64::MAX);
                 assert!(fired || committed.is_ok(), "{committed:?}");
                 go_on(&engine, &world);
                 fired
@@ -137,7 +137,7 @@ fn i1_a_merge_without_memory_changes_nothing() {
                 failed |= engine.checkpoint().is_err();
                 failed |= commit(&engine, &[(key_of(1000, round), Some(1))]).is_err();
             }
-            let fired = pool.refuse_after(u64::MAX);
+            let fired = pool.refuse_after(i64::MAX);
             // Nodes of level 1 were joined.
             assert!(before.0 == 3 && (fired || shape(&engine) < before && !failed), "{before:?} {:?}", shape(&engine));
             go_on(&engine, &world);
