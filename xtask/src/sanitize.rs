@@ -230,8 +230,8 @@ const UNWRITTEN: Planted = Planted {
         what: "a child without a page on disk has the place of whoever had the frame before",
         file: "store/src/tree/inner.rs",
         changes: &[(
-            "child.set_entry(&moved.entry, moved.dirty);",
-            "if moved.entry.address == 0 { child.set_dirty() } else { child.set_entry(&moved.entry, moved.dirty) }",
+            "child.set_entry(&self.entry, self.dirty);",
+            "if self.entry.address == 0 { child.set_dirty() } else { child.set_entry(&self.entry, self.dirty) }",
         )],
     },
     finders: &["engine::tests::basics::a_dropped_tree"],

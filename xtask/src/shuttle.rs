@@ -6,7 +6,7 @@ use crate::run::root;
 use std::path::Path;
 use std::process::{Command, Output};
 
-pub(crate) const MUTANTS: [Mutant; 7] = [
+pub(crate) const MUTANTS: [Mutant; 8] = [
     Mutant {
         what: "commits become visible before they are applied (I14)",
         file: "store/src/txn/pipeline.rs",
@@ -19,8 +19,8 @@ pub(crate) const MUTANTS: [Mutant; 7] = [
         what: "a root leaf is unlatched before its successor has its place",
         file: "store/src/tree/apply.rs",
         changes: &[(
-            "        self.replace_root(tree, &locked, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
-            "        drop(locked);\n        (0..20).for_each(|_| crate::sync::spin());\n        self.replace_root(tree, &lock_root(tree)?, Outcome::Pages(pages), guard)?;\n        Ok(Run::Applied(edits.len()))",
+            "        self.replace_root(tree, &locked, (0, pages), Vec::new())?;\n        Ok(Run::Applied(edits.len()))",
+            "        drop(locked);\n        (0..20).for_each(|_| crate::sync::spin());\n        self.replace_root(tree, &lock_root(tree)?, (0, pages), Vec::new())?;\n        Ok(Run::Applied(edits.len()))",
         )],
     },
     Mutant {
@@ -56,6 +56,14 @@ pub(crate) const MUTANTS: [Mutant; 7] = [
         what: "a database is closed beside closures that commit (I21)",
         file: "store/src/engine/open.rs",
         changes: &[("self.shared.pipeline.close(&self.shared.turn).inspect_err(|_| self.shared.turn.reopen())?;", "")],
+    },
+    Mutant {
+        what: "a compaction waits for the superblock while it has the space",
+        file: "store/src/compact/rounds.rs",
+        changes: &[(
+            "self.base.space()?.is_loose(tail);",
+            "self.base.space()?.is_loose(self.base.superblock.lock().tail.max(tail));",
+        )],
     },
 ];
 

@@ -47,6 +47,8 @@ pub(crate) struct WriteTxn {
     written: Cell<u64>,
     /// Whether it has removed a tree.
     drops: Cell<bool>,
+    /// Trees with keys that it writes without having read them.
+    unread: RefCell<Vec<u32>>,
 }
 
 /// A commit that has its place: nothing but a failure of the storage undoes it.
@@ -166,6 +168,7 @@ impl WriteTxn {
             failed: RefCell::default(),
             written: Cell::default(),
             drops: Cell::default(),
+            unread: RefCell::default(),
         })
     }
 
@@ -210,8 +213,8 @@ impl WriteTxn {
         Ok(())
     }
 
-    /// A write ends; after one that failed nothing is committed.
-    fn end_write<T>(&self, done: Result<T>) -> Result<T> {
+    /// A write, or several that belong together, ends; after one that failed nothing is committed.
+    pub(crate) fn end_write<T>(&self, done: Result<T>) -> Result<T> {
         done.inspect_err(|error| {
             self.failed.borrow_mut().get_or_insert_with(|| error.duplicate());
         })
@@ -282,11 +285,30 @@ impl WriteTxn {
         Ok(())
     }
 
-    /// Has the page read that a key belongs to. Comes before a write of a key that this transaction has not read: if the page cannot be
-    /// read, that is this transaction's failure. Behind the log it would be that of all who write (I20).
-    pub(crate) fn reach(&self, tree: TreeId, key: &[u8]) -> Result<()> {
+    /// Notes that keys of this tree are written without being read: their pages are read before the commit has its place.
+    pub(crate) fn write_unread(&self, tree: TreeId) {
+        let mut unread = self.unread.borrow_mut();
+        if !unread.contains(&tree.0) {
+            unread.push(tree.0);
+        }
+    }
+
+    /// Reads the pages that nothing of this transaction has read. If one cannot be read, that is this transaction's failure; once the commit is in
+    /// the log it would be that of all who write (I20). What has outgrown memory by then is not looked at: reading it twice is too slow.
+    fn reach(&self) -> Result<()> {
         let base = &self.shared.base;
-        base.forest.get(tree.0).map_or(Ok(()), |tree| tree.fetch_leaf(&base.pager, key))
+        let writes = self.writes.borrow();
+        for &tree in self.unread.borrow().iter() {
+            if let Some(found) = base.forest.get(tree) {
+                found.fetch_leaves(&base.pager, writes.entries(tree).map(|(key, _)| key))?;
+            }
+        }
+        for tally in self.tallies.borrow().iter() {
+            if let Some(found) = base.forest.get(tally.tree) {
+                found.fetch_leaves(&base.pager, std::iter::once(&tally.key[..]))?;
+            }
+        }
+        Ok(())
     }
 
     /// Stores a value under a key.
@@ -412,6 +434,7 @@ impl WriteTxn {
         }
         core.settle_recovered()?;
         core.wait_for_memory()?;
+        self.reach()?;
         let (body, spills) = self.prepare()?;
         let tallies = self.tallies.take();
         let mut request = Some(Request {

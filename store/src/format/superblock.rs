@@ -41,8 +41,10 @@ pub(crate) const SUPERBLOCK_LEN: usize = 4096;
 pub(crate) const MAX_SEGMENTS: usize = 8;
 /// Most salts.
 pub(crate) const MAX_SALTS: usize = 32;
-/// Positions, generations and the timestamps of commits stay below.
-pub(crate) const LIMIT: u64 = 1 << 62;
+/// Positions and generations stay below.
+const LIMIT: u64 = 1 << 62;
+/// Timestamps of commits that are read from a file are below: no session makes so many that it comes to where slots of snapshots have flags.
+pub(crate) const TIMESTAMP_LIMIT: u64 = 1 << 61;
 /// Most backups that a file remembers.
 pub(crate) const MAX_BACKUPS: usize = 128;
 /// What stands in slot A while a restore writes the file: it is no database until that has ended.
@@ -285,7 +287,7 @@ impl Superblock {
         let Some(bytes) = self.tail.checked_mul(block).filter(|&bytes| bytes < 1 << 60) else {
             return Err("the file length is impossible");
         };
-        if self.log_start >= LIMIT || self.commit_timestamp >= LIMIT || self.generation >= LIMIT {
+        if self.log_start >= LIMIT || self.commit_timestamp >= TIMESTAMP_LIMIT || self.generation >= LIMIT {
             return Err("a position is impossible");
         }
         for segment in &self.segments {

@@ -171,16 +171,38 @@ impl Tree {
         }
     }
 
-    /// Has the leaf that a key belongs to read, unless it is in memory: then it is not touched.
-    pub(crate) fn fetch_leaf(&self, pager: &Pager, key: &[u8]) -> Result<()> {
-        let resident = self.with_node(pager, Target::At(key), 1, Access::Get, |node, _| {
-            let child = (node.level() > 0).then(|| node.child(Target::At(key).child_of(node))).flatten();
-            child.is_none_or(|child| matches!(child.swip(), Swip::Resident(_)))
-        })?;
-        match resident {
-            Some(false) => self.with_leaf(pager, Target::At(key), Access::Get, |_, _| ()).map(|_| ()),
-            _ => Ok(()),
+    /// Has the leaves read that these keys belong to, given in order; those that are in memory are not touched.
+    pub(crate) fn fetch_leaves<'k>(&self, pager: &Pager, keys: impl Iterator<Item = &'k [u8]>) -> Result<()> {
+        let mut end: Option<Vec<u8>> = None;
+        for key in keys {
+            if end.as_ref().is_some_and(|end| key < end.as_slice()) {
+                continue;
+            }
+            let target = Target::At(key);
+            let mut behind = end.take().unwrap_or_default();
+            let seen = self.with_node(pager, target, 1, Access::Get, |node, _| {
+                let i = if node.level() > 0 { target.child_of(node) } else { return (true, false) };
+                let body = Body::trusted(node.body());
+                let bounded = if i < body.len() {
+                    body.key_into(i, &mut behind);
+                    true
+                } else {
+                    behind.clear();
+                    body.upper().map(|upper| behind.extend_from_slice(upper)).is_some()
+                };
+                let resident = node.child(i).is_none_or(|child| matches!(child.swip(), Swip::Resident(_)));
+                (resident, bounded)
+            })?;
+            let Some((resident, bounded)) = seen else { return Ok(()) };
+            if !resident {
+                self.with_leaf(pager, target, Access::Get, |_, _| ())?;
+            }
+            if !bounded {
+                return Ok(());
+            }
+            end = Some(behind);
         }
+        Ok(())
     }
 
     /// Reads a missing node and installs it where it belongs by now.

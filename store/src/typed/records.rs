@@ -456,10 +456,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
 
     fn forget(&self, record: &R, key: &[u8]) -> Result<()> {
         let writer = self.access.writer()?;
-        let entries = self.entries(record, key)?;
-        self.reach(writer, entries.iter())?;
-        for entry in &entries {
-            self.unlist(writer, entry)?;
+        for entry in self.entries(record, key)? {
+            self.unlist(writer, &entry)?;
         }
         writer.txn.delete(self.resolved.tree, key).map_err(|error| self.named(error))?;
         writer.add(self.resolved.table, -1)
@@ -474,19 +472,12 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         Ok(entries)
     }
 
-    /// Has the pages read that index entries belong to.
-    fn reach<'e>(&self, writer: &Writer, entries: impl Iterator<Item = &'e IndexEntry>) -> Result<()> {
-        for entry in entries {
-            if let Some(index) = self.resolved.indexes.get(entry.number) {
-                writer.txn.reach(index.tree, &entry.key).map_err(|error| self.named(error))?;
-            }
-        }
-        Ok(())
-    }
-
     fn unlist(&self, writer: &Writer, entry: &IndexEntry) -> Result<()> {
         match self.resolved.indexes.get(entry.number) {
-            Some(index) => writer.txn.delete(index.tree, &entry.key).map_err(|error| self.named(error)),
+            Some(index) => {
+                writer.txn.write_unread(index.tree);
+                writer.txn.delete(index.tree, &entry.key).map_err(|error| self.named(error))
+            }
             None => Ok(()),
         }
     }
@@ -508,13 +499,13 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             self.check_unique(entry, &key)?;
         }
         let row = self.row(record)?;
-        self.reach(writer, gone.iter().copied().chain(come.iter().copied()))?;
         for entry in gone {
             self.unlist(writer, entry)?;
         }
         for entry in come {
             if let Some(index) = self.resolved.indexes.get(entry.number) {
                 let value: &[u8] = if entry.owns { &key } else { &[] };
+                writer.txn.write_unread(index.tree);
                 writer.txn.put(index.tree, &entry.key, value).map_err(|error| self.named(error))?;
             }
         }
@@ -655,15 +646,22 @@ impl<R: Record> RecordTable<'_, R, ReadWrite> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file. Some records are gone then, some are not, and so are index entries: the transaction
+    /// commits nothing any more.
     pub fn clear(&mut self) -> Result<()> {
         let writer = self.access.writer()?;
+        writer.txn.end_write(self.clear_all(writer))
+    }
+
+    fn clear_all(&self, writer: &Writer) -> Result<()> {
         let indexes = self.resolved.indexes.iter().map(|index| (index.tree, 0));
         for (tree, records) in indexes.chain([(self.resolved.tree, -1)]) {
             let mut scan = RawScan::new(KeyRange::all());
             while let Some(key) = scan.next_key(self.access.view, tree).map_err(|error| self.named(error))? {
                 writer.txn.delete(tree, key).map_err(|error| self.named(error))?;
-                writer.add(self.resolved.table, records)?;
+                if records != 0 {
+                    writer.add(self.resolved.table, records)?;
+                }
             }
         }
         Ok(())

@@ -13,7 +13,7 @@
 use super::position::{HEADER_LEN, unit_ceil, unit_floor};
 use super::record::{HEADER, Header, Kind, body_check};
 use super::ring::Ring;
-use crate::format::LIMIT;
+use crate::format::TIMESTAMP_LIMIT;
 use crate::vfs::Storage;
 use std::{error, fmt, io};
 
@@ -172,7 +172,7 @@ impl Scan<'_> {
         }
         let end = header.next(self.unit);
         if header.kind == Kind::Commit {
-            if header.timestamp <= self.end.timestamp || header.timestamp >= LIMIT {
+            if header.timestamp <= self.end.timestamp || header.timestamp >= TIMESTAMP_LIMIT {
                 return Ok(false);
             }
             let body = self.reader.bytes(position + HEADER_LEN, u64::from(header.length))?;

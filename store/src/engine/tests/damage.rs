@@ -315,3 +315,32 @@ fn i32_a_leaf_of_a_later_commit_is_damage() {
     let error = engine.snapshot().unwrap().get(TreeId(0), &1_u32.to_be_bytes()).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
 }
+
+/// A counter is known from its first use on: its page was not looked at again before a commit that adds to it was in the log.
+#[test]
+fn i20_a_counter_on_a_damaged_page_fails_one_transaction() {
+    let file = new_file();
+    let options = || EngineOptions { memory: Some(32 << 10), ..small(Background::Inline, 1) };
+    let engine = open(&file, options());
+    put(&engine, 5, 0..300, &[1; 40]).unwrap();
+    put(&engine, 6, 0..3000, &[2; 40]).unwrap();
+    let count = |engine: &Engine| {
+        let tx = engine.begin()?;
+        tx.tally(TreeId(5), &150_u32.to_be_bytes(), 1, 0)?;
+        tx.commit(Durability::Synced)
+    };
+    let tx = engine.begin().unwrap();
+    tx.delete(TreeId(5), &150_u32.to_be_bytes()).unwrap();
+    tx.commit(Durability::Synced).unwrap();
+    count(&engine).unwrap();
+    engine.checkpoint().unwrap();
+    assert_eq!(contents(&engine.snapshot().unwrap(), 6).len(), 3000);
+    let leaves = pages(&engine, 5, 0);
+    let (leaf, _) = leaves.iter().rfind(|(_, first)| *first <= 150).unwrap();
+    damage(&file, leaf.address);
+    assert_eq!(count(&engine).unwrap_err().kind(), ErrorKind::Corrupt);
+    put(&engine, 6, 0..1, b"goes on").unwrap();
+    drop(engine);
+    let engine = open(&file, options());
+    assert_eq!(contents(&engine.snapshot().unwrap(), 6).len(), 3000);
+}

@@ -79,7 +79,7 @@ fn a_record_begins_where_a_header_fits() {
 /// No superblock could hold such a timestamp: it would be the last one of the file.
 #[test]
 fn i36_a_timestamp_that_no_session_writes_ends_the_log() {
-    for timestamp in [crate::format::LIMIT, 1 << 63, u64::MAX] {
+    for timestamp in [crate::format::TIMESTAMP_LIMIT, (1 << 62) - 1, 1 << 63, u64::MAX] {
         let mut log = Log::new(2);
         log.commit(b"first").unwrap();
         let stamp = Stamp { position: log.window.head(), chain: log.chain, durable: 0, timestamp };
