@@ -1,5 +1,7 @@
 //! Write transactions.
 
+mod unread;
+
 use super::cursor::Layer;
 use super::open::Shared;
 use super::{Cursor, Durability, MAX_ENTRY, MAX_TREES, MAX_VALUE, Snapshot, TreeId, Value, View};
@@ -281,32 +283,6 @@ impl WriteTxn {
         if value > MAX_VALUE {
             let message = format!("a value has {value} bytes, at most {MAX_VALUE} are possible");
             return Err(Error::new(ErrorKind::ValueTooLong, message));
-        }
-        Ok(())
-    }
-
-    /// Notes that keys of this tree are written without being read: their pages are read before the commit has its place.
-    pub(crate) fn write_unread(&self, tree: TreeId) {
-        let mut unread = self.unread.borrow_mut();
-        if !unread.contains(&tree.0) {
-            unread.push(tree.0);
-        }
-    }
-
-    /// Reads the pages that nothing of this transaction has read. If one cannot be read, that is this transaction's failure; once the commit is in
-    /// the log it would be that of all who write (I20). What has outgrown memory by then is not looked at: reading it twice is too slow.
-    fn reach(&self) -> Result<()> {
-        let base = &self.shared.base;
-        let writes = self.writes.borrow();
-        for &tree in self.unread.borrow().iter() {
-            if let Some(found) = base.forest.get(tree) {
-                found.fetch_leaves(&base.pager, writes.entries(tree).map(|(key, _)| key))?;
-            }
-        }
-        for tally in self.tallies.borrow().iter() {
-            if let Some(found) = base.forest.get(tally.tree) {
-                found.fetch_leaves(&base.pager, std::iter::once(&tally.key[..]))?;
-            }
         }
         Ok(())
     }
