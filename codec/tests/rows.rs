@@ -242,6 +242,14 @@ fn opaque_fields_are_bincodes_bytes() {
     assert_eq!(FieldsReader::new(&mut &bytes[..]).opaque::<All>("all"), Ok(all));
 }
 
+fn refusal<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> String {
+    FieldsWriter::new(&mut Vec::new()).opaque(value).expect_err("it is written").to_string()
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
 /// Each of these used to be written, and could not be read or was read as something else.
 #[test]
 fn what_bincode_cannot_read_again_is_not_written() {
@@ -265,14 +273,101 @@ fn what_bincode_cannot_read_again_is_not_written() {
             first: Option<u8>,
             second: u8,
         },
+        B(#[serde(skip_serializing_if = "is_zero")] u8, Vec<u8>),
     }
+    #[derive(Serialize, Deserialize)]
+    struct Tuple(#[serde(skip_serializing_if = "is_zero")] u8, Vec<u8>);
 
-    fn refusal<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> String {
-        FieldsWriter::new(&mut Vec::new()).opaque(value).unwrap_err().to_string()
-    }
     assert!(refusal(&Tagged::A { number: 1 }).contains("asks what stands there"));
     let unread = Unread { first: 7, list: vec![0] };
     assert!(refusal(&unread).contains("another value"), "it would come back without {}", unread.first);
-    let sparse = refusal(&vec![Some(Sparse::A { first: None, second: 0 })]);
-    assert!(sparse.contains("leaves out the field `first`"), "{sparse}");
+    for second in [0, 1] {
+        let sparse = refusal(&vec![Some(Sparse::A { first: None, second })]);
+        assert!(sparse.contains("leaves out the field `first`"), "{sparse}");
+    }
+    // Of these, serde says no more than that there are fewer fields: they came back as (1, []), of as many bytes.
+    assert!(refusal(&Tuple(0, vec![0])).contains("another value"));
+    assert!(refusal(&vec![Sparse::B(0, vec![0])]).contains("another value"));
+}
+
+/// Each of these used to come back as another value of as many bytes.
+#[test]
+fn what_bincode_would_read_as_another_value_is_not_written() {
+    use serde::{Deserialize, Deserializer, Serialize};
+
+    // Numbered with all variants when it is written, without the skipped one when it is read.
+    #[derive(Serialize, Deserialize)]
+    #[expect(dead_code, reason = "it is skipped")]
+    enum State {
+        #[serde(skip)]
+        Loading,
+        Ready,
+        Failed,
+        Gone,
+    }
+    #[derive(Serialize)]
+    struct Swapped {
+        a: u8,
+        b: u8,
+    }
+    impl<'de> Deserialize<'de> for Swapped {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            <(u8, u8)>::deserialize(deserializer).map(|(b, a)| Self { a, b })
+        }
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Unread {
+        a: u8,
+        #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+        cached: Option<String>,
+        list: Vec<u8>,
+    }
+
+    assert!(refusal(&State::Ready).contains("another value"));
+    assert!(refusal(&vec![State::Ready, State::Failed]).contains("another value"));
+    assert!(refusal(&(State::Failed, 2_u8, 1_u8)).contains("another value"));
+    assert!(refusal(&State::Gone).contains("could not read"));
+    assert!(refusal(&Swapped { a: 1, b: 2 }).contains("another value"));
+    assert!(refusal(&HashMap::from([(1, Swapped { a: 1, b: 2 })])).contains("another value"));
+    assert!(FieldsWriter::new(&mut Vec::new()).opaque(&Swapped { a: 1, b: 1 }).is_ok());
+    let unread = Unread { a: 1, cached: Some(String::new()), list: vec![0] };
+    assert!(refusal(&unread).contains("another value"));
+}
+
+/// Fields that are left out and not asked for either, and what is read in another order.
+#[test]
+fn what_bincode_reads_again_is_written() {
+    use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Cached {
+        a: u8,
+        #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+        cached: Option<String>,
+        list: Vec<u8>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Kind {
+        Fields {
+            #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+            cached: Option<String>,
+            places: HashMap<String, HashSet<u32>>,
+        },
+        Pair(#[serde(skip_deserializing, skip_serializing_if = "is_zero")] u8, HashSet<(u8, String)>),
+        #[serde(skip)]
+        Last,
+    }
+
+    fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+        let mut bytes = Vec::new();
+        FieldsWriter::new(&mut bytes).opaque(value).unwrap();
+        assert_eq!(FieldsReader::new(&mut &bytes[..]).opaque::<T>("value").as_ref(), Ok(value));
+    }
+    let cached = Cached { a: 1, cached: None, list: vec![3, 2, 1] };
+    comes_back(&cached);
+    comes_back(&vec![Some(cached.clone()), None, Some(cached)]);
+    let places = (0..50_u32).map(|i| (i.to_string(), (i..2 * i + 5).collect())).collect();
+    let pair = Kind::Pair(0, (0..50).map(|i| (i, i.to_string())).collect());
+    comes_back(&(Kind::Fields { cached: None, places }, pair));
+    assert!(refusal(&Kind::Last).contains("cannot store"));
 }

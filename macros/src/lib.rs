@@ -73,10 +73,16 @@ use syn::{DeriveInput, parse_macro_input};
 /// # Fields marked `bincode`
 ///
 /// They implement serde's `Serialize` and `DeserializeOwned`. bincode keeps neither names nor types, so that serde has to ask for the same
-/// fields in the same order when it reads. What does not (`#[serde(untagged)]`, `#[serde(flatten)]`, internally tagged enums,
-/// `skip_serializing_if` where it leaves something out, `serde_json::Value`) is refused when it is written, with `ErrorKind::Encode`: each
-/// such field is encoded, decoded and measured again, so that a write costs about three times what encoding it does. Derive `Shape` where
-/// that matters.
+/// fields in the same order when it reads. Each such field is therefore encoded, decoded, and encoded again when it is written, and refused
+/// with `ErrorKind::Encode` unless that ends well and both encodings have the same bytes and leave out the same fields, with elements of
+/// lists, sets and maps in any order. So are values refused of `#[serde(untagged)]`, `#[serde(flatten)]`, internally tagged enums and
+/// `serde_json::Value`; those of which `skip_serializing_if` leaves out what is asked for when they are read; and variants after one that is
+/// `#[serde(skip)]`, which serde numbers differently when it reads. A write costs three to four times what encoding it does, more where
+/// reading allocates much. Derive `Shape` where that matters.
+///
+/// Values are not compared, only what they write. What `Serialize` does not write, as fields that are `#[serde(skip)]`, comes back as
+/// `Deserialize` makes it. A pair written by hand that reads another value is not noticed where that writes the same, or the same elements
+/// in another order. What is written as different bytes once it was read is refused, even if `Deserialize` changed it on purpose.
 ///
 /// The file knows nothing of such a type. A program that has changed it opens the file all the same, and finds out row by row: with
 /// `ErrorKind::Decode`, or with another value where the old bytes happen to be one. Rows that do not decode any more can be removed

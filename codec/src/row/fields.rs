@@ -63,12 +63,13 @@ impl<'a> FieldsWriter<'a> {
         }
     }
 
-    /// Writes a field that only serde knows, and reads it again to see that it can be read.
+    /// Writes a field that only serde knows, and reads it again to see that it can be read, and that what is read writes the same: the
+    /// same bytes, with the same fields left out; elements of sequences and maps in any order. Values themselves are not compared.
     ///
     /// # Errors
-    /// Its `Serialize` failed, or bincode cannot hold what it asked for, or cannot read it again: types that ask for what stands there
-    /// (`#[serde(untagged)]`, `#[serde(flatten)]`, internally tagged enums, `serde_json::Value`), and fields left out by
-    /// `skip_serializing_if`.
+    /// Its `Serialize` failed; bincode cannot hold what it asked for; its `Deserialize` asks what stands there (`#[serde(untagged)]`,
+    /// `#[serde(flatten)]`, internally tagged enums, `serde_json::Value`); or what is read would write something else, as where
+    /// `skip_serializing_if` left out a field that is asked for, or with variants after one that is `#[serde(skip)]`.
     pub fn opaque<T: serde::Serialize + serde::de::DeserializeOwned>(&mut self, field: &T) -> Result<(), EncodeError> {
         let mut result = Ok(());
         sized(self.out, |out| result = opaque::encode(field, out));

@@ -10,6 +10,7 @@ mod fields;
 mod opaque;
 mod positional;
 mod scalars;
+mod trace;
 mod tuples;
 
 pub use fields::{FieldsReader, FieldsWriter, RowReader, RowWriter};
