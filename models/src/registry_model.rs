@@ -40,9 +40,9 @@ impl World {
         if needed && cancels {
             if mistake == Mistake::MarksTooLate {
                 self.kept.store(false, Ordering::Release);
-                self.registry.cancel_oldest(|_| false);
+                self.registry.cancel(5);
             } else {
-                self.registry.cancel_oldest(|_| false);
+                self.registry.cancel(5);
                 if self.registry.watermark() >= 6 {
                     self.kept.store(false, Ordering::Release);
                 }

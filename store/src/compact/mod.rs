@@ -17,7 +17,7 @@ mod values;
 use crate::buffer::pin;
 use crate::check::Progress;
 use crate::ckpt::{self, ApplyState, Base, accounting, tidy};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::space::{Extent, SpaceUsage};
 use crate::sync::{Condvar, Mutex, give_way, unlock_fairly};
 use std::time::Duration;
@@ -101,6 +101,12 @@ struct Turn<'s> {
     snapshots: Vec<u64>,
 }
 
+/// Whether a step that failed with this has left all as it was: trees take memory for all that they change before they change anything, and
+/// nothing else in a step takes any.
+fn changed_nothing(error: &Error) -> bool {
+    error.kind() == ErrorKind::OutOfMemory
+}
+
 impl<'a> Work<'a> {
     /// Says how far it is.
     fn advance(&mut self, bytes: u64) {
@@ -123,8 +129,8 @@ impl<'a> Work<'a> {
         let published = base.registry.published();
         let watermark = snapshots.first().map_or(published, |&oldest| oldest.min(published));
         let done = step(&mut Turn { state: &mut state, watermark, snapshots });
-        if let Err(error) = &done {
-            // A step reads nothing and writes nothing: what failed has left the trees in memory half changed.
+        if let Some(error) = done.as_ref().err().filter(|error| !changed_nothing(error)) {
+            // It may have left the trees in memory half changed.
             base.poison.set(error);
         }
         unlock_fairly(state);
@@ -132,7 +138,7 @@ impl<'a> Work<'a> {
         done
     }
 
-    /// The same for a step that has a use for these blocks; if it does not come to the step, they are free again.
+    /// The same for a step that has a use for these blocks; if it does not come to the step, or that changes nothing, they are free again.
     fn turn_with<R>(
         &self,
         taken: impl Iterator<Item = Extent>,
@@ -143,7 +149,7 @@ impl<'a> Work<'a> {
             begun = true;
             step(turn)
         });
-        if done.is_err() && !begun {
+        if done.as_ref().is_err_and(|error| !begun || changed_nothing(error)) {
             // The first failure is the one to tell.
             let _ = self.give_up(taken);
         }

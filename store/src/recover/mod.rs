@@ -1,7 +1,7 @@
 //! Opens a file: makes a new one, or chooses the newest superblock and replays the log behind it.
 //!
-//! Everything is validated before anything is written (I28): the superblocks, the root directory, then the whole log in a first pass, which also claims the extents that
-//! log records name, before anything is allocated (I25). A second pass applies the commits, with the same code as when they were made (I27: it changes
+//! Everything is validated before anything is written (I28): the superblocks, the root directory, then the whole log in a first pass. A second one claims the extents that
+//! log records name, before anything is allocated (I25). A third one applies the commits, with the same code as when they were made (I27: it changes
 //! memory, and extents that were free). Nothing is written to the log before the first new commit, nor to the superblocks, unless one is newer than the other.
 
 mod create;

@@ -412,8 +412,8 @@ fn group(node: Frame<'_>, body: Body<'_>, edits: &[Edit<'_>]) -> Result<Vec<Grou
 /// I10: a dirty path leads from the root to every change. Setting a bit that is set would only cost a latch. `false`: a node of the path
 /// was replaced, and the bit belongs into its successor. A bit that was seen set in a node is set in what replaces it, too.
 ///
-/// Takes latches of nodes above one that the caller holds, against the order (I11): nobody who holds these waits for that one.
-/// Appliers take one at a time on their way up, and the clock and the checkpoint's end hold one at a time or only try.
+/// Takes latches of nodes above one that the caller holds, against the order (I11). Whoever holds these waits at most for others further up: appliers
+/// hold several, which they took on their way up, and all who do not have the applier's turn only try.
 pub(super) fn mark_path(tree: &Tree, path: &[(Frame<'_>, usize)]) -> Result<bool> {
     for &(frame, i) in path {
         let child = frame.child(i).ok_or_else(|| inconsistent("a child is missing"))?;

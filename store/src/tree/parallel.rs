@@ -1,8 +1,8 @@
 //! Several threads apply one batch.
 //!
 //! Each takes the edits below one node of level 1 after the other, so that a leaf is replaced by one thread, once, in the order of the commits. What
-//! lies above is shared: it is read optimistically, and a thread that splits a node latches its parent only then, one level at a
-//! time, from below. A thread that meets a replaced node starts again from the root. All of it happens within the applier's turn:
+//! lies above is shared: it is read optimistically, and a thread that splits a node latches its parent only then, from below,
+//! and holds what it latched until the new nodes are linked (`Applier::replace_node`). A thread that meets a replaced node starts again from the root. All of it happens within the applier's turn:
 //! publication, snapshots and captures fall between batches (I14, I15). Latching after Leis et al., "The ART of Practical
 //! Synchronization" (2016), section 3.
 

@@ -1,4 +1,4 @@
-//! There is no memory for a node, at every moment of a commit and of a checkpoint: either may fail, and nobody waits for ever.
+//! There is no memory for a node, at every moment of a commit, of a checkpoint and of a compaction: each may fail, and nobody waits for ever.
 
 #![allow(clippy::disallowed_methods, reason = "tests use threads as programs do")]
 
@@ -149,4 +149,65 @@ fn i1_a_merge_without_memory_changes_nothing() {
         n += 1;
     }
     assert!(n > 60, "{n} allocations");
+}
+
+/// Half-empty leaves, and values outside their page that moved to the end of the file: all that a compaction has steps for.
+fn sparse() -> Vec<u8> {
+    let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let engine = open(&file, options(1));
+    let write = |range: std::ops::Range<u32>, length: Option<usize>| {
+        let tx = engine.begin().unwrap();
+        for i in range {
+            let key = key_of(i, 0);
+            match length {
+                Some(length) => tx.put(TREE, &key, &vec![i as u8; length]).unwrap(),
+                None => tx.delete(TREE, &key).unwrap(),
+            }
+        }
+        tx.commit(Durability::Synced).unwrap();
+        engine.checkpoint().unwrap();
+    };
+    write(1000..1010, Some(30_000));
+    write(0..400, Some(90));
+    write(2000..2010, Some(20_000));
+    let tx = engine.begin().unwrap();
+    (0..400).filter(|i| i % 4 > 0).for_each(|i| tx.delete(TREE, &key_of(i, 0)).unwrap());
+    tx.commit(Durability::Synced).unwrap();
+    write(1000..1010, None);
+    engine.close().unwrap();
+    file.image()
+}
+
+/// It used to poison the database, although nothing had changed.
+#[test]
+fn a_compaction_without_memory_is_given_up_and_begins_anew() {
+    let image = sparse();
+    let mut n = 0;
+    loop {
+        let image = image.clone();
+        let fired = in_time(&format!("allocation {n}"), move || {
+            let engine = open(&Arc::new(FaultFile::from_image(image, FaultPlan::default())), options(1));
+            let world = world_of(&engine);
+            let pool = &engine.base().pager.pool;
+            pool.refuse_after(n);
+            let compacted = crate::compact::run(engine.base(), &mut |_| ());
+            let fired = pool.refuse_after(i64::MAX);
+            match compacted {
+                Err(error) => assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}"),
+                Ok(did) => assert!(fired || did.leaves > 50 && did.moved >= 10, "{did:?}"),
+            }
+            engine.base().poison.check().unwrap();
+            audit(&engine);
+            let again = crate::compact::run(engine.base(), &mut |_| ()).unwrap();
+            assert!(again.after < again.before || again.leaves == 0, "{again:?}");
+            audit(&engine);
+            go_on(&engine, &world);
+            fired
+        });
+        if !fired {
+            break;
+        }
+        n += 1;
+    }
+    assert!(n > 30, "{n} allocations");
 }
