@@ -88,6 +88,7 @@ mod format;
 mod vfs;
 
 mod error;
+mod poison;
 mod sync;
 mod trace;
 

@@ -3,8 +3,9 @@
 use super::{Counts, SLOTS, Syncs};
 use crate::blob::{BlobCtx, BlobRef};
 use crate::buffer::{FrameId, Pool};
-use crate::error::{Error, ErrorKind, Poison, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{ChildEntry, PageKind, SUPERBLOCK_LEN, Slots, Superblock};
+use crate::poison::Poison;
 use crate::space::{Extent, Space};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};

@@ -1,7 +1,8 @@
 //! Syncs of the whole file.
 
 use super::Counts;
-use crate::error::{Error, Poison, Result};
+use crate::error::{Error, Result};
+use crate::poison::Poison;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex};
 use crate::vfs::Storage;

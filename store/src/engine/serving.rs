@@ -1,7 +1,7 @@
 //! What becomes of those who wait when one of the database's own threads panics.
 
 use super::open::Core;
-use crate::error::Midway;
+use crate::poison::Midway;
 
 /// What a thread does in the background, for as long as it lives. If it panics there is nobody to do it, and those who wait for it are told.
 pub(super) struct Serving<'a> {
