@@ -40,9 +40,9 @@ impl World {
         if needed && cancels {
             if mistake == Mistake::MarksTooLate {
                 self.kept.store(false, Ordering::Release);
-                self.registry.cancel(5);
+                self.registry.cancel_oldest(|_| false);
             } else {
-                self.registry.cancel(5);
+                self.registry.cancel_oldest(|_| false);
                 if self.registry.watermark() >= 6 {
                     self.kept.store(false, Ordering::Release);
                 }

@@ -1,9 +1,9 @@
 //! What the applier does before each batch: lets go of old versions, merges small nodes, empties dropped trees, retires frames.
 
 use super::base::{ApplyState, Base};
-use crate::buffer::{FrameId, Pool, Swip, pin};
+use crate::buffer::{FrameId, Swip, pin};
 use crate::error::{Error, ErrorKind, Result};
-use crate::tree::{Applier, Needed, Tree, Versions};
+use crate::tree::{Applier, Tree};
 
 /// Nodes tried for a merge before one batch.
 const MERGES: usize = 64;
@@ -33,42 +33,27 @@ pub(crate) fn tidy(base: &Base, state: &mut ApplyState) -> Result<()> {
     super::evict::evict_in_turn(base, state)
 }
 
-/// I13: versions that only readers need may fill a quarter of the budget, and half of it together with those that a checkpoint needs itself. Beyond
-/// that, what nobody sees is let go of wherever it stands; and where that is not enough, the oldest snapshots that keep something are cancelled: their
-/// readers get `SnapshotTooOld`, and no writer waits (I19). Nobody else is: it would let go of nothing.
+/// I13: versions that only old snapshots need may fill a quarter of the budget, and half of it together with those that a checkpoint needs
+/// itself. Beyond that the oldest snapshot is cancelled: its reader gets `SnapshotTooOld`, and no writer waits (I19). While the checkpoint alone is what
+/// fills memory, no reader is: that would let go of nothing.
 fn bound_versions(base: &Base, state: &mut ApplyState, watermark: u64) -> u64 {
     let pool = &base.pager.pool;
     let mut watermark = watermark;
-    // A part of them with each batch. Where memory is short already, nothing is put off.
-    let mut most = if pool.excess(0) > 0 { usize::MAX } else { state.versions.portion() };
-    loop {
-        // What was held back, and is not any more, goes batch by batch, faster than it comes.
-        let too_many = excess(pool, &state.versions) > 0 && !state.versions.releasable(watermark);
-        if !too_many && !state.versions.is_sparse() {
-            break;
-        }
-        let guard = pin();
-        let needed = Needed { all: base.registry.needed(), lasting: base.registry.lasting() };
-        let Some(keepers) = state.versions.sweep(pool, &guard, &needed, &mut most, &mut state.limbo) else { break };
-        if !too_many {
-            break;
-        }
-        let given_up = keepers.choose(&needed.all, excess(pool, &state.versions));
-        if given_up.is_empty() {
-            break;
-        }
-        given_up.into_iter().for_each(|snapshot| base.registry.cancel(snapshot));
+    let too_many = |state: &ApplyState| {
+        let held = state.versions.held();
+        let most = (pool.budget() / 4).min((pool.budget() / 2).saturating_sub(held));
+        pool.usage().old.saturating_sub(held) > most
+    };
+    // What a checkpoint held back, and nobody holds back now, goes batch by batch, faster than it comes. A reader that sees what it sees costs nothing.
+    while too_many(state)
+        && !state.versions.releasable(watermark)
+        && base.registry.cancel_oldest(|snapshot| state.versions.capture() == Some(snapshot))
+    {
         watermark = base.registry.watermark();
+        let guard = pin();
         state.versions.release_some(pool, &guard, watermark, true, &mut state.limbo);
     }
     watermark
-}
-
-/// By how much readers keep too much.
-fn excess(pool: &Pool, versions: &Versions) -> u64 {
-    let held = versions.held();
-    let most = (pool.budget() / 4).min((pool.budget() / 2).saturating_sub(held));
-    pool.usage().old.saturating_sub(held).saturating_sub(most)
 }
 
 fn merge(base: &Base, state: &mut ApplyState, watermark: u64, snapshots: &[u64]) -> Result<()> {

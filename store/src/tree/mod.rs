@@ -36,7 +36,7 @@ pub(crate) use pager::{Memory, Pager, page_image};
 pub(crate) use registry::{Registered, Registry, Seen, TooManySnapshots};
 pub(crate) use relocate::MovedValue;
 pub(crate) use scan::{At, SnapshotCursor};
-pub(crate) use versions::{Needed, Superseded, Versions};
+pub(crate) use versions::{Superseded, Versions};
 
 use crate::buffer::{OptimisticLatch, RootSlot};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -140,18 +140,12 @@ impl Registry {
 
     /// The registered snapshots, ascending, each once. Call it after publishing.
     pub(crate) fn scan(&self) -> Vec<u64> {
-        self.scan_for(|_| true)
-    }
-
-    fn scan_for(&self, slots: impl Fn(u64) -> bool) -> Vec<u64> {
         let mut snapshots: Vec<u64> = self
             .segments
             .iter()
             .map_while(OnceLock::get)
             .flatten()
-            .map(|slot| slot.0.load(Ordering::SeqCst))
-            .filter(|&word| slots(word))
-            .filter_map(active)
+            .filter_map(|slot| active(slot.0.load(Ordering::SeqCst)))
             .collect();
         snapshots.sort_unstable();
         snapshots.dedup();
@@ -169,30 +163,25 @@ impl Registry {
         snapshots
     }
 
-    /// Of these, those that are never cancelled: a checkpoint's, an exclusive writer's, and the newest there can be.
-    pub(crate) fn lasting(&self) -> Vec<u64> {
-        let published = self.published();
-        let mut snapshots = self.scan_for(|word| word & EXEMPT != 0);
-        if snapshots.last() != Some(&published) {
-            snapshots.push(published);
-        }
-        snapshots
-    }
-
-    /// Cancels all that see this commit and may be cancelled, unless it is the newest: that costs nothing.
+    /// Cancels the oldest snapshots, unless they are the newest there can be, or `spared`. `false` if there is none to cancel.
     ///
     /// Call it before letting go of what they see: a reader looks for the mark after it has read along versions, and so either finds what it
     /// needs or sees the mark (I16).
-    pub(crate) fn cancel(&self, snapshot: u64) {
-        if snapshot >= self.published() {
-            return;
-        }
-        for slot in self.segments.iter().map_while(OnceLock::get).flatten() {
-            let word = snapshot + 1;
+    pub(crate) fn cancel_oldest(&self, spared: impl Fn(u64) -> bool) -> bool {
+        let published = self.published();
+        let slots = || self.segments.iter().map_while(OnceLock::get).flatten();
+        let oldest = slots().filter_map(|slot| {
+            let word = slot.0.load(Ordering::SeqCst);
+            active(word).filter(|&snapshot| word & EXEMPT == 0 && !spared(snapshot))
+        });
+        let Some(oldest) = oldest.min().filter(|&oldest| oldest < published) else { return false };
+        for slot in slots() {
+            let word = oldest + 1;
             // A slot that was given back meanwhile needs no mark.
             let _ = slot.0.compare_exchange(word, word | CANCELLED, Ordering::SeqCst, Ordering::Relaxed);
         }
         in_one_order();
+        true
     }
 
     /// Whether a snapshot was cancelled. It means something only after the reading that it is asked for.
@@ -265,16 +254,16 @@ mod tests {
     fn i16_only_old_snapshots_are_cancelled() {
         let registry = Registry::new(5);
         let (old, exempt) = (registry.register().unwrap(), registry.register_exempt().unwrap());
-        registry.cancel(5);
-        assert!(!registry.is_cancelled(&old), "the newest snapshot costs nothing");
+        let nobody = |_| false;
+        assert!(!registry.cancel_oldest(nobody), "the newest snapshot costs nothing");
         registry.publish(6);
         let new = registry.register().unwrap();
-        assert_eq!((registry.needed(), registry.lasting()), (vec![5, 6], vec![5, 6]));
-        registry.cancel(5);
+        assert!(!registry.cancel_oldest(|snapshot| snapshot == 5), "it sees what the checkpoint sees");
+        assert!(registry.cancel_oldest(nobody));
         assert!(registry.is_cancelled(&old) && !registry.is_cancelled(&exempt) && !registry.is_cancelled(&new));
         assert_eq!(registry.watermark(), 5, "the checkpoint's own goes on");
+        assert!(!registry.cancel_oldest(nobody));
         registry.release(&exempt);
-        assert_eq!(registry.lasting(), [6]);
         assert_eq!(registry.watermark(), 6);
         assert!(Seen::new(&registry, &old).check().is_err() && Seen::new(&registry, &new).check().is_ok());
         registry.release(&old);

@@ -2,15 +2,14 @@
 //!
 //! A leaf that an apply replaces at timestamp `t` stays linked behind its successors through `prev`: it is what snapshots in
 //! `[its timestamp, t)` see. It goes when no such snapshot is left: in order of `t` once the watermark has reached it, or earlier when its
-//! own successor is replaced and no registered snapshot lies in the interval, so that one long reader keeps at most two
-//! versions of each leaf alive. Where memory is short a sweep lets go of the second, too, and finds out who keeps the rest. Links to a leaf
-//! are changed before it is retired (I6). Scheme: Freitag et al., "Memory-Optimized
+//! own successor is replaced and no registered snapshot lies in the interval, so that one long reader keeps at most one
+//! version of each leaf alive. Links to a leaf are cleared before it is retired (I6). Scheme: Freitag et al., "Memory-Optimized
 //! Multi-Version Concurrency Control for Disk-Based Database Systems" (VLDB 2022), here with whole leaves as versions.
 
 use super::apply::inconsistent;
 use crate::buffer::{Frame, FrameId, Guard, Pool, pin};
 use crate::error::Result;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Versions that are let go with each batch beyond those that came with it.
@@ -24,35 +23,11 @@ pub(crate) struct Versions {
     /// In order of the second timestamp.
     queue: VecDeque<(u64, FrameId)>,
     old: OldLeaves,
-    /// How many there are.
-    alive: usize,
-    /// Superseded since the last release, and before it.
+    /// Superseded since the last release.
     fresh: usize,
-    last: usize,
-    pass: Pass,
     /// The snapshot of the checkpoint that is being written, and the bytes that it sees: they stay whoever else leaves.
     capture: Option<u64>,
     held: u64,
-}
-
-/// A sweep of the queue under way.
-#[derive(Default)]
-struct Pass {
-    /// Entries that were looked at. What is kept of them has moved to the front.
-    seen: usize,
-    kept: usize,
-    keepers: Keepers,
-}
-
-/// Bytes of versions by the oldest and the newest snapshot that sees them, of those that nobody sees who stays in any case.
-#[derive(Default)]
-pub(crate) struct Keepers(BTreeMap<(u64, u64), u64>);
-
-/// The snapshots that there are, ascending.
-pub(crate) struct Needed {
-    pub(crate) all: Vec<u64>,
-    /// Those that cannot be cancelled.
-    pub(crate) lasting: Vec<u64>,
 }
 
 /// A leaf and the leaves that took its place.
@@ -72,46 +47,17 @@ impl Old {
     fn is_seen_by(&self, snapshot: Option<u64>) -> bool {
         snapshot.is_some_and(|snapshot| (self.since..self.until).contains(&snapshot))
     }
-
-    /// The oldest and the newest of these that see it.
-    fn seen_from(&self, snapshots: &[u64]) -> Option<(u64, u64)> {
-        let first = snapshots.partition_point(|&snapshot| snapshot < self.since);
-        let end = snapshots.partition_point(|&snapshot| snapshot < self.until);
-        let seen = snapshots.get(first..end)?;
-        Some((*seen.first()?, *seen.last()?))
-    }
-}
-
-impl Keepers {
-    /// Which snapshots to cancel, from the oldest on, so that these bytes go. Who keeps none of them is left alone.
-    pub(crate) fn choose(mut self, snapshots: &[u64], mut bytes: u64) -> Vec<u64> {
-        let mut chosen: Vec<u64> = Vec::new();
-        while bytes > 0
-            && let Some(((oldest, newest), kept)) = self.0.pop_first()
-        {
-            // Some may have ended since.
-            let first = snapshots.partition_point(|&snapshot| snapshot < oldest);
-            match snapshots.get(first).copied().filter(|&snapshot| snapshot <= newest) {
-                None => bytes = bytes.saturating_sub(kept),
-                Some(keeper) => {
-                    if chosen.last() != Some(&keeper) {
-                        chosen.push(keeper);
-                    }
-                    *self.0.entry((keeper + 1, newest)).or_default() += kept;
-                }
-            }
-        }
-        chosen
-    }
 }
 
 impl Versions {
     /// A checkpoint's snapshot begins, or ends. Between two batches, so it sees nothing that is superseded already.
     pub(crate) fn hold_for(&mut self, capture: Option<u64>) {
         (self.capture, self.held) = (capture, 0);
-        // What a sweep has found is no longer so.
-        let Pass { seen, kept, .. } = std::mem::take(&mut self.pass);
-        self.queue.drain(kept..seen);
+    }
+
+    /// The snapshot of the checkpoint that is being written.
+    pub(crate) fn capture(&self) -> Option<u64> {
+        self.capture
     }
 
     /// Bytes that it sees.
@@ -123,7 +69,6 @@ impl Versions {
     fn let_go(&mut self, pool: &Pool, id: FrameId, version: &Old) {
         let bytes = pool.bytes(id);
         pool.note_old(-(bytes as i64));
-        self.alive = self.alive.saturating_sub(1);
         if version.is_seen_by(self.capture) {
             self.held = self.held.saturating_sub(bytes);
         }
@@ -163,7 +108,6 @@ impl Versions {
             self.held += if version.is_seen_by(self.capture) { bytes } else { 0 };
             self.old.insert(old.id(), version);
             self.queue.push_back((timestamp, old.id()));
-            self.alive += 1;
             self.fresh += 1;
             self.bypass(pool, &guard, old, snapshots, retired);
         }
@@ -174,7 +118,8 @@ impl Versions {
     fn bypass(&mut self, pool: &Pool, guard: &Guard, leaf: Frame<'_>, snapshots: &[u64], retired: &mut Vec<FrameId>) {
         let Some(id) = leaf.prev() else { return };
         let Some(version) = self.old.get_mut(id) else { return };
-        if version.seen_from(snapshots).is_some() {
+        let first = snapshots.partition_point(|&snapshot| snapshot < version.since);
+        if snapshots.get(first).is_some_and(|&snapshot| snapshot < version.until) {
             return;
         }
         let older = pool.frame(id, guard).and_then(|frame| frame.prev());
@@ -203,16 +148,13 @@ impl Versions {
         many: bool,
         retired: &mut Vec<FrameId>,
     ) {
-        self.last = std::mem::take(&mut self.fresh);
-        let most = 2 * self.last + if many { MANY } else { SOME };
+        let most = 2 * std::mem::take(&mut self.fresh) + if many { MANY } else { SOME };
         for _ in 0..most {
             let Some(&(until, id)) = self.queue.front() else { break };
             if until > watermark {
                 break;
             }
             self.queue.pop_front();
-            self.pass.seen = self.pass.seen.saturating_sub(1);
-            self.pass.kept = self.pass.kept.saturating_sub(1);
             // Missing: bypassed earlier.
             let Some(version) = self.old.remove(id) else { continue };
             for &linker in &version.linked_from {
@@ -223,66 +165,6 @@ impl Versions {
             self.let_go(pool, id, &version);
             retired.push(id);
         }
-    }
-
-    /// How many entries a batch may have swept: faster than they come.
-    pub(crate) fn portion(&self) -> usize {
-        4 * self.last + MANY
-    }
-
-    /// Whether most entries of the queue stand for versions that are gone: a sweep throws them away.
-    pub(crate) fn is_sparse(&self) -> bool {
-        self.queue.len() > 2 * self.alive + MANY
-    }
-
-    /// Looks at up to `most` entries of the queue, from where the last call has stopped, and lets go of versions that no snapshot sees, wherever
-    /// they stand between others. At the end of the queue it says who keeps the rest, and the next call begins anew.
-    pub(crate) fn sweep(
-        &mut self,
-        pool: &Pool,
-        guard: &Guard,
-        needed: &Needed,
-        most: &mut usize,
-        retired: &mut Vec<FrameId>,
-    ) -> Option<Keepers> {
-        while *most > 0 {
-            let Some(&entry) = self.queue.get(self.pass.seen) else {
-                let pass = std::mem::take(&mut self.pass);
-                self.queue.truncate(pass.kept);
-                return Some(pass.keepers);
-            };
-            *most -= 1;
-            self.pass.seen += 1;
-            let id = entry.1;
-            let Some(version) = self.old.get_mut(id) else { continue };
-            let Some(keepers) = version.seen_from(&needed.all) else {
-                self.unlink(pool, guard, id, retired);
-                continue;
-            };
-            if version.seen_from(&needed.lasting).is_none() {
-                *self.pass.keepers.0.entry(keepers).or_default() += pool.bytes(id);
-            }
-            if let Some(place) = self.queue.get_mut(self.pass.kept) {
-                *place = entry;
-            }
-            self.pass.kept += 1;
-        }
-        None
-    }
-
-    /// Has whatever links to this version link to the one behind it.
-    fn unlink(&mut self, pool: &Pool, guard: &Guard, id: FrameId, retired: &mut Vec<FrameId>) {
-        let Some(mut version) = self.old.remove(id) else { return };
-        let older = pool.frame(id, guard).and_then(|frame| frame.prev());
-        for frame in version.linked_from.iter().filter_map(|&linker| pool.frame(linker, guard)) {
-            frame.set_prev(older);
-        }
-        if let Some(older) = older.and_then(|older| self.old.get_mut(older)) {
-            older.linked_from.retain(|&linker| linker != id);
-            older.linked_from.append(&mut version.linked_from);
-        }
-        self.let_go(pool, id, &version);
-        retired.push(id);
     }
 
     /// Whether anything is left to let go of.
