@@ -16,18 +16,17 @@ impl WriteTxn {
     /// Reads the pages that nothing of this transaction has read. If one cannot be read, that is this transaction's failure; once the commit is in
     /// the log it would be that of all who write (I20). What has outgrown memory by then is not looked at: reading it twice is too slow.
     pub(super) fn reach(&self) -> Result<()> {
-        let base = &self.shared.base;
         let writes = self.writes.borrow();
         for &tree in self.unread.borrow().iter() {
-            if let Some(found) = base.forest.get(tree) {
-                found.fetch_leaves(&base.pager, writes.entries(tree).map(|(key, _)| key))?;
-            }
+            self.fetch(tree, writes.entries(tree).map(|(key, _)| key))?;
         }
-        for tally in self.tallies.borrow().iter() {
-            if let Some(found) = base.forest.get(tally.tree) {
-                found.fetch_leaves(&base.pager, std::iter::once(&tally.key[..]))?;
-            }
-        }
-        Ok(())
+        self.tallies.borrow().iter().try_for_each(|tally| self.fetch(tally.tree, std::iter::once(&tally.key[..])))
+    }
+
+    fn fetch<'k>(&self, tree: u32, keys: impl Iterator<Item = &'k [u8]>) -> Result<()> {
+        let base = &self.shared.base;
+        // What is left of a dropped tree may have been used again: that is a conflict, which validation tells.
+        let Some(tree) = base.forest.get(tree).filter(|tree| tree.dropped_at().is_none()) else { return Ok(()) };
+        tree.fetch_leaves(&base.pager, keys).or_else(|error| self.snapshot.seen().check().and(Err(error)))
     }
 }
