@@ -365,7 +365,6 @@ impl Pool {
         let pool = Arc::downgrade(self);
         guard.defer(move || {
             if let Some(pool) = pool.upgrade() {
-                pool.limbo.fetch_sub(bytes, Ordering::Relaxed);
                 pool.reclaim(ids);
             }
         });
@@ -373,9 +372,10 @@ impl Pool {
     }
 
     fn reclaim(&self, mut ids: Vec<FrameId>) {
+        let leave_limbo = ids.len();
         ids.append(&mut self.pinned.lock());
         let mut still_pinned = Vec::new();
-        for id in ids {
+        for (number, id) in ids.into_iter().enumerate() {
             let Some(base) = self.classes.get(id.class()).and_then(|class| class.base(id.slot())) else { continue };
             // SAFETY: mapped; only the header's atomics are touched.
             let pins = unsafe { Frame::new(base, id) }.header().pins.load(Ordering::Acquire);
@@ -383,6 +383,10 @@ impl Pool {
                 self.give_back(id);
             } else {
                 still_pinned.push(id);
+            }
+            // One by one: if this thread loses its core here, the others do not take the rest for frames that stay.
+            if number < leave_limbo {
+                self.limbo.fetch_sub(self.bytes(id), Ordering::Relaxed);
             }
         }
         if !still_pinned.is_empty() {
@@ -412,7 +416,9 @@ impl Pool {
 
     /// By how many bytes the frames in use exceed the budget less `spare`. Frames in limbo are on their way out and not counted.
     pub(crate) fn excess(&self, spare: u64) -> u64 {
-        let staying = self.in_use.load(Ordering::Relaxed).saturating_sub(self.limbo.load(Ordering::Relaxed));
+        // In this order: what leaves limbo between the two is in neither.
+        let limbo = self.limbo.load(Ordering::Relaxed);
+        let staying = self.in_use.load(Ordering::Relaxed).saturating_sub(limbo);
         staying.saturating_sub(self.budget.saturating_sub(spare))
     }
 
@@ -429,9 +435,11 @@ impl Pool {
     /// What the memory is used for.
     pub(crate) fn usage(&self) -> Usage {
         let positive = |n: &AtomicI64| n.load(Ordering::Relaxed).max(0) as u64;
+        // Before those in use, as in `excess`.
+        let limbo = self.limbo.load(Ordering::Relaxed);
         Usage {
-            resident: self.in_use.load(Ordering::Relaxed),
-            limbo: self.limbo.load(Ordering::Relaxed),
+            resident: self.in_use.load(Ordering::Relaxed).max(limbo),
+            limbo,
             idle: self.idle.load(Ordering::Relaxed),
             dirty: positive(&self.dirty),
             old: positive(&self.old),
