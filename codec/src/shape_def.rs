@@ -263,7 +263,14 @@ impl ShapeDef {
         self.write(out);
     }
 
-    /// Why no catalog can hold this descriptor, if it is so: its bytes could not be read again.
+    /// Why no catalog can hold this descriptor, if it is so: its bytes could not be read again. Cost: a look at each of its parts.
+    ///
+    /// ```
+    /// use tamarack_codec::ShapeDef;
+    /// let nested = |depth| (1..depth).fold(ShapeDef::U8, |of, _| ShapeDef::List(Box::new(of)));
+    /// assert_eq!(nested(64).fault(), None);
+    /// assert!(nested(65).fault().is_some_and(|why| why.contains("nests deeper than 64")));
+    /// ```
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         self.fault_at(DEEPEST)
