@@ -8,7 +8,6 @@ use super::TreeId;
 use super::snapshot::read_overflow;
 use crate::ckpt::Base;
 use crate::error::Result;
-use crate::tree::node::Value as Stored;
 use crate::tree::{At, Seen, SnapshotCursor};
 use crate::txn::ReadSet;
 use crate::txn::write_set::Hit;
@@ -93,27 +92,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next entry from the front: key and value.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
-        let place = self.step(true)?;
-        self.lend(place)
+        let Some(place) = self.step(true)? else { return Ok(None) };
+        self.lend(place).map(Some)
     }
 
     /// The next entry from the back.
+    #[inline]
     pub(crate) fn next_back(&mut self) -> Result<Option<(&[u8], &[u8])>> {
-        let place = self.step(false)?;
-        self.lend(place)
+        let Some(place) = self.step(false)? else { return Ok(None) };
+        self.lend(place).map(Some)
     }
 
     /// The next key from the front; the value is not looked at.
     pub(crate) fn next_key(&mut self) -> Result<Option<&[u8]>> {
         let place = self.step(true)?;
-        Ok(place.map(|place| self.key_of(&place)))
+        Ok(place.map(|_| self.key()))
     }
 
     /// The next key from the back.
     pub(crate) fn next_key_back(&mut self) -> Result<Option<&[u8]>> {
         let place = self.step(false)?;
-        Ok(place.map(|place| self.key_of(&place)))
+        Ok(place.map(|_| self.key()))
     }
 
     /// Notes in a read set what the cursor sees from here on.
@@ -124,10 +125,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     fn step(&mut self, forward: bool) -> Result<Option<Place>> {
-        let Some(merge) = &mut self.layers else {
-            return Ok(advance(&mut self.snapshot, forward)?.map(Place::Snapshot));
-        };
+        if self.layers.is_some() {
+            return self.step_merged(forward);
+        }
+        Ok(advance(&mut self.snapshot, forward)?.map(Place::Snapshot))
+    }
+
+    #[inline(never)]
+    fn step_merged(&mut self, forward: bool) -> Result<Option<Place>> {
+        let Some(merge) = &mut self.layers else { return Ok(None) };
         let place = merge.step(self.tree.0, &mut self.snapshot, &mut self.value, forward)?;
         if let Some((reads, range)) = self.noted {
             match &place {
@@ -138,38 +146,36 @@ impl<'a> Cursor<'a> {
         Ok(place)
     }
 
-    fn key_of(&self, place: &Place) -> &[u8] {
-        match (place, &self.layers) {
-            (Place::Copied | Place::Overflow, Some(merge)) => &merge.key,
-            (Place::Snapshot(_), Some(merge)) => &merge.key,
-            _ => self.snapshot.key(),
+    /// The key of the entry that the last step found.
+    #[inline]
+    fn key(&self) -> &[u8] {
+        match &self.layers {
+            Some(merge) => &merge.key,
+            None => self.snapshot.key(),
         }
     }
 
-    fn lend(&mut self, place: Option<Place>) -> Result<Option<(&[u8], &[u8])>> {
-        let Some(place) = place else { return Ok(None) };
-        let reference = match &place {
-            Place::Copied => None,
-            Place::Overflow => Some(std::mem::take(&mut self.value)),
-            Place::Snapshot(at) => match self.snapshot.value(*at) {
-                Stored::Overflow(reference) => Some(reference.to_vec()),
-                Stored::Inline(_) => None,
-            },
-        };
-        if let Some(reference) = reference {
-            self.value = read_overflow(self.base, self.seen, self.tree, &reference)?;
-            return Ok(Some((self.key_of(&place), &self.value)));
+    #[inline]
+    fn lend(&mut self, place: Place) -> Result<(&[u8], &[u8])> {
+        match place {
+            Place::Snapshot(at) if at.is_overflow() => self.fetch(Some(at))?,
+            Place::Snapshot(at) => return Ok((self.key(), self.snapshot.value(at).bytes())),
+            Place::Overflow => self.fetch(None)?,
+            Place::Copied => {}
         }
-        let value = match &place {
-            Place::Snapshot(at) => match self.snapshot.value(*at) {
-                Stored::Inline(bytes) | Stored::Overflow(bytes) => bytes,
-            },
-            _ => &self.value,
-        };
-        Ok(Some((self.key_of(&place), value)))
+        Ok((self.key(), &self.value))
+    }
+
+    /// Reads the value that lies elsewhere; what names it is in the snapshot's leaf, or in `value`.
+    #[inline(never)]
+    fn fetch(&mut self, at: Option<At>) -> Result<()> {
+        let reference = at.map_or(self.value.as_slice(), |at| self.snapshot.value(at).bytes());
+        self.value = read_overflow(self.base, self.seen, self.tree, reference)?;
+        Ok(())
     }
 }
 
+#[inline]
 fn advance(snapshot: &mut SnapshotCursor<'_>, forward: bool) -> Result<Option<At>> {
     if forward { snapshot.next() } else { snapshot.next_back() }
 }

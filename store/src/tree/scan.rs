@@ -1,6 +1,6 @@
 //! What a snapshot sees: single values and ranges in both directions.
 
-use super::node::{Body, Value};
+use super::node::{Body, Value, ValuePlace};
 use super::{Access, Pager, Seen, Target, Tree};
 use crate::buffer::{Frame, Guard, PinnedFrame};
 use crate::error::Result;
@@ -71,8 +71,18 @@ pub(crate) struct Leaf<'a> {
 }
 
 impl Leaf<'_> {
+    #[inline]
     fn body(&self) -> Body<'_> {
-        Body::trusted(self.frame.frame().body())
+        Body::trusted(self.frame.body())
+    }
+
+    /// Puts the key of entry `i` into `key`, which begins with the leaf's prefix, and says where its value is.
+    #[inline]
+    fn entry(&self, i: usize, key: &mut Vec<u8>) -> At {
+        let body = self.body();
+        key.truncate(body.prefix().len());
+        key.extend_from_slice(body.suffix(i));
+        At(body.value_place(i))
     }
 
     fn key(&self, i: usize) -> Vec<u8> {
@@ -97,11 +107,16 @@ pub(crate) struct SnapshotCursor<'a> {
     key: Vec<u8>,
 }
 
-/// Where an entry lies in the leaf that a cursor holds.
+/// Where the entry that a cursor's last step found has its value, in the leaf that the cursor holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct At {
-    forward: bool,
-    index: usize,
+pub(crate) struct At(ValuePlace);
+
+impl At {
+    /// Whether the leaf holds only a reference to the value.
+    #[inline]
+    pub(crate) fn is_overflow(self) -> bool {
+        self.0.is_overflow()
+    }
 }
 
 impl<'a> SnapshotCursor<'a> {
@@ -127,73 +142,85 @@ impl<'a> SnapshotCursor<'a> {
     }
 
     /// The key of the entry that the last step found.
+    #[inline]
     pub(crate) fn key(&self) -> &[u8] {
         &self.key
     }
 
     /// The value of an entry that the last step found.
+    #[inline]
     pub(crate) fn value(&self, at: At) -> Value<'_> {
-        let leaf = if at.forward { &self.front } else { &self.back };
+        let leaf = if self.forward { &self.front } else { &self.back };
         match leaf {
-            Some(leaf) => leaf.body().value(at.index),
+            Some(leaf) => at.0.of(leaf.frame.body()),
             None => Value::Inline(&[]),
         }
     }
 
     /// The next entry from the front.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<At>> {
         self.turn(true);
-        while !self.done {
-            if let Some(leaf) = &mut self.front {
-                if leaf.start < leaf.end {
-                    let index = leaf.start;
-                    leaf.start += 1;
-                    let body = Body::trusted(leaf.frame.frame().body());
-                    body.key_into(index, &mut self.key);
-                    return Ok(Some(At { forward: true, index }));
-                }
-                let Some(upper) = leaf.upper.take() else { break };
-                self.lower = Bound::Included(upper);
-                if is_empty(as_slice(&self.lower), as_slice(&self.upper)) {
-                    break;
-                }
+        loop {
+            if let Some(leaf) = self.front.as_mut().filter(|leaf| leaf.start < leaf.end) {
+                let index = leaf.start;
+                leaf.start += 1;
+                return Ok(Some(leaf.entry(index, &mut self.key)));
             }
-            self.front = self.open(true)?;
-            if self.front.is_none() {
-                break;
+            if !self.open_front()? {
+                return Ok(None);
             }
         }
-        self.done = true;
-        Ok(None)
     }
 
     /// The next entry from the back.
+    #[inline]
     pub(crate) fn next_back(&mut self) -> Result<Option<At>> {
         self.turn(false);
-        while !self.done {
-            if let Some(leaf) = &mut self.back {
-                if leaf.start < leaf.end {
-                    leaf.end -= 1;
-                    let index = leaf.end;
-                    let body = Body::trusted(leaf.frame.frame().body());
-                    body.key_into(index, &mut self.key);
-                    return Ok(Some(At { forward: false, index }));
-                }
-                if leaf.lower.is_empty() {
-                    break;
-                }
-                self.upper = Bound::Excluded(std::mem::take(&mut leaf.lower));
-                if is_empty(as_slice(&self.lower), as_slice(&self.upper)) {
-                    break;
-                }
+        loop {
+            if let Some(leaf) = self.back.as_mut().filter(|leaf| leaf.start < leaf.end) {
+                leaf.end -= 1;
+                return Ok(Some(leaf.entry(leaf.end, &mut self.key)));
             }
-            self.back = self.open(false)?;
-            if self.back.is_none() {
-                break;
+            if !self.open_back()? {
+                return Ok(None);
             }
         }
-        self.done = true;
-        Ok(None)
+    }
+
+    /// The first leaf from the front, or the one behind that which is used up. `false` at the end.
+    #[inline(never)]
+    fn open_front(&mut self) -> Result<bool> {
+        if let Some(leaf) = &mut self.front {
+            match leaf.upper.take() {
+                Some(upper) => self.lower = Bound::Included(upper),
+                None => self.done = true,
+            }
+        }
+        self.done |= is_empty(as_slice(&self.lower), as_slice(&self.upper));
+        if !self.done {
+            self.front = self.open(true)?;
+            self.done = !begin(self.front.as_ref(), &mut self.key);
+        }
+        Ok(!self.done)
+    }
+
+    /// The same from the back.
+    #[inline(never)]
+    fn open_back(&mut self) -> Result<bool> {
+        if let Some(leaf) = &mut self.back {
+            if leaf.lower.is_empty() {
+                self.done = true;
+            } else {
+                self.upper = Bound::Excluded(std::mem::take(&mut leaf.lower));
+            }
+        }
+        self.done |= is_empty(as_slice(&self.lower), as_slice(&self.upper));
+        if !self.done {
+            self.back = self.open(false)?;
+            self.done = !begin(self.back.as_ref(), &mut self.key);
+        }
+        Ok(!self.done)
     }
 
     /// Takes the last step back: its entry is returned again by the next step in either direction.
@@ -207,11 +234,16 @@ impl<'a> SnapshotCursor<'a> {
         self.done = false;
     }
 
-    /// When the direction changes, what the other one has returned becomes a bound.
+    #[inline]
     fn turn(&mut self, forward: bool) {
-        if self.forward == forward || self.done {
-            return;
+        if self.forward != forward && !self.done {
+            self.turn_around(forward);
         }
+    }
+
+    /// When the direction changes, what the other one has returned becomes a bound.
+    #[cold]
+    fn turn_around(&mut self, forward: bool) {
         if let Some(leaf) = self.front.take().filter(|leaf| leaf.start > leaf.first) {
             self.lower = Bound::Excluded(leaf.key(leaf.start.saturating_sub(1)));
         }
@@ -262,6 +294,14 @@ impl<'a> SnapshotCursor<'a> {
             None => tree.check_empty(seen).map(|()| None),
         }
     }
+}
+
+/// Puts the prefix of a leaf's keys into `key`, where it stays while the leaf is walked. `false` without a leaf.
+fn begin(leaf: Option<&Leaf<'_>>, key: &mut Vec<u8>) -> bool {
+    let Some(leaf) = leaf else { return false };
+    key.clear();
+    key.extend_from_slice(leaf.body().prefix());
+    true
 }
 
 fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {

@@ -26,8 +26,11 @@ fn borrowed(bound: &Bound<KeyBuf>) -> Bound<&[u8]> {
 
 macro_rules! steps {
     ($($name:ident -> $item:ty;)*) => {$(
+        #[inline]
         pub(super) fn $name(&mut self, view: &'a dyn View, tree: TreeId) -> Result<Option<$item>> {
-            self.start(view, tree)?;
+            if let State::Waiting(_) = &self.state {
+                self.start(view, tree)?;
+            }
             match &mut self.state {
                 State::Running(cursor) => cursor.$name(),
                 _ => Ok(None),
@@ -41,6 +44,7 @@ impl<'a> RawScan<'a> {
         Self { state: State::Waiting(range) }
     }
 
+    #[cold]
     fn start(&mut self, view: &'a dyn View, tree: TreeId) -> Result<()> {
         if let State::Waiting(range) = &self.state {
             let opened = view.cursor(tree, borrowed(&range.start), borrowed(&range.end));

@@ -64,10 +64,39 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    fn bytes(self) -> &'a [u8] {
+    /// The value, or where it is.
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
         match self {
             Self::Inline(bytes) | Self::Overflow(bytes) => bytes,
         }
+    }
+}
+
+/// Where a body holds a value, so that it is found again without a look at the body's header: from the lowest bit on, its first byte
+/// (32 bits), its length (16), whether it is a reference. One word, as it is handed on with each step of a scan: a struct that is
+/// written in parts and read as a whole stalls the processor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValuePlace(u64);
+
+impl ValuePlace {
+    #[inline]
+    fn new(start: usize, len: usize, overflow: bool) -> Self {
+        debug_assert!(start + len <= MAX_BODY, "outside of any body");
+        Self(start as u64 | (len as u64) << 32 | u64::from(overflow) << 48)
+    }
+
+    /// The value, in the bytes of the body that named the place.
+    #[inline]
+    pub(crate) fn of(self, body: &[u8]) -> Value<'_> {
+        let bytes = &body[self.0 as u32 as usize..][..usize::from((self.0 >> 32) as u16)];
+        if self.is_overflow() { Value::Overflow(bytes) } else { Value::Inline(bytes) }
+    }
+
+    /// Whether only a reference to the value is there.
+    #[inline]
+    pub(crate) fn is_overflow(self) -> bool {
+        self.0 >> 48 != 0
     }
 }
 
@@ -222,12 +251,21 @@ impl<'a> Body<'a> {
     /// Value `i`.
     #[inline]
     pub(crate) fn value(&self, i: usize) -> Value<'a> {
-        if let Some(even) = self.even {
-            return Value::Inline(&self.value_heap()[i * even.value..][..even.value]);
-        }
-        let slot = &self.slots[i];
-        let bytes = &self.value_heap()[u16_at(slot, 4)..][..u16_at(slot, 6)];
-        if u16_at(slot, 2) & usize::from(OVERFLOW) == 0 { Value::Inline(bytes) } else { Value::Overflow(bytes) }
+        self.value_place(i).of(self.bytes)
+    }
+
+    /// Where value `i` lies.
+    #[inline]
+    pub(crate) fn value_place(&self, i: usize) -> ValuePlace {
+        let heap = self.bytes.len() - self.rest.len() + self.lower + self.upper + self.keys;
+        let (offset, len, overflow) = match self.even {
+            Some(even) => (i * even.value, even.value, false),
+            None => {
+                let slot = &self.slots[i];
+                (u16_at(slot, 4), u16_at(slot, 6), u16_at(slot, 2) & usize::from(OVERFLOW) != 0)
+            }
+        };
+        ValuePlace::new(heap + offset, len, overflow)
     }
 
     /// Where a key is, or where it would be.
