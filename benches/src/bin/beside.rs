@@ -87,6 +87,7 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 }
 
 fn open(arguments: &Arguments, memory: u64) -> Result<(tempfile::TempDir, Database<()>)> {
+    std::fs::create_dir_all(&arguments.dir)?;
     let folder = tempfile::tempdir_in(&arguments.dir)?;
     let db: Database<()> = Options::new().memory(memory).open(folder.path().join("beside.tam"))?;
     for first in (0..arguments.records).step_by(50_000) {

@@ -199,6 +199,7 @@ fn loads(records: u64) -> Vec<(String, Load)> {
 
 /// Builds the tree with pages of this size and measures all; ends with the ratios.
 fn run(arguments: &Arguments, page_size: u32, chain: &[u64]) -> Result<()> {
+    std::fs::create_dir_all(&arguments.dir)?;
     let folder = tempfile::tempdir_in(&arguments.dir)?;
     let bar = ProgressBar::new(arguments.records);
     bar.set_message("loading");

@@ -208,6 +208,7 @@ fn main() -> Result<()> {
     if let (Some(step), Some(file)) = (arguments.step, &arguments.file) {
         return step.perform(file, (size << 20) / BYTES);
     }
+    std::fs::create_dir_all(&arguments.dir)?;
     let folder = tempfile::tempdir_in(&arguments.dir)?;
     let beside = std::env::current_exe()?.with_file_name(format!("tamarack{}", std::env::consts::EXE_SUFFIX));
     let program = arguments.program.clone().unwrap_or(beside).canonicalize()?;

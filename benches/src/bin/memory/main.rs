@@ -121,6 +121,7 @@ fn allowed(mib: u64) -> u64 {
 
 fn measure(arguments: &Arguments) -> Result<()> {
     let stores = Kind::value_variants();
+    std::fs::create_dir_all(&arguments.dir)?;
     let folder = tempfile::tempdir_in(&arguments.dir)?;
     let bar = ProgressBar::new((stores.len() * (1 + 2 * arguments.memory.len())) as u64);
     let mut table = Table::new();
