@@ -47,7 +47,7 @@ enum Command {
     },
     /// Bring everything that can be read of a damaged file into a new one. The damaged file is not changed.
     ///
-    /// Exit code 0: all came over. 1: something was lost, by table and keys. 2: it could not be done.
+    /// Exit code 0: all came over, verified. 1: something was lost, could not be verified, or is noted. 2: it could not be done.
     Salvage {
         /// The damaged file.
         file: PathBuf,

@@ -25,7 +25,7 @@ fn print(report: &SalvageReport, out: &mut Out) -> io::Result<()> {
     writeln!(out, "{} commits from the log", number(report.log_commits()))?;
     report.remarks().iter().try_for_each(|remark| writeln!(out, "note: {remark}"))?;
     if report.lost().is_empty() {
-        return writeln!(out, "nothing was lost");
+        return writeln!(out, "{}", report.no_loss());
     }
     writeln!(out, "lost:")?;
     report.lost().iter().try_for_each(|lost| writeln!(out, "  {lost}"))

@@ -61,7 +61,7 @@ pub enum ErrorKind {
     KeyTooLong,
     /// A value is longer than the limit.
     ValueTooLong,
-    /// There are as many tables as a file can hold.
+    /// The file has given out all its numbers for tables; deleted tables do not give theirs back.
     TooManyTables,
     /// Stored bytes do not decode as the type that the program asked for.
     Decode,
@@ -153,7 +153,7 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let hint = match kind {
-            ErrorKind::StorageFull => "; nothing was committed, free some space and try again",
+            ErrorKind::StorageFull => "; free some space",
             _ => "",
         };
         Self::with_source(kind, format!("{doing}: {error}{hint}"), error)

@@ -50,7 +50,7 @@
 //! ```
 //!
 //! What a transaction committed is never lost and never half there. Readers never wait for writers. A mistake in a query, a key or a
-//! schema is a compile error; what only the file can know is a typed [`Error`] at open, before a byte is changed.
+//! schema is a compile error; what only the file can know is a typed [`Error`] at open.
 //!
 //! # Layers
 //!

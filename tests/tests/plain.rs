@@ -279,3 +279,28 @@ fn what_another_handle_has_removed_is_not_removed_again() {
     .unwrap();
     db.check().unwrap();
 }
+
+#[test]
+fn statistics_count_values_of_all_lengths_on_both_sides() -> Result<()> {
+    const BLOBS: TableDef<u32, Vec<u8>> = TableDef::new("blobs");
+    let dir = tempfile::tempdir().unwrap();
+    let db = tamarack::Options::new().write_buffer(1 << 20).open::<()>(dir.path().join("counted.tam"))?;
+    for len in [100_usize, 10_000, 3 << 20] {
+        let before = db.stats();
+        // Longer than the write buffer together, so that some of it waits in the file.
+        let count = (4 << 20) / len + 1;
+        db.write(|tx| {
+            let mut blobs = tx.open_table(&BLOBS)?;
+            (0..count as u32).try_for_each(|i| blobs.insert(i, vec![7; len]).map(drop))
+        })?;
+        db.checkpoint()?;
+        let after = db.stats();
+        let bytes = (count * len) as u64;
+        let given = after.bytes_committed - before.bytes_committed;
+        assert!((bytes..bytes + bytes / 2).contains(&given), "{given} of {bytes} bytes of values of {len}");
+        let written = after.bytes_written - before.bytes_written;
+        assert!(written >= bytes, "{written} written, {bytes} given, values of {len}");
+        db.write(|tx| tx.open_table(&BLOBS)?.clear())?;
+    }
+    db.close()
+}

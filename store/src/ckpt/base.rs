@@ -191,6 +191,11 @@ impl Base {
         self.space()
     }
 
+    /// Notes for the statistics that so many blocks are written to.
+    pub(crate) fn count_written(&self, blocks: u64) {
+        Counts::add(&self.counts.data_bytes, blocks * u64::from(self.pager.block_size));
+    }
+
     /// How blobs of a kind are written.
     pub(crate) fn blob_ctx(&self, kind: PageKind, generation: u64) -> BlobCtx {
         let Pager { file_id, block_size, .. } = self.pager;

@@ -7,7 +7,7 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counts {
     /// Commits applied.
     pub(crate) commits: AtomicU64,
-    /// Groups of commits that went to the log together.
+    /// Groups of commits that were applied together.
     pub(crate) groups: AtomicU64,
     /// Batches for one tree that several threads applied together.
     pub(crate) shared_applies: AtomicU64,
@@ -15,9 +15,9 @@ pub(crate) struct Counts {
     pub(crate) syncs: AtomicU64,
     /// Bytes written to the log.
     pub(crate) log_bytes: AtomicU64,
-    /// Bytes written elsewhere: pages, maps, superblocks.
+    /// Bytes written elsewhere: pages, values beside them, maps, superblocks.
     pub(crate) data_bytes: AtomicU64,
-    /// Bytes of keys and values in commits.
+    /// Bytes of keys and values that commits were given.
     pub(crate) committed_bytes: AtomicU64,
     /// Checkpoints written.
     pub(crate) checkpoints: AtomicU64,

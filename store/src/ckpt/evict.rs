@@ -5,7 +5,6 @@
 //! written; with the turn again its parent learns the new place, unless the leaf was replaced or a capture began meanwhile,
 //! which has claimed it (I3, I8). The image that the leaf had before goes back at the next checkpoint.
 
-use super::Counts;
 use super::base::{ApplyState, Base, accounting, no_space};
 use crate::buffer::{Swip, pin};
 use crate::error::{Error, Result};
@@ -121,7 +120,7 @@ fn write<'a>(base: &Base, leaves: Vec<Candidate<'a>>) -> Result<Vec<Written<'a>>
     }
     base.pager.note_written(written.len() as u64);
     let blocks: u64 = written.iter().map(|leaf| leaf.extent.len).sum();
-    Counts::add(&base.counts.data_bytes, blocks * u64::from(base.pager.block_size));
+    base.count_written(blocks);
     Ok(written)
 }
 

@@ -48,6 +48,7 @@ pub(super) fn write(
             let mut places = places.into_iter();
             let ctx = base.blob_ctx(PageKind::Blob, generation);
             let mut again = |blocks| {
+                base.count_written(blocks);
                 places.next().filter(|place| place.len == blocks).ok_or_else(|| accounting("blobs of one size differ"))
             };
             let blob = crate::blob::write(&*base.pager.storage, &ctx, &mut again, &map);

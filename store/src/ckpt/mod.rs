@@ -205,6 +205,7 @@ fn write_blob(base: &Base, generation: u64, bytes: &[u8], extents: &mut Vec<Exte
     let mut allocate = |blocks| {
         let extent = base.room()?.allocate(blocks).map_err(base::no_space)?;
         extents.push(extent);
+        base.count_written(blocks);
         Ok(extent)
     };
     crate::blob::write(&*base.pager.storage, &ctx, &mut allocate, bytes)

@@ -105,6 +105,7 @@ impl Work<'_> {
                 Some(extent) => {
                     space.mark_tentative(extent);
                     extents.push(extent);
+                    base.count_written(blocks);
                     Ok(extent)
                 }
                 None => {

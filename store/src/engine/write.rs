@@ -333,7 +333,8 @@ impl WriteTxn {
             self.keep(|extents| Run::write(&self.shared.base, &writes, page, extents))?
         };
         self.runs.borrow_mut().push(Arc::new(run));
-        self.writes.replace(WriteSet::default());
+        let behind = self.writes.borrow().behind();
+        self.writes.replace(behind);
         Ok(())
     }
 
@@ -480,8 +481,11 @@ impl WriteTxn {
             }
             body = names.into_body();
             if body.len() > most {
-                let message =
-                    "the transaction is too large for the log: commit in parts, or open with a larger `log_size`";
+                let message = format!(
+                    "the transaction is too large for the log: what names its writes takes {} bytes, at most {most} fit; commit in \
+                     parts, or create the database with a larger `log_size`",
+                    body.len()
+                );
                 return Err(Error::new(ErrorKind::InvalidArgument, message));
             }
         }

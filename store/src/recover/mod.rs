@@ -291,6 +291,7 @@ pub(crate) fn write_tentative(base: &Base, kind: PageKind, bytes: &[u8], extents
     let mut allocate = |blocks| {
         let extent = base.room()?.allocate_tentative(blocks).map_err(no_space)?;
         extents.push(extent);
+        base.count_written(blocks);
         Ok(extent)
     };
     let next = || base.generation.load(Ordering::Acquire) + 1;

@@ -542,7 +542,7 @@ fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> R
     state.applied = last.end;
     Counts::add(&base.counts.commits, group.len() as u64);
     Counts::add(&base.counts.groups, 1);
-    let bytes = group.iter().map(|pending| pending.writes.encoded_len() as u64).sum();
+    let bytes = group.iter().map(|pending| pending.writes.payload()).sum();
     Counts::add(&base.counts.committed_bytes, bytes);
     base.registry.publish(last.timestamp);
     Ok(())

@@ -115,6 +115,8 @@ pub(crate) struct WriteSet {
     arena: Vec<u8>,
     /// Bytes that the encoded operations will take, at most.
     encoded: usize,
+    /// Bytes of keys and values that it was given, and those before it in its transaction.
+    payload: u64,
     /// Values long enough for extents, by tree and key.
     large: Vec<(u32, SmallKey)>,
     filter: Filter,
@@ -132,6 +134,16 @@ impl WriteSet {
         self.trees.is_empty()
     }
 
+    /// An empty one for the rest of a transaction whose writes until now lie elsewhere.
+    pub(crate) fn behind(&self) -> Self {
+        Self { payload: self.payload, ..Self::default() }
+    }
+
+    /// Bytes of keys and values that the transaction was given.
+    pub(crate) fn payload(&self) -> u64 {
+        self.payload
+    }
+
     /// At most how long [`encode`](Self::encode) will be.
     pub(crate) fn encoded_len(&self) -> usize {
         self.encoded
@@ -142,6 +154,7 @@ impl WriteSet {
         let at = self.arena.len();
         self.arena.extend_from_slice(value);
         self.encoded += OP_OVERHEAD + key.len() + value.len();
+        self.payload += (key.len() + value.len()) as u64;
         let key = SmallKey::new(key);
         if large {
             self.large.push((tree, key.clone()));
@@ -152,12 +165,14 @@ impl WriteSet {
     /// Stores a value that is in extents.
     pub(crate) fn put_overflow(&mut self, tree: u32, key: &[u8], blob: BlobRef) {
         self.encoded += OP_OVERHEAD + key.len() + crate::blob::BLOB_REF_LEN;
+        self.payload += key.len() as u64 + blob.length;
         self.insert(tree, SmallKey::new(key), Write::Overflow(Box::new(blob)));
     }
 
     /// Removes a key.
     pub(crate) fn delete(&mut self, tree: u32, key: &[u8]) {
         self.encoded += OP_OVERHEAD + key.len();
+        self.payload += key.len() as u64;
         self.insert(tree, SmallKey::new(key), Write::Delete);
     }
 

@@ -134,7 +134,8 @@ impl<S> Database<S> {
     /// [`ErrorKind::Locked`] if the file is open elsewhere; [`ErrorKind::ReadOnly`] if this program may only read it
     /// ([`open_read_only`](Self::open_read_only) does); [`ErrorKind::SchemaMismatch`], with what differs, if it was written with another
     /// schema; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`], [`ErrorKind::Truncated`], [`ErrorKind::Corrupt`],
-    /// [`ErrorKind::LogDamaged`] for what the file is. In all these cases nothing was changed.
+    /// [`ErrorKind::LogDamaged`] for what the file is. No committed record is changed in any of these cases; with
+    /// `SchemaMismatch`, and with `Corrupt` that recovery meets, a new file may have been made, or a crash recovered from in part, which the next open does again.
     pub fn open(path: impl AsRef<Path>) -> Result<Self>
     where
         S: Schema,
@@ -164,7 +165,7 @@ impl<S> Database<S> {
     }
 
     /// Opens an existing file and never writes to it. After a crash the log is replayed in memory. A table of the schema that the file
-    /// does not have reads as empty.
+    /// does not have reads as empty. Any number of readers may have the file open, and nobody may write to it meanwhile.
     ///
     /// ```
     /// # use tamarack::{Database, Options};
@@ -271,8 +272,9 @@ impl<S> Database<S> {
     ///
     /// # Errors
     /// What the closure returns; [`ErrorKind::StorageFull`] if there is no room, after which the database goes on;
-    /// [`ErrorKind::NestedTransaction`] inside another write transaction of this thread; [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`],
-    /// [`ErrorKind::Poisoned`].
+    /// [`ErrorKind::NestedTransaction`] inside another write transaction of this thread; [`ErrorKind::Timeout`] if a transaction of
+    /// [`begin_write`](Self::begin_write) stays open for longer than [`Options::write_timeout`]; [`ErrorKind::InvalidArgument`] if it
+    /// writes more than the log can name ([`Options::log_size`]); [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`], [`ErrorKind::Poisoned`].
     pub fn write<T>(&self, write: impl FnMut(&WriteTxn<S>) -> Result<T>) -> Result<T> {
         self.try_write(write)
     }
@@ -389,7 +391,7 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`]; [`ErrorKind::InvalidArgument`] if thousands are open at once.
+    /// [`ErrorKind::Closed`]; [`ErrorKind::InvalidArgument`] if more than 262,080 are open at once.
     pub fn begin_read(&self) -> Result<ReadTxn<S>> {
         Ok(ReadTxn::new(Arc::clone(&self.inner), self.inner.engine.snapshot()?))
     }
@@ -452,7 +454,7 @@ impl<S> Database<S> {
     }
 
     /// Writes everything committed so far into the tables' pages and makes it durable, so that the next open has nothing to replay. The
-    /// database does this by itself when the log is half full. Commits go on meanwhile.
+    /// database does this by itself when half of the log is used, or much of the memory is dirty. Commits go on meanwhile.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};
@@ -463,7 +465,8 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid.
+    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid. After a sync or a write of a superblock that failed,
+    /// the database takes no more writes until it is opened again ([`ErrorKind::Poisoned`]).
     pub fn checkpoint(&self) -> Result<()> {
         self.inner.engine.checkpoint()
     }
@@ -543,6 +546,7 @@ impl<S> Database<S> {
     /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]: the file is as after a crash, and what was durable stays so. [`ErrorKind::Timeout`] if
     /// a write transaction stays open for longer than [`Options::write_timeout`](crate::Options::write_timeout), and
     /// [`ErrorKind::NestedTransaction`] if this thread is inside of one: then the database is not closed, and other clones go on.
+    /// [`ErrorKind::Closed`] if a clone has closed it already; [`ErrorKind::Poisoned`].
     pub fn close(self) -> Result<()> {
         self.inner.engine.close()
     }

@@ -58,7 +58,7 @@ impl Options {
     }
 
     /// Bytes of the log inside the file, a power of two from 256 KiB to 1 GiB. A larger log makes checkpoints rarer and recovery after a
-    /// crash longer. Counts when the file is created. Default: 16 MiB.
+    /// crash longer. One transaction may write about 640 times as much. Counts when the file is created. Default: 16 MiB.
     ///
     /// ```
     /// let options = tamarack::Options::new().log_size(64 << 20);
@@ -93,11 +93,12 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for the nodes of tables and indexes, at least 1 MiB. What is used most stays there, the rest is read from the file when it
-    /// is asked for. Not counted: a transaction's own writes ([`write_buffer`](Self::write_buffer)), values longer than a quarter of a
-    /// page while they are read, and the nodes that one commit touches, which are in memory together until it is visible. A snapshot held
+    /// Bytes of memory for the nodes of tables and indexes; less than 1 MiB counts as 1 MiB. What is used most stays there, the rest is read from the file when it
+    /// is asked for. Not counted: a transaction's own writes ([`write_buffer`](Self::write_buffer)), values longer than
+    /// 4 KiB (8 KiB with pages of 32 KiB) while they are read, and the nodes that one commit touches, which are in memory together until it is visible. A snapshot held
     /// while much is written may use a quarter of it for what only it sees, before it is given up
-    /// ([`ErrorKind::SnapshotTooOld`]). Default: a quarter of the machine's memory.
+    /// ([`ErrorKind::SnapshotTooOld`]). Default: on Linux a quarter of the machine's memory, whatever a
+    /// container may use of it; elsewhere 1 GiB.
     ///
     /// ```
     /// let options = tamarack::Options::new().memory(256 << 20);
@@ -108,7 +109,7 @@ impl Options {
         self
     }
 
-    /// Bytes of one transaction's writes that stay in memory, at least 1 MiB; beyond that they wait in the file for the commit. Less
+    /// Bytes of one transaction's writes that stay in memory; less than 1 MiB counts as 1 MiB. Beyond that they wait in the file for the commit. Less
     /// memory makes bulk loads in one transaction slower, as they are written twice. Default: 256 MiB.
     ///
     /// ```

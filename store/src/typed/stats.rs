@@ -31,7 +31,8 @@ pub struct Stats {
     pub written_out: u64,
     /// Commits made visible.
     pub commits: u64,
-    /// Times that commits were written to the log: `commits / flushes` of them shared one write.
+    /// Groups of commits that were written and applied together: `commits / flushes` of them shared one. Deferred commits are written to the log
+    /// later, many groups at once.
     pub flushes: u64,
     /// Times that the device was waited for.
     pub syncs: u64,
@@ -46,9 +47,9 @@ pub struct Stats {
     pub log_used: u64,
     /// Bytes of the log.
     pub log_capacity: u64,
-    /// Bytes of keys and values in commits.
+    /// Bytes of keys and values that commits were given, of indexes and of large values too.
     pub bytes_committed: u64,
-    /// Bytes written to the file, log included. Divided by `bytes_committed`: the write amplification.
+    /// Bytes written to the file: the log, pages, values beside them, maps and superblocks. Divided by `bytes_committed`: the write amplification.
     pub bytes_written: u64,
     /// Transactions that were run again because another one had changed what they read.
     pub retries: u64,

@@ -194,7 +194,8 @@ impl<S> WriteTxn<S> {
     }
 
     /// Removes a plain table with everything in it; `false` if there is none. Cost: its pages become free at the next checkpoint,
-    /// without being read.
+    /// which reads its inner nodes, and its leaves too if some of its values lie beside them. Its number is not given out again, so that a file
+    /// can have had 65,535 tables.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};

@@ -7,11 +7,10 @@
 //! | put overflow | 03, tree, key length, key, total length of the value, reference length, reference |
 //! | drop tree | 04, tree |
 //! | spill | 05, reference length, reference: a run of the commit's writes lies in extents |
-//! | claim | 06, first block, number of blocks: an extent that the commit's values or runs occupy |
+//! | claim | 06, first block, number of blocks: reserved, and refused by recovery |
 //!
 //! Trees, lengths and blocks are LEB128 varints: unsigned, minimal. References are those of `blob/`, opaque here; what they name was
-//! durable before the record was. Claims come before the operations that need them, so that recovery can claim the extents of all
-//! records before it allocates any (I25).
+//! durable before the record was. Recovery claims what put overflows and spills of all records name before it allocates anything (I25).
 
 use std::fmt;
 

@@ -78,6 +78,17 @@ impl SalvageReport {
         self.lost.is_empty() && self.remarks.is_empty() && self.tables.iter().all(|table| table.unverified == 0)
     }
 
+    /// What to say if nothing is listed as lost.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn no_loss(&self) -> &'static str {
+        if self.is_complete() {
+            "nothing was lost"
+        } else {
+            "nothing is known to be lost; see the notes, and what is unverified"
+        }
+    }
+
     /// The tables of the new file.
     ///
     /// ```
@@ -141,7 +152,7 @@ impl fmt::Display for SalvageReport {
             writeln!(f, "note: {remark}")?;
         }
         if self.lost.is_empty() {
-            return f.write_str("nothing was lost");
+            return f.write_str(self.no_loss());
         }
         write!(f, "lost:")?;
         self.lost.iter().try_for_each(|lost| write!(f, "\n  {lost}"))
