@@ -228,3 +228,22 @@ fn an_output_that_cannot_be_written_is_told() {
         assert!(said.starts_with("tamarack: all was done, but") && said.lines().count() == 1, "{arguments:?}: {said}");
     });
 }
+
+#[test]
+fn a_file_that_is_not_there_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent.tam");
+    let (name, new) = (path.to_str().unwrap(), folder.path().join("new"));
+    let new = new.to_str().unwrap();
+    for arguments in [
+        vec!["check", name],
+        vec!["compact", name],
+        vec!["backup", name, "--to", new],
+        vec!["salvage", name, "--into", new],
+        vec!["restore", name, "--into", new],
+    ] {
+        let (code, _, err) = run(&arguments);
+        assert_eq!((code, err.matches(name).count()), (2, 1), "{arguments:?}: {err}");
+        assert!(!Path::new(new).exists() && !path.exists(), "{arguments:?} left something");
+    }
+}

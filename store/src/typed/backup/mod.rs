@@ -161,7 +161,7 @@ pub fn backup_file(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Backup> {
     let (from, to) = (from.as_ref(), to.as_ref());
-    let engine = open_existing(from).map_err(|error| error.context(format_args!("`{}`", from.display())))?;
+    let engine = open_existing(from)?;
     let mut out = create_plain(to).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => exists(to, "a backup"),
         _ => Error::io(&format!("making `{}`", to.display()), error),
@@ -190,8 +190,10 @@ fn open_existing(path: &Path) -> Result<Engine> {
         }
         Err(error) => return Err(open_error(path, error)),
     };
-    if file.len().map_err(|error| Error::io("opening the file", error))? == 0 {
-        return Err(Error::new(ErrorKind::NotADatabase, "the file is empty"));
-    }
-    Engine::open(Arc::new(file), EngineOptions { read_only, ..EngineOptions::default() })
+    let engine = match file.len() {
+        Ok(0) => Err(Error::new(ErrorKind::NotADatabase, "the file is empty")),
+        Ok(_) => Engine::open(Arc::new(file), EngineOptions { read_only, ..EngineOptions::default() }),
+        Err(error) => Err(Error::io("opening the file", error)),
+    };
+    engine.map_err(|error| error.context(format_args!("`{}`", path.display())))
 }
