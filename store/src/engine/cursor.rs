@@ -262,12 +262,15 @@ impl Merge<'_> {
 
     /// What was returned or skipped is out of the range from now on.
     fn pass(&mut self, forward: bool) {
-        let bound = Bound::Excluded(self.key.clone());
-        if forward {
-            self.lower = bound;
-        } else {
-            self.upper = bound;
-        }
+        let near = if forward { &mut self.lower } else { &mut self.upper };
+        // The place of the key before is used again.
+        let mut key = match std::mem::replace(near, Bound::Unbounded) {
+            Bound::Included(key) | Bound::Excluded(key) => key,
+            Bound::Unbounded => Vec::new(),
+        };
+        key.clear();
+        key.extend_from_slice(&self.key);
+        *near = Bound::Excluded(key);
     }
 }
 
