@@ -70,7 +70,8 @@ enum Command {
     },
     /// Make a new file of a full backup, and of the increments that follow it, in order. All of it is verified and checked.
     ///
-    /// Exit code 0: done. 2: it could not be done, and no file is left.
+    /// Exit code 0: done. 1: done, and something was wrong with the database already when it was backed up. 2: it could not be done, and no file
+    /// is left.
     Restore {
         /// The full backup, then its increments.
         #[arg(required = true, value_name = "BACKUP")]

@@ -20,8 +20,10 @@ pub enum FindingKind {
     Tree,
     /// A value that lies outside its page is damaged.
     Value,
-    /// Blocks that two things own, that are in use and listed as free, or that nobody owns.
+    /// Blocks that two things own, or that are in use and listed as free.
     Space,
+    /// Blocks that nobody owns and that are not listed as free. Nothing is lost but their room: what named them was damaged, and was dropped.
+    Leak,
     /// The log is damaged.
     Log,
     /// The catalog contradicts itself or the trees of the file.
@@ -34,6 +36,13 @@ pub enum FindingKind {
     Counter,
 }
 
+impl FindingKind {
+    /// Whether every page is there and as it was written all the same.
+    fn leaves_pages_whole(self) -> bool {
+        matches!(self, Self::Leak | Self::Catalog | Self::Row | Self::Index | Self::Counter)
+    }
+}
+
 impl std::fmt::Display for FindingKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
@@ -44,6 +53,7 @@ impl std::fmt::Display for FindingKind {
             Self::Tree => "tree",
             Self::Value => "value",
             Self::Space => "space",
+            Self::Leak => "leak",
             Self::Log => "log",
             Self::Catalog => "catalog",
             Self::Row => "row",
@@ -126,6 +136,8 @@ impl Found {
 pub(crate) struct Findings {
     pub(crate) list: Vec<Found>,
     pub(crate) more: u64,
+    /// Whether one of them, kept or not, says that pages are missing, damaged, or not where they belong.
+    pub(crate) broken: bool,
 }
 
 impl Findings {
@@ -133,6 +145,7 @@ impl Findings {
     pub(crate) const MOST: usize = 10_000;
 
     pub(crate) fn add(&mut self, found: Found) {
+        self.broken |= found.unread || !found.kind.leaves_pages_whole();
         if self.list.len() < Self::MOST {
             self.list.push(found);
         } else {
@@ -143,6 +156,7 @@ impl Findings {
     /// Takes over what another list holds.
     pub(crate) fn append(&mut self, other: Self) {
         self.more += other.more;
+        self.broken |= other.broken;
         other.list.into_iter().for_each(|found| self.add(found));
     }
 }

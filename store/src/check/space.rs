@@ -65,13 +65,15 @@ impl Walker<'_> {
     pub(crate) fn account(&mut self) -> u64 {
         let runs: Vec<Extent> = self.blocks.unaccounted().take(super::Findings::MOST).collect();
         let blocks = runs.iter().map(|run| run.len).sum();
+        // A file that has ever had a tree has the catalog. Without one nothing was dropped, and what lies there is not where it belongs.
+        let kind = if self.superblock.directory.is_some() { FindingKind::Leak } else { FindingKind::Space };
         if !self.blind {
             for Extent { start, len } in runs {
                 let what = match len {
                     1 => format!("block {start} belongs to nothing, and is not listed as free"),
                     _ => format!("{len} blocks from block {start} on belong to nothing, and are not listed as free"),
                 };
-                self.found.add(Found::new(FindingKind::Space, what).at(start));
+                self.found.add(Found::new(kind, what).at(start));
             }
         }
         blocks

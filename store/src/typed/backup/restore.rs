@@ -16,6 +16,9 @@ use std::path::Path;
 /// [`check_file`](crate::check_file) does. The file is a database only after that, and durable when this returns: after a crash in between it is
 /// refused as a restore that did not end. It goes on where the backup was made: increments can follow the same backups.
 ///
+/// The restored database is what was backed up. If something was wrong with that already (blocks that a damaged page had named, which was
+/// dropped; an index or a counter that contradicts its table) it is so here, and the report says what.
+///
 /// Cost: reads the backups once, writes them, and reads the new file once. Memory: as [`check_file`](crate::check_file), and two mebibytes.
 ///
 /// ```
@@ -33,7 +36,7 @@ use std::path::Path;
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] if the file exists, or there is no backup; [`ErrorKind::BackupMismatch`] if the first is an increment, or
 /// one does not follow the one before; [`ErrorKind::Truncated`] if one lacks its end; [`ErrorKind::Corrupt`] for any other damage, also if the check
-/// finds something; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`]; [`ErrorKind::Io`], [`ErrorKind::StorageFull`]. No file is left then.
+/// finds that a page is missing or not what was written; [`ErrorKind::NotADatabase`], [`ErrorKind::TooNew`]; [`ErrorKind::Io`], [`ErrorKind::StorageFull`]. No file is left then.
 pub fn restore<R: Read>(
     backups: impl IntoIterator<Item = R>,
     into: impl AsRef<Path>,
@@ -127,7 +130,8 @@ pub(super) fn into_storage<R: Read>(
     let image = Image { storage, superblock: &superblock, length, found: Findings::default(), log };
     let mut checking = |now: Progress| progress(Progress { done: before + now.done, total: before + now.total });
     let report = image.check(&mut checking, |_| Ok(None))?;
-    if let Err(error) = report.clone().into_result() {
+    // What was wrong with the database when it was backed up is no reason to have none of it.
+    if let (true, Err(error)) = (report.is_broken(), report.clone().into_result()) {
         let kind = if error.kind() == ErrorKind::Io { ErrorKind::Io } else { ErrorKind::Corrupt };
         return Err(Error::new(kind, format!("the restored database is not sound, and was not kept: {error}")));
     }

@@ -197,6 +197,7 @@ pub struct Totals {
 pub struct CheckReport {
     findings: Vec<Finding>,
     more: u64,
+    broken: bool,
     tables: Vec<TableTotals>,
     totals: Totals,
 }
@@ -212,6 +213,11 @@ impl CheckReport {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Whether pages are missing, damaged, or not where they belong; otherwise what is wrong is what they say.
+    pub(in crate::typed) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// What is wrong, the first 10,000 things.
@@ -375,6 +381,6 @@ pub(super) fn make(names: &Names<'_>, findings: Findings, tables: Vec<TableTotal
         let Found { kind, tree, block, unread, what, .. } = found;
         Finding { kind, table, index, tree, keys, block, unread, what }
     };
-    let more = findings.more;
-    CheckReport { findings: findings.list.into_iter().map(name).collect(), more, tables, totals }
+    let Findings { list, more, broken } = findings;
+    CheckReport { findings: list.into_iter().map(name).collect(), more, broken, tables, totals }
 }

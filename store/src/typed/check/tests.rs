@@ -447,7 +447,7 @@ fn i29_every_block_is_accounted_for_once() {
     let world = World::new();
     let mut lost = 0;
     change_free_map(&world, |extents| lost = extents.remove(extents.len() / 2).start);
-    world.finds(&[FindingKind::Space], &[&format!("block {lost}"), "not listed as free"]);
+    world.finds(&[FindingKind::Leak], &[&format!("block {lost}"), "not listed as free"]);
 
     let world = World::new();
     let leaf = world.page(world.tree(1), 0);
