@@ -261,40 +261,54 @@ pub(crate) fn for_each_page(
 
 /// Every extent of a blob. Reads its index chunks only.
 pub(crate) fn extents(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Result<Vec<Extent>> {
-    find_extents(storage, ctx, blob, &mut Err)
+    find_extents(storage, ctx, blob, &mut |read| read().map(Some))
 }
 
-/// The same for a blob of which something may be damaged: without the extents that only a damaged index chunk names.
+/// The same for a blob of which something may not be readable: without the extents that only such an index chunk names.
 pub(crate) fn extents_left(storage: &dyn Storage, ctx: &BlobCtx, blob: &BlobRef) -> Result<Vec<Extent>> {
-    let mut skip = |error: Error| if error.kind() == ErrorKind::Corrupt { Ok(()) } else { Err(error) };
-    find_extents(storage, ctx, blob, &mut skip)
+    find_extents(storage, ctx, blob, &mut |read| if_readable(read))
 }
 
-/// `failed` says whether to go on behind what is damaged.
+/// `None` for what is damaged, and for what a device refuses to read time after time. What a lack of memory refuses is there another time.
+pub(crate) fn if_readable<T>(read: &mut dyn FnMut() -> Result<T>) -> Result<Option<T>> {
+    const AGAIN: u32 = 3;
+    for _ in 0..AGAIN {
+        match read() {
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Io => {}
+            found => return found.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+type Entries = Vec<ChildEntry>;
+
+/// `read` says whether to go on without what an index chunk names.
 fn find_extents(
     storage: &dyn Storage,
     ctx: &BlobCtx,
     blob: &BlobRef,
-    failed: &mut dyn FnMut(Error) -> Result<()>,
+    read: &mut dyn FnMut(&mut dyn FnMut() -> Result<Entries>) -> Result<Option<Entries>>,
 ) -> Result<Vec<Extent>> {
     let mut extents = Vec::new();
     let mut blocks = Blocks::of(storage, ctx)?;
     let mut todo = if blob.length == 0 { Vec::new() } else { vec![(blob.height, blob.top)] };
     while let Some((level, entry)) = todo.pop() {
-        match blocks.take(&entry) {
-            Ok(extent) => extents.push(extent),
-            Err(error) => {
-                failed(error)?;
-                break;
+        let mut extent = None;
+        let children = read(&mut || {
+            extent = Some(extent.map_or_else(|| blocks.take(&entry), Ok)?);
+            if level == 0 {
+                return Ok(Vec::new());
             }
-        }
-        let Some(below) = level.checked_sub(1) else { continue };
-        let children = read_chunk(storage, ctx, level, &entry)
-            .and_then(|page| index_entries(page.get(PAGE_HEADER_LEN..).unwrap_or_default()));
-        match children {
-            Ok(children) => todo.extend(children.into_iter().rev().map(|child| (below, child))),
-            Err(error) => failed(error)?,
-        }
+            let page = read_chunk(storage, ctx, level, &entry)?;
+            index_entries(page.get(PAGE_HEADER_LEN..).unwrap_or_default())
+        })?;
+        // More chunks than the file has room for: what else the blob names is nothing to go by.
+        let Some(extent) = extent else { break };
+        extents.push(extent);
+        let below = level.saturating_sub(1);
+        todo.extend(children.into_iter().flatten().rev().map(|child| (below, child)));
     }
     Ok(extents)
 }

@@ -1,15 +1,15 @@
 //! Which extents a new generation leaves behind.
 //!
-//! What lies below a damaged page or chunk is not known, and cannot be given back: those blocks stay in use for good, and a check names them
-//! as such that belong to nothing. If that gave up the checkpoint, so it would each one after it: the log would fill, and end all commits. Pages of
-//! dropped trees and dropped values do not move, so what looks damaged here is no stale read (I32).
+//! What lies below a damaged page or chunk, or one that the device refuses to read, is not known, and cannot be given back: those blocks stay in
+//! use for good, and a check names them as such that belong to nothing. If that gave up the checkpoint, so it would each one after it: the log would
+//! fill, and end all commits. Pages of dropped trees and dropped values do not move, so what looks damaged here is no stale read (I32).
 
 use super::base::Base;
 use super::capture::Capture;
 use super::write::Written;
-use crate::blob::{BlobRef, extents as blob_extents, extents_left};
+use crate::blob::{BlobRef, extents as blob_extents, extents_left, if_readable};
 use crate::buffer::{Child, Guard, PinnedFrame, Pool, Swip, pin};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::format::{ChildEntry, PageKind, Superblock};
 use crate::space::Extent;
 use crate::tree::Tree;
@@ -40,7 +40,7 @@ pub(super) fn replaced(
 pub(super) fn expired(base: &Base, capture: &Capture<'_>) -> Result<Vec<(Extent, u64)>> {
     let mut expired = capture.spent.clone();
     for (reference, since) in &capture.dropped {
-        let Some(blob) = unless_damaged(BlobRef::decode(reference))? else { continue };
+        let Some(blob) = if_readable(&mut || BlobRef::decode(reference))? else { continue };
         let parts = parts_left(base, PageKind::Overflow, &blob)?;
         expired.extend(parts.into_iter().map(|extent| (extent, *since)));
     }
@@ -56,17 +56,9 @@ pub(crate) fn blob_parts(base: &Base, kind: PageKind, blob: &BlobRef) -> Result<
     blob_extents(&*base.pager.storage, &base.blob_ctx(kind, 0), blob)
 }
 
-/// Those that are known of a blob that may be damaged.
+/// Those that are known of a blob of which something may not be readable.
 fn parts_left(base: &Base, kind: PageKind, blob: &BlobRef) -> Result<Vec<Extent>> {
     extents_left(&*base.pager.storage, &base.blob_ctx(kind, 0), blob)
-}
-
-/// `None` for damage. Another try may find what a device or a lack of memory has refused: then the extents can wait.
-fn unless_damaged<T>(found: Result<T>) -> Result<Option<T>> {
-    match found {
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
-        found => found.map(Some),
-    }
 }
 
 /// Every extent that a tree's pages and overflow values lie in, as far as pages are whole. Reads inner nodes that are not resident, and leaves only
@@ -88,7 +80,7 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
                 references(frame.body())
             }
             Node::Cold if level != Some(0) || tree.has_overflow() => {
-                let Some(page) = unless_damaged(base.pager.read(tree.id(), level, &entry))? else { continue };
+                let Some(page) = if_readable(&mut || base.pager.read(tree.id(), level, &entry))? else { continue };
                 let body = Body::trusted(page.body());
                 let level = body.level().checked_sub(1);
                 if level.is_some() {
@@ -100,7 +92,7 @@ pub(crate) fn tree_extents(base: &Base, tree: &Tree) -> Result<Vec<Extent>> {
             Node::Cold | Node::None => Vec::new(),
         };
         for reference in found {
-            let Some(blob) = unless_damaged(BlobRef::decode(&reference))? else { continue };
+            let Some(blob) = if_readable(&mut || BlobRef::decode(&reference))? else { continue };
             extents.extend(parts_left(base, PageKind::Overflow, &blob)?);
         }
     }

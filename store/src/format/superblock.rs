@@ -37,6 +37,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// Bytes of a superblock.
 pub(crate) const SUPERBLOCK_LEN: usize = 4096;
+/// Bytes of the log, at most: the most that `Options::log_size` takes.
+pub(crate) const MAX_LOG: u64 = 1 << 30;
 /// Most ring segments.
 pub(crate) const MAX_SEGMENTS: usize = 8;
 /// Most salts.
@@ -298,6 +300,10 @@ impl Superblock {
                 return Err("a log segment lies outside the file");
             }
         }
+        // A restore writes it all (I36).
+        if self.segments.iter().map(|segment| segment.length).fold(0, u64::saturating_add) > MAX_LOG {
+            return Err("the log is impossibly long");
+        }
         let ascending = |firsts: &mut dyn Iterator<Item = u64>| firsts.is_sorted_by(|a, b| a < b);
         if !ascending(&mut self.segments.iter().map(|segment| segment.first))
             || !ascending(&mut self.salts.iter().map(|salt| salt.1))
@@ -405,13 +411,17 @@ mod tests {
 
     #[test]
     fn impossible_numbers_are_refused_even_under_a_valid_checksum() {
-        let spoil: [fn(&mut Superblock); 9] = [
+        let spoil: [fn(&mut Superblock); 10] = [
             |s| s.block_size = 100,
             |s| s.page_size = 1 << 30,
             |s| s.tail = u64::MAX,
             |s| s.log_start = u64::MAX,
             |s| s.segments[0].length = 0,
             |s| s.segments[0].length = 1 << 50,
+            |s| {
+                s.tail = 1 << 40;
+                s.segments[0].length = (1 << 30) + 4096;
+            },
             |s| s.segments[0].address = u64::MAX,
             |s| s.segments.clear(),
             |s| s.salts.reverse(),

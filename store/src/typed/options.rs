@@ -146,6 +146,6 @@ impl Options {
             Err(Error::new(ErrorKind::InvalidArgument, message))
         };
         power("the page size", u64::from(self.engine.page_size), 4 << 10, 32 << 10)?;
-        power("the log size", self.engine.log_size, 256 << 10, 1 << 30)
+        power("the log size", self.engine.log_size, 256 << 10, crate::format::MAX_LOG)
     }
 }

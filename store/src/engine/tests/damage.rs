@@ -344,3 +344,83 @@ fn i20_a_counter_on_a_damaged_page_fails_one_transaction() {
     let engine = open(&file, options());
     assert_eq!(contents(&engine.snapshot().unwrap(), 6).len(), 3000);
 }
+
+/// A device that does not read some of its sectors any more, until they are written to.
+struct Refusing {
+    below: Arc<FaultFile>,
+    /// Bytes from here on; nothing at first.
+    refused: std::sync::Mutex<std::ops::Range<u64>>,
+}
+
+impl Storage for Refusing {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let refused = self.refused.lock().unwrap();
+        if offset < refused.end && refused.start < offset + buffer.len() as u64 {
+            return Err(std::io::Error::other("a bad sector"));
+        }
+        self.below.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+        // Another sector takes the place of a bad one.
+        let mut refused = self.refused.lock().unwrap();
+        if offset < refused.end && refused.start < offset + bytes.len() as u64 {
+            *refused = 0..0;
+        }
+        self.below.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        self.below.sync()
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        self.below.len()
+    }
+
+    fn set_len(&self, length: u64) -> std::io::Result<()> {
+        self.below.set_len(length)
+    }
+}
+
+/// The same where the device says that it cannot read. Each checkpoint failed, and with it all commits as soon as the log was full, also after the
+/// file was opened again.
+#[test]
+fn what_the_device_cannot_read_can_be_dropped() {
+    for whole_tree in [false, true] {
+        let file = new_file();
+        let storage = Arc::new(Refusing { below: Arc::clone(&file), refused: std::sync::Mutex::new(0..0) });
+        let open = || {
+            let storage = Arc::clone(&storage) as Arc<dyn Storage>;
+            Engine::open(storage, small(Background::Inline, 1)).unwrap()
+        };
+        let engine = open();
+        put(&engine, 3, 0..1, &vec![1; 2 << 20]).unwrap();
+        put(&engine, 4, 0..300, &[1; 80]).unwrap();
+        engine.close().unwrap();
+        drop(engine);
+        let engine = open();
+        let inner = pages(&engine, 4, 1)[1].0.address;
+        let leaf = engine.base().pager.read(3, None, &pages(&engine, 3, 0)[0].0).unwrap();
+        let Stored::Overflow(reference) = Body::trusted(leaf.body()).value(0) else { panic!("a small value") };
+        let block = if whole_tree { inner } else { BlobRef::decode(reference).unwrap().place() };
+        drop(leaf);
+        *storage.refused.lock().unwrap() = block * 256..(block + 1) * 256;
+        if whole_tree {
+            let tx = engine.begin().unwrap();
+            tx.drop_tree(TreeId(4)).unwrap();
+            tx.commit(Durability::Synced).unwrap();
+        } else {
+            delete(&engine, 3, 0..1).unwrap();
+        }
+        engine.checkpoint().unwrap();
+        put(&engine, 0, 0..300, &[1; 80]).unwrap();
+        engine.close().unwrap();
+        drop(engine);
+        let engine = open();
+        put(&engine, 0, 300..600, &[1; 80]).unwrap();
+        assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 600);
+        engine.close().unwrap();
+        only_leaks(&file);
+    }
+}
