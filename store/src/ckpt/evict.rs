@@ -31,8 +31,9 @@ struct Written<'a> {
 
 /// Evicts until the spare part of the budget is free, or nothing more can go. Takes the applier's turn for moments.
 pub(crate) fn evict(base: &Base) -> Result<()> {
+    const DOING: &str = "making room in memory";
     let pager = &base.pager;
-    let _midway = base.poison.midway("making room in memory");
+    let _midway = base.poison.midway(DOING);
     let _span = span!("evict", excess = pager.pool.excess(0));
     loop {
         // No more than is needed: what leaves must be read again.
@@ -46,12 +47,16 @@ pub(crate) fn evict(base: &Base) -> Result<()> {
         let mut dirty = Vec::new();
         let freed = {
             let state = base.apply.lock();
+            // Dropped before the turn: who takes that next finds out.
+            let _midway = base.poison.midway(DOING);
             let freed = pager.sweep(wanted, STEPS, &mut Sweep::Turn(&mut dirty));
             choose(base, &state, &mut dirty);
             freed
         };
         let written = write(base, dirty)?;
-        let freed = freed + publish(base, &mut base.apply.lock(), written)?;
+        let mut state = base.apply.lock();
+        let _midway = base.poison.midway(DOING);
+        let freed = freed + publish(base, &mut state, written)?;
         if freed == 0 {
             break;
         }

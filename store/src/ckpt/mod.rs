@@ -82,10 +82,11 @@ enum Why {
 }
 
 fn run_one(base: &Base, why: Why) -> Result<()> {
+    const DOING: &str = "writing a checkpoint";
     base.poison.check()?;
     let mut superblock = base.superblock.lock();
     // Dropped before the lock: who waits for that finds out.
-    let _midway = base.poison.midway("writing a checkpoint");
+    let _midway = base.poison.midway(DOING);
     base.poison.check()?;
     if why != Why::Last {
         base.check_open()?;
@@ -94,6 +95,8 @@ fn run_one(base: &Base, why: Why) -> Result<()> {
     base.pager.pool.stock(AT_HAND);
     let mut capture = {
         let mut state = base.apply.lock();
+        // Dropped before the turn, as the other before the superblock.
+        let _midway = base.poison.midway(DOING);
         tidy(base, &mut state)?;
         let salts = why == Why::Last && !superblock.salts.is_empty();
         let new = why == Why::Anyway || salts || !unchanged(base, &state, &superblock);

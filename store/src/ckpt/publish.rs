@@ -17,6 +17,7 @@ const SLICE: usize = 64;
 pub(super) fn publish(base: &Base, written: &[Written]) -> Result<()> {
     for slice in written.chunks(SLICE) {
         let turn = base.apply.lock();
+        let _midway = base.poison.midway("noting what a checkpoint has written");
         slice.iter().try_for_each(|page| publish_one(base, page))?;
         // Whoever waits for the turn gets it: the lock would otherwise often be taken here again before the other thread is awake.
         unlock_fairly(turn);

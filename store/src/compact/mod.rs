@@ -121,9 +121,10 @@ impl<'a> Work<'a> {
         // Held through every checkpoint: while it is held here, none is being written.
         let switch = base.superblock.lock();
         base.check_open()?;
+        let mut state = base.apply.lock();
+        // Dropped before the turn and the superblock: who waits for one of them finds out.
         let _midway = base.poison.midway("compacting the file");
         base.poison.check()?;
-        let mut state = base.apply.lock();
         tidy(base, &mut state)?;
         let snapshots = base.registry.scan();
         let published = base.registry.published();

@@ -4,6 +4,7 @@ mod unread;
 
 use super::cursor::Layer;
 use super::open::Shared;
+use super::snapshot::read_overflow;
 use super::{Cursor, Durability, MAX_ENTRY, MAX_TREES, MAX_VALUE, Snapshot, TreeId, Value, View};
 use crate::blob::BlobRef;
 use crate::error::{Error, ErrorKind, Result};
@@ -231,6 +232,7 @@ impl WriteTxn {
     /// Deletes a tally.
     pub(crate) fn forget_tally(&self, tree: TreeId, key: &[u8]) -> Result<()> {
         self.tallies.borrow_mut().retain(|change| change.tree != tree.0 || change.key != key);
+        self.write_unread(tree);
         self.delete(tree, key)
     }
 
@@ -522,9 +524,9 @@ impl View for WriteTxn {
         match found {
             None => self.snapshot.get(tree, key),
             Some(Ok(value)) => Ok(value),
-            Some(Err(blob)) => {
-                self.shared.base.read_overflow(tree.0, &blob.encode()).map(|bytes| Some(Value::owned(bytes)))
-            }
+            // What this view saw may be gone if it was given up meanwhile: no damage.
+            Some(Err(blob)) => read_overflow(&self.shared.base, self.snapshot.seen(), tree, &blob.encode())
+                .map(|bytes| Some(Value::owned(bytes))),
         }
     }
 

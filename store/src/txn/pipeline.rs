@@ -351,6 +351,8 @@ impl Pipeline {
         let _work = Work::begin(self, base);
         // The turn is taken before leadership ends (I15).
         let mut turn = base.apply.lock();
+        // Dropped before the turn: whoever takes that after a panic finds out, and publishes nothing on top of a half (I14).
+        let _midway = base.poison.midway(COMMITTING);
         // A short group is applied sooner than the next leader would have come, and more commits gather meanwhile.
         let early = group.iter().map(|pending| pending.writes.encoded_len()).sum::<usize>() > LONG;
         if early {
@@ -480,7 +482,7 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn begin(pipeline: &'a Pipeline, base: &'a Base) -> Self {
-        Self { pipeline, base, midway: Some(base.poison.midway("writing commits")) }
+        Self { pipeline, base, midway: Some(base.poison.midway(COMMITTING)) }
     }
 }
 
@@ -498,6 +500,7 @@ fn wake<'a>(owners: impl IntoIterator<Item = &'a Arc<Pending>>) {
 }
 
 const WRITING: &str = "writing the log";
+const COMMITTING: &str = "writing commits";
 
 /// Writes a part of the log; returns whether it is durable. I21: a durable write of this range alone counts only when everything before it in the log is durable
 /// too. Otherwise, or where the storage offers no such writes, a sync of the whole file is to follow.

@@ -101,13 +101,22 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        let own = Handle::current().id();
         if let Some(first) = self.first.take() {
             first();
         }
-        while let Some((_, job)) = self.queue.next() {
-            job();
-        }
+        let other = loop {
+            match self.queue.next() {
+                Some((runtime, job)) if runtime.id() == own => job(),
+                other => break other,
+            }
+        };
         self.done = true;
+        // Another runtime's closure runs on a thread of that one, which takes this one's place: what it starts would end with this runtime, and this
+        // runtime could not end while the other has closures.
+        if other.is_some() {
+            self.queue.start(other);
+        }
     }
 }
 
@@ -166,5 +175,30 @@ mod tests {
         assert_eq!(Arc::strong_count(&held), 2, "what a thread has taken is its own");
         job();
         assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    /// A thread used to run whatever came: what a closure spawned went to another runtime, and that could not end while this one had closures.
+    #[test]
+    fn a_closure_runs_on_its_own_runtime() {
+        let runtimes: Vec<_> = (0..2).map(|_| tokio::runtime::Builder::new_current_thread().build().unwrap()).collect();
+        let queue = Queue::new(1);
+        let (told, ran) = std::sync::mpsc::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let mut waiting = Vec::new();
+        let first = {
+            let _entered = runtimes[0].enter();
+            queue.push(Box::new(move || wait.recv().unwrap()))
+        };
+        assert!(first.is_none());
+        for i in [1, 0, 0, 1, 1, 0] {
+            let (told, _entered) = (told.clone(), runtimes[i].enter());
+            let own = Handle::current().id();
+            waiting.push(queue.push(Box::new(move || told.send(Handle::current().id() == own).unwrap())));
+        }
+        go.send(()).unwrap();
+        for _ in 0..6 {
+            let ran = ran.recv_timeout(std::time::Duration::from_secs(20));
+            assert!(ran.unwrap(), "it ran on another's");
+        }
     }
 }

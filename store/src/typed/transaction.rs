@@ -115,6 +115,9 @@ impl<S> ReadTxn<S> {
 /// A write transaction. It reads what it wrote; nobody else sees it before the commit. Dropping it rolls back. After a write that
 /// failed half-way, as for want of space, committing returns that error, and nothing is committed.
 ///
+/// It may be handed to another thread. One of [`Database::begin_write`](super::Database::begin_write) counts as open on the thread that began it
+/// all the same: until it ends, other writes of that thread fail with [`ErrorKind::NestedTransaction`], and those of the new one wait for it.
+///
 /// ```
 /// use tamarack::{Database, Durability, TableDef};
 /// const HITS: TableDef<String, u64> = TableDef::new("hits");

@@ -88,3 +88,38 @@ fn i20_after_a_clear_that_failed_nothing_is_committed() {
     }
     assert!(failures > 3, "{failures} reads failed");
 }
+
+/// The counter of a deleted table goes with it, and lies in another page of the catalog than the table's entry: that page was read only when the
+/// commit was in the log. A refused read ended all writing, and a damaged page kept the file from opening.
+#[test]
+fn i20_a_table_is_not_deleted_while_its_counter_cannot_be_read() {
+    let names: Vec<&str> = (0..60).map(|i| &*format!("{i}{}", "x".repeat(200)).leak()).collect();
+    let table = |i: u32| TableDef::<u32, u32>::new(names[i as usize]);
+    let open = |file: &Arc<FaultFile>| {
+        let mut options = options();
+        options.engine.background = Background::Inline;
+        Database::<()>::on(Arc::clone(file) as Arc<dyn Storage>, options).unwrap()
+    };
+    let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+    let db = open(&file);
+    (0..60).for_each(|i| {
+        db.write(|tx| tx.open_table(&table(i))?.insert(i, i)).unwrap();
+    });
+    db.close().unwrap();
+    let image = file.image();
+    for nth in 0.. {
+        let file = Arc::new(FaultFile::from_image(image.clone(), FaultPlan::default()));
+        let db = open(&file);
+        fail_reads(&file, nth);
+        let failed = db.write(|tx| tx.delete_table(&table(9))).err().map(|error| error.kind());
+        if file.fired().failed_reads == 0 {
+            assert!(nth > 1, "{nth} reads");
+            break;
+        }
+        file.heal();
+        assert!(failed.is_none_or(|kind| kind == ErrorKind::Io), "call {nth}: {failed:?}");
+        assert_eq!(db.write(|tx| tx.delete_table(&table(9))).unwrap(), failed.is_some(), "call {nth}");
+        assert_eq!(db.write(|tx| tx.open_table(&table(8))?.insert(1, 1)).unwrap(), None);
+        db.close().unwrap();
+    }
+}

@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 type Scene = (&'static str, fn(&Path));
 
-const SCENES: [Scene; 15] = [
+const SCENES: [Scene; 16] = [
     ("descriptors", super::descriptors::without),
     ("few descriptors", super::descriptors::with_few),
     ("memory", super::memory::without),
@@ -27,6 +27,7 @@ const SCENES: [Scene; 15] = [
     ("leaked own writer", super::leaks::own_writer),
     ("leaked database", super::leaks::database),
     ("leaked long read", super::leaks::long_read),
+    ("destructors", super::leaks::destructors),
 ];
 
 /// Not a test: the process of a scene.

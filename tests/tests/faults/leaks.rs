@@ -206,3 +206,34 @@ pub(super) fn long_read(folder: &Path) {
     db.compact().unwrap();
     db.close().unwrap();
 }
+
+/// The other way round: what the thread itself drops at its end writes, and closes. What the database keeps for each thread is gone by then.
+#[test]
+fn a_database_is_used_by_the_last_destructors_of_a_thread() {
+    let folder = Folder::new();
+    child::play("destructors", folder.path());
+    assert_eq!(left(&folder.file()), model(0..KEYS, 2));
+}
+
+struct Last(Option<Database<()>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        let Some(db) = self.0.take() else { return };
+        put(&db, 0..KEYS, 2, Durability::Deferred).unwrap();
+        db.close().unwrap();
+    }
+}
+
+pub(super) fn destructors(folder: &Path) {
+    thread_local! {
+        static LAST: std::cell::RefCell<Last> = const { std::cell::RefCell::new(Last(None)) };
+    }
+    let db = open(folder);
+    let thread = std::thread::spawn(move || {
+        // First of all, so that it is dropped last.
+        LAST.with(|last| last.borrow_mut().0 = Some(db.clone()));
+        put(&db, 0..KEYS, 1, Durability::Synced).unwrap();
+    });
+    thread.join().unwrap();
+}

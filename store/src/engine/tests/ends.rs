@@ -16,6 +16,8 @@ enum Next {
     Passes,
     /// The next read waits until it is let go, and fails then.
     ReadFails,
+    /// The next read panics.
+    ReadPanics,
     /// The next sync panics.
     SyncPanics,
     /// The next write or sync of a thread of this name panics.
@@ -72,6 +74,7 @@ impl Storage for Trap {
             drop(self.changed.wait_while(waits, |waits| *waits == Some(true)).unwrap());
             return Err(io::ErrorKind::Other.into());
         }
+        assert!(!self.springs(Next::ReadPanics), "a bug");
         self.below.read_at(buffer, offset)
     }
 
@@ -302,4 +305,46 @@ fn a_closure_that_waits_for_an_exclusive_writer_comes_before_the_next() {
         });
     }
     engine.close().unwrap();
+}
+
+/// A group is half applied when its leader panics. The turn was free a moment before the poison was set: the next leader could publish in between.
+#[test]
+fn i14_who_takes_the_turn_after_a_panic_finds_out() {
+    let storage = Arc::new(Trap::default());
+    let options = || EngineOptions { memory: Some(32 << 10), ..small(Background::Inline, 1) };
+    let open = || Engine::open(Arc::clone(&storage) as Arc<dyn Storage>, options()).unwrap();
+    let engine = open();
+    for i in 0..40_u32 {
+        put(&engine, 1, &i.to_be_bytes(), &[1; 200]).unwrap();
+    }
+    engine.close().unwrap();
+    drop(engine);
+    for _ in 0..300 {
+        // What the round before has logged is in the pages then.
+        let engine = open();
+        engine.close().unwrap();
+        drop(engine);
+        let engine = open();
+        // Its log is open, and the leaf of the next commit is not in memory.
+        put(&engine, 2, b"first", b"value").unwrap();
+        let txn = engine.begin_optimistic().unwrap();
+        txn.put(TreeId(1), &20_u32.to_be_bytes(), &[2; 200]).unwrap();
+        let sequenced = txn.sequence(Durability::Synced).unwrap();
+        storage.set(Next::ReadPanics);
+        std::thread::scope(|scope| {
+            let leader = scope.spawn(move || sequenced.finish());
+            let sprung = || *storage.state.lock().unwrap() == Next::Passes;
+            while !sprung() {
+                std::hint::spin_loop();
+            }
+            loop {
+                if let Some(turn) = engine.base().apply.try_lock() {
+                    assert!(engine.base().poison.check().is_err(), "the turn is free, and nobody knows why");
+                    drop(turn);
+                    break;
+                }
+            }
+            assert!(leader.join().is_err());
+        });
+    }
 }
