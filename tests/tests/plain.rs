@@ -257,6 +257,23 @@ fn a_table_that_was_deleted_takes_no_more() {
     db.check().unwrap();
 }
 
+/// It used to go on with what the snapshot held.
+#[test]
+fn an_iterator_ends_where_its_table_is_deleted() {
+    const HITS: TableDef<u32, u32> = TableDef::new("hits");
+    let db = Database::<()>::in_memory().unwrap();
+    db.write(|tx| tx.open_table(&HITS)?.extend((0..10).map(|n| (n, n)))).unwrap();
+    for turns in [false, true] {
+        let tx = db.begin_write().unwrap();
+        let hits = tx.open_table(&HITS).unwrap();
+        let mut rows = hits.iter();
+        assert_eq!(rows.next().transpose().unwrap(), Some((0, 0)));
+        assert!(tx.delete_table(&HITS).unwrap());
+        let next = if turns { rows.next_back() } else { rows.next() };
+        assert!(next.is_none() && rows.next().is_none());
+    }
+}
+
 /// Each used to be counted twice.
 #[test]
 fn what_another_handle_has_removed_is_not_removed_again() {

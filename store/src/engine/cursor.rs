@@ -27,6 +27,9 @@ pub(super) trait Layer {
 
     /// Whether the layer says nothing about a tree now.
     fn is_silent(&self, tree: u32) -> bool;
+
+    /// Whether it drops a tree, so that nothing below it is to be seen.
+    fn drops(&self, tree: u32) -> bool;
 }
 
 /// Walks a range from either end. Lends each entry until the next step.
@@ -51,7 +54,10 @@ struct Merge<'a> {
     offered: Option<At>,
     offered_key: Vec<u8>,
     forward: bool,
+    /// Whether the snapshot is to be asked for its next entry.
     fresh: bool,
+    /// Whether the transaction has dropped the tree since the cursor was opened.
+    dropped: bool,
     key: Vec<u8>,
 }
 
@@ -86,6 +92,7 @@ impl<'a> Cursor<'a> {
             offered_key: Vec::new(),
             forward: true,
             fresh: true,
+            dropped: false,
             key: Vec::new(),
         };
         Self { base, tree, seen, snapshot, layers: Some(merge), noted: None, value: Vec::new() }
@@ -188,9 +195,13 @@ impl Merge<'_> {
         value: &mut Vec<u8>,
         forward: bool,
     ) -> Result<Option<Place>> {
+        if !self.dropped && self.layers.first().is_some_and(|own| own.drops(tree)) {
+            (self.dropped, self.offered) = (true, None);
+            self.layers.truncate(1);
+        }
         self.face(snapshot, forward);
         loop {
-            if self.fresh {
+            if self.fresh && !self.dropped {
                 self.offered = advance(snapshot, forward)?;
                 self.offered_key.clear();
                 if self.offered.is_some() {

@@ -123,6 +123,10 @@ impl Layer for Own<'_> {
     fn is_silent(&self, tree: u32) -> bool {
         self.0.said(|own| own.is_silent(tree))
     }
+
+    fn drops(&self, tree: u32) -> bool {
+        self.0.drops.get() && self.0.said(|own| own.drops(tree))
+    }
 }
 
 impl Layer for Said<'_> {
@@ -138,6 +142,10 @@ impl Layer for Said<'_> {
 
     fn is_silent(&self, tree: u32) -> bool {
         Said::is_silent(self, tree)
+    }
+
+    fn drops(&self, tree: u32) -> bool {
+        Said::drops(self, tree)
     }
 }
 
