@@ -10,8 +10,9 @@ use crate::tree::node::Value;
 use crate::typed::catalog::{self, Explained};
 use crate::typed::check::{Progress, Raw, Role, Schema};
 use crate::vfs::Storage;
-use crate::wal::{Commit, LogError, LogStart, Op, OpsReader, Ring, RingSegment, UNIT, remains, scan};
+use crate::wal::{Commit, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, remains, scan};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A record as the source holds it.
 pub(super) struct Row<'a> {
@@ -42,6 +43,27 @@ pub(super) enum Change<'a> {
         key: &'a [u8],
         what: String,
     },
+}
+
+/// Why no more of the log is taken.
+enum Stop {
+    /// The salvage cannot go on.
+    Failed(Error),
+    /// A commit cannot be read.
+    Damaged(String),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Damaged(what) => f.write_str(what),
+        }
+    }
+}
+
+fn malformed(error: Malformed) -> Error {
+    Error::corrupt(error.to_string())
 }
 
 type Apply<'a> = &'a mut dyn FnMut(&mut Notes, Change<'_>) -> Result<()>;
@@ -414,56 +436,56 @@ impl<'a> Source<'a> {
             timestamp: self.superblock.commit_timestamp,
         };
         let read = scan(self.storage, &ring, start, &mut |commit| {
+            self.commit(&commit, notes, apply)?;
             notes.log_commits += 1;
-            self.commit(&commit, notes, apply)
+            Ok(())
         });
-        match read {
-            Ok(_) => Ok(()),
-            Err(LogError::Visitor(error)) => Err(error),
-            Err(error) => {
-                notes.remarks.push(format!("the log: {error}; what commits from there on did is lost"));
-                Ok(())
-            }
-        }
+        let stopped = match read {
+            Ok(_) => return Ok(()),
+            Err(LogError::Visitor(Stop::Failed(error))) => return Err(error),
+            Err(error) => error,
+        };
+        notes.remarks.push(format!("the log: {stopped}; what commits from there on did is lost"));
+        Ok(())
     }
 
-    fn commit(&self, commit: &Commit<'_>, notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
-        for op in OpsReader::new(commit.body).flatten() {
-            let Op::Spill { reference } = op else { continue };
-            let part = BlobRef::decode(reference)
-                .and_then(|blob| crate::blob::read(self.storage, &self.ctx(PageKind::Spill), &blob));
-            match part {
-                Ok(body) => self.operations(&body, notes, apply)?,
-                Err(error) => {
-                    let position = commit.position;
-                    notes
-                        .remarks
-                        .push(format!("the log: a part of the commit at position {position} is lost: {error}"));
-                }
+    /// A commit comes over whole or not at all: one that moves records from a table to another must not take them out of the one and bring
+    /// nothing to the other. So its parts are all read before the first is applied, and read again then, because together they may be more
+    /// than memory holds.
+    fn commit(&self, commit: &Commit<'_>, notes: &mut Notes, apply: Apply<'_>) -> Result<(), Stop> {
+        self.parts(commit.body, &mut |part| OpsReader::new(part).try_for_each(|op| op.map(|_| ()).map_err(malformed)))
+            .map_err(|error| {
+                Stop::Damaged(format!("the commit at position {} is damaged: {error}", commit.position))
+            })?;
+        self.parts(commit.body, &mut |part| self.operations(part, notes, apply)).map_err(Stop::Failed)
+    }
+
+    /// Shows the operations of a commit: those that had no room in its record, in order, then the record's own.
+    fn parts(&self, body: &[u8], with: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        for op in OpsReader::new(body) {
+            if let Op::Spill { reference } = op.map_err(malformed)? {
+                let blob = BlobRef::decode(reference)?;
+                with(&crate::blob::read(self.storage, &self.ctx(PageKind::Spill), &blob)?)?;
             }
         }
-        self.operations(commit.body, notes, apply)
+        with(body)
     }
 
     fn operations(&self, body: &[u8], notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
         for op in OpsReader::new(body) {
-            match op {
+            match op.map_err(malformed)? {
                 // Before the catalog has been read, no tree is known to be dropped.
-                Ok(Op::Put { tree, .. } | Op::Delete { tree, .. } | Op::PutOverflow { tree, .. })
+                Op::Put { tree, .. } | Op::Delete { tree, .. } | Op::PutOverflow { tree, .. }
                     if self.dropped.contains(&tree) => {}
-                Ok(Op::Put { tree, key, value }) => apply(notes, Change::Put { tree, key, value })?,
-                Ok(Op::Delete { tree, key }) => apply(notes, Change::Delete { tree, key })?,
-                Ok(Op::PutOverflow { tree, key, reference, .. }) => match self.value(Value::Overflow(reference)) {
+                Op::Put { tree, key, value } => apply(notes, Change::Put { tree, key, value })?,
+                Op::Delete { tree, key } => apply(notes, Change::Delete { tree, key })?,
+                Op::PutOverflow { tree, key, reference, .. } => match self.value(Value::Overflow(reference)) {
                     Ok(value) => apply(notes, Change::Put { tree, key, value: &value })?,
                     Err(error) => apply(notes, Change::Lost { tree, key, what: error.to_string() })?,
                 },
-                Ok(Op::DropTree { tree }) => apply(notes, Change::Drop { tree })?,
+                Op::DropTree { tree } => apply(notes, Change::Drop { tree })?,
                 // Parts were read before.
-                Ok(Op::Spill { .. } | Op::Claim { .. }) => {}
-                Err(malformed) => {
-                    notes.remarks.push(format!("the log: {malformed}"));
-                    break;
-                }
+                Op::Spill { .. } | Op::Claim { .. } => {}
             }
         }
         Ok(())

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+mod log;
+
 type Customers = BTreeMap<u64, Customer>;
 
 fn contents(db: &Database<Shop>) -> (Customers, usize, usize) {
@@ -183,8 +185,15 @@ fn tables_are_known_from_older_pages_and_records_where_the_catalog_is_damaged() 
     assert_eq!(kept as usize, all.0.len());
 }
 
-/// Where in a file the records of its log's commits begin.
-fn commits_in(bytes: &[u8]) -> Vec<u64> {
+/// Everything that a file in memory holds.
+fn bytes_of(storage: &MemoryFile) -> Vec<u8> {
+    let mut bytes = vec![0; storage.len().unwrap() as usize];
+    storage.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Where in a file the records of its log's commits begin, and their bodies.
+fn commits_in(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
     let image = MemoryFile::default();
     image.write_at(bytes, 0).unwrap();
     let superblock = read_slots(&image).unwrap().superblocks[0].clone();
@@ -197,13 +206,13 @@ fn commits_in(bytes: &[u8]) -> Vec<u64> {
         salts: &superblock.salts,
         timestamp: superblock.commit_timestamp,
     };
-    let mut places = Vec::new();
+    let mut found = Vec::new();
     crate::wal::scan(&image, &ring, start, &mut |commit| {
-        places.push(ring.locate(commit.position, 1).next().unwrap().offset);
+        found.push((ring.locate(commit.position, 1).next().unwrap().offset, commit.body.to_vec()));
         Ok::<_, Error>(())
     })
     .unwrap();
-    places
+    found
 }
 
 #[test]
@@ -224,8 +233,7 @@ fn the_logs_commits_come_too_up_to_damage() {
         .unwrap();
     }
     let all = contents(&db);
-    let mut bytes = vec![0; storage.len().unwrap() as usize];
-    storage.read_at(&mut bytes, 0).unwrap();
+    let mut bytes = bytes_of(&storage);
     let run = |bytes: &[u8]| {
         let image = MemoryFile::default();
         image.write_at(bytes, 0).unwrap();
@@ -241,7 +249,7 @@ fn the_logs_commits_come_too_up_to_damage() {
     assert!(report.is_complete() && report.log_commits() == 6, "{report}");
 
     // The fourth commit is damaged.
-    let fourth = commits_in(&bytes)[3];
+    let fourth = commits_in(&bytes)[3].0;
     bytes[fourth as usize + 70] ^= 1;
     let (report, rows) = run(&bytes);
     assert_eq!(report.log_commits(), 3, "{report}");
@@ -351,8 +359,7 @@ fn a_large_file_takes_bounded_memory_and_no_more_room_than_its_data() {
         .unwrap();
     }
     db.close().unwrap();
-    let mut bytes = vec![0; storage.len().unwrap() as usize];
-    storage.read_at(&mut bytes, 0).unwrap();
+    let bytes = bytes_of(&storage);
 
     let limits = Limits { nodes: 1 << 20, gathered: 200_000 };
     let (report, rows, length, check) = with_limits(&bytes, limits);
@@ -492,8 +499,7 @@ fn without_hits(checkpoint: bool) -> World {
     if checkpoint {
         db.checkpoint().unwrap();
     }
-    let mut bytes = vec![0; storage.len().unwrap() as usize];
-    storage.read_at(&mut bytes, 0).unwrap();
+    let bytes = bytes_of(&storage);
     world.file().set_len(bytes.len() as u64).unwrap();
     world.file().write_at(&bytes, 0).unwrap();
     world
@@ -552,7 +558,7 @@ fn a_deleted_table_does_not_come_back_where_directory_or_catalog_are_damaged() {
 fn a_table_whose_deletion_is_damaged_comes_over() {
     for catalog in [false, true] {
         let world = without_hits(false);
-        let deletion = commits_in(&world.bytes())[1];
+        let deletion = commits_in(&world.bytes())[1].0;
         world.flip(deletion + 70);
         if catalog {
             world.flip_page(&world.page(1, 0));

@@ -1,0 +1,95 @@
+//! What a salvage takes from the log: whole commits only.
+
+use super::*;
+use crate::TableDef;
+use crate::blob::BlobRef;
+use crate::format::PageKind;
+use crate::wal::{Op, OpsReader};
+
+const FROM: TableDef<u64, Vec<u8>> = TableDef::new("from");
+const TO: TableDef<u64, Vec<u8>> = TableDef::new("to");
+
+/// How many records each of the tables has; none where it does not exist.
+fn lengths(storage: Arc<MemoryFile>) -> (u64, u64) {
+    let db = Database::<()>::on(storage, options()).unwrap();
+    db.read(|tx| Ok((tx.open_table(&FROM)?.len()?, tx.open_table(&TO)?.len()?))).unwrap()
+}
+
+/// A file as a crash leaves it behind a large transaction that moves records from a table to another, and one more commit.
+fn moved() -> (Vec<u8>, u64) {
+    let storage = Arc::new(MemoryFile::default());
+    let mut small_buffer = options();
+    (small_buffer.engine.log_size, small_buffer.engine.write_buffer) = (1 << 20, 2000);
+    let db = Database::<()>::on(storage.clone(), small_buffer).unwrap();
+    const RECORDS: u64 = 90;
+    db.write(|tx| {
+        let mut from = tx.open_table(&FROM)?;
+        (0..RECORDS).try_for_each(|i| from.insert(i, vec![i as u8; 50]).map(|_| ()))
+    })
+    .unwrap();
+    db.checkpoint().unwrap();
+    db.write(|tx| tx.open_table(&TO)?.insert(1000, vec![]).map(|_| ())).unwrap();
+    db.write(|tx| {
+        let (mut from, mut to) = (tx.open_table(&FROM)?, tx.open_table(&TO)?);
+        for i in 0..RECORDS {
+            let value = from.get(i)?.unwrap();
+            from.remove(i)?;
+            to.insert(i, value)?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    db.write(|tx| tx.open_table(&FROM)?.insert(2000, vec![]).map(|_| ())).unwrap();
+    (bytes_of(&storage), RECORDS)
+}
+
+/// The blocks of the pages that hold what a transaction puts into a tree and had no room for in memory.
+fn spills_with_puts(bytes: &[u8], of: u32) -> Vec<u64> {
+    let image = MemoryFile::default();
+    image.write_at(bytes, 0).unwrap();
+    let superblock = read_slots(&image).unwrap().superblocks[0].clone();
+    let ctx = World::ctx(&superblock, PageKind::Spill);
+    let mut found = Vec::new();
+    for (_, body) in commits_in(bytes) {
+        for op in OpsReader::new(&body).flatten() {
+            let Op::Spill { reference } = op else { continue };
+            let blob = BlobRef::decode(reference).unwrap();
+            let part = crate::blob::read(&image, &ctx, &blob).unwrap();
+            if OpsReader::new(&part).flatten().any(|op| matches!(op, Op::Put { tree, .. } if tree == of)) {
+                found.push(blob.place());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_commit_of_which_a_part_is_damaged_does_not_come_over_half() {
+    let (bytes, records) = moved();
+    let salvage_of = |bytes: &[u8]| {
+        let image = MemoryFile::default();
+        image.write_at(bytes, 0).unwrap();
+        let new = Arc::new(MemoryFile::default());
+        let mut silent = |_| {};
+        let report = salvage(&mut Source::open(&image, &mut silent).unwrap(), new.clone(), Limits::default()).unwrap();
+        let check = crate::typed::check::check_storage(&*new, &mut |_| {}).unwrap();
+        assert!(check.is_sound(), "{check}\n{report}");
+        (report, lengths(new))
+    };
+    let (report, kept) = salvage_of(&bytes);
+    assert!(report.is_complete() && report.log_commits() == 3, "{report}");
+    assert_eq!(kept, (1, records + 1), "{report}");
+
+    let spills = spills_with_puts(&bytes, catalog::FIRST_TREE + 1);
+    assert!(spills.len() > 2, "{spills:?}");
+    for block in [spills[0], spills[spills.len() / 2], spills[spills.len() - 1]] {
+        let mut bad = bytes.clone();
+        bad[block as usize * 512 + 70] ^= 1;
+        let (report, kept) = salvage_of(&bad);
+        assert_eq!(kept, (records, 1), "block {block}: {report}");
+        assert_eq!(report.log_commits(), 1, "block {block}: {report}");
+        assert!(!report.is_complete(), "{report}");
+        let [remark] = report.remarks() else { panic!("{report}") };
+        assert!(remark.contains("what commits from there on did is lost"), "{report}");
+    }
+}
