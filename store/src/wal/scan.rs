@@ -310,10 +310,14 @@ pub(crate) fn record_places(bytes: &[u8], ring: &Ring, mut position: u64) -> Vec
     places
 }
 
-/// Shows the commits that lie in the ring, also those from before the log's start, which a checkpoint has released and nothing has overwritten
-/// yet: for whoever looks for what is left of a damaged file. Each is whole by its own checks; that it continues another is not asked. In
-/// order of their positions.
-pub(crate) fn remains(storage: &dyn Storage, ring: &Ring, visitor: &mut dyn FnMut(u64, &[u8])) {
+/// Shows the commits that lie in the ring and are from before `released`, position and newest timestamp: which a checkpoint has released and
+/// nothing has overwritten yet, for whoever looks for what is left of a damaged file. Each is whole by its own checks; that it continues another
+/// is not asked. In order of their positions.
+///
+/// A recovery that cuts a torn tail leaves whole records of it behind the cut, which never were. Those that lie where the log has not come to since
+/// are not from before its start. What is left of them in the last unit before the next session, which begins behind that unit, has
+/// timestamps that the session gives again: in a log they rise with the positions, so of two that do not the lower one never was.
+pub(crate) fn remains(storage: &dyn Storage, ring: &Ring, released: (u64, u64), visitor: &mut dyn FnMut(u64, &[u8])) {
     let mut found = Vec::new();
     for piece in ring.pieces() {
         let mut at = piece.start;
@@ -322,7 +326,9 @@ pub(crate) fn remains(storage: &dyn Storage, ring: &Ring, visitor: &mut dyn FnMu
             let header = storage.read_at(&mut bytes, at).ok().and_then(|()| Header::decode(&bytes));
             let next = match header {
                 Some(header) if header.kind == Kind::Commit && header.position < 1 << 62 => {
-                    found.push((header.position, at, header.length, header.body_check));
+                    // Else it is a copy of a record, in somebody's value.
+                    let place = ring.locate(header.position, HEADER).next().map(|piece| piece.offset);
+                    found.extend(Some(header).filter(|_| place == Some(at)));
                     header.next(ring.unit()) - header.position
                 }
                 _ => 0,
@@ -330,17 +336,26 @@ pub(crate) fn remains(storage: &dyn Storage, ring: &Ring, visitor: &mut dyn FnMu
             at = if next > 0 { at.saturating_add(next) } else { unit_floor(at, ring.unit()) + ring.unit() };
         }
     }
-    found.sort_unstable();
-    for (position, _, length, check) in found {
+    found.retain(|header| header.position < released.0 && header.timestamp <= released.1);
+    found.sort_unstable_by_key(|header| header.position);
+    let mut later = u64::MAX;
+    let mut kept = Vec::new();
+    for header in found.into_iter().rev() {
+        if header.timestamp < later {
+            later = header.timestamp;
+            kept.push(header);
+        }
+    }
+    for header in kept.into_iter().rev() {
         let mut body = Vec::new();
-        if body.try_reserve_exact(length as usize).is_err() {
+        if body.try_reserve_exact(header.length as usize).is_err() {
             continue;
         }
-        body.resize(length as usize, 0);
+        body.resize(header.length as usize, 0);
         // A body may go round the ring.
-        let read = ring.read(storage, position + HEADER_LEN, &mut body);
-        if read.is_ok() && body_check(&body) == check {
-            visitor(position, &body);
+        let read = ring.read(storage, header.position + HEADER_LEN, &mut body);
+        if read.is_ok() && body_check(&body) == header.body_check {
+            visitor(header.position, &body);
         }
     }
 }

@@ -11,6 +11,9 @@ mod edges;
 
 const UNIT: u64 = 512;
 
+/// No remains are from behind it.
+const ALL: (u64, u64) = (u64::MAX, u64::MAX);
+
 /// A log in a file of its own, written as the pipeline writes it.
 struct Log {
     file: FaultFile,
@@ -551,7 +554,7 @@ fn remains_are_what_is_whole() {
     let found = |image: &[u8]| {
         let file = FaultFile::from_image(image.to_vec(), FaultPlan::default());
         let mut found = Vec::new();
-        remains(&file, &log.ring, &mut |position, body| found.push((position, body.to_vec())));
+        remains(&file, &log.ring, ALL, &mut |position, body| found.push((position, body.to_vec())));
         found
     };
     let all: Vec<_> = log.commits.iter().map(|commit| (commit.0, commit.2.clone())).collect();
@@ -582,7 +585,7 @@ fn remains_go_round_the_ring() {
     }
     let file = FaultFile::from_image(log.file.image(), FaultPlan::default());
     let mut found = Vec::new();
-    remains(&file, &log.ring, &mut |position, body| found.push((position, body.to_vec())));
+    remains(&file, &log.ring, ALL, &mut |position, body| found.push((position, body.to_vec())));
     let newest = &log.commits[log.commits.len() - found.len()..];
     assert_eq!(found, newest.iter().map(|commit| (commit.0, commit.2.clone())).collect::<Vec<_>>());
     assert_eq!(found.len(), 2);

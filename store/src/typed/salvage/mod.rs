@@ -5,6 +5,7 @@
 //! anew, from the tables. The source is opened for reading only.
 
 mod gather;
+mod older;
 mod report;
 mod source;
 mod target;

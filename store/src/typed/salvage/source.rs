@@ -1,5 +1,6 @@
 //! The damaged file: its catalog, its records, its log, each as far as it can be read.
 
+use super::older::{Older, merge};
 use super::report::Notes;
 use crate::blob::{BlobCtx, BlobRef, MAX_CHUNK};
 use crate::check::{Findings, Keys, Lost, Page, Pages, Visit, Walker, read_slots};
@@ -10,7 +11,7 @@ use crate::tree::node::Value;
 use crate::typed::catalog::{self, Explained};
 use crate::typed::check::{Progress, Raw, Role, Schema};
 use crate::vfs::Storage;
-use crate::wal::{Commit, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, remains, scan};
+use crate::wal::{Commit, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, scan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -70,29 +71,29 @@ type Apply<'a> = &'a mut dyn FnMut(&mut Notes, Change<'_>) -> Result<()>;
 
 /// What a tree has lost, with the reasons by lower end.
 #[derive(Default)]
-struct Damage {
+pub(super) struct Damage {
     /// Below damaged inner pages: the leaves may still be there.
     gaps: Gaps,
     /// Damaged leaves and values.
     lost: Vec<(Keys, String)>,
     why: BTreeMap<Vec<u8>, String>,
     /// Where the damaged pages lie.
-    blocks: Vec<u64>,
+    pub(super) blocks: Vec<u64>,
 }
 
 /// See the module.
 pub(super) struct Source<'a> {
-    storage: &'a dyn Storage,
+    pub(super) storage: &'a dyn Storage,
     length: u64,
     progress: &'a mut dyn FnMut(Progress),
     pub(super) superblock: Superblock,
     guessed: bool,
-    roots: BTreeMap<u32, ChildEntry>,
+    pub(super) roots: BTreeMap<u32, ChildEntry>,
     /// Whether the directory was read: every tree is in `roots`.
-    rooted: bool,
+    pub(super) rooted: bool,
     /// Trees that the log drops. Whatever else names them is from before.
     dropped: BTreeSet<u32>,
-    damage: BTreeMap<u32, Damage>,
+    pub(super) damage: BTreeMap<u32, Damage>,
     strays: Vec<StrayLeaf>,
     /// Which stray covers which ranges.
     pieces: BTreeMap<u32, Vec<Piece>>,
@@ -184,17 +185,21 @@ impl<'a> Source<'a> {
             walker.tree(catalog::TREE.0, root, &mut Gather { damage: &mut self.damage, entry: &mut entry })?;
         }
         drop(walker);
+        let mut older = Older::new();
         if !self.rooted || self.damage.contains_key(&catalog::TREE.0) {
-            self.old_catalog(&mut raw, notes)?;
+            older = self.old_catalog(notes);
+            raw.lost = true;
         }
         // What the log says of the catalog. Its end is looked at when the records are.
         let mut dropped = BTreeSet::new();
         self.log(&mut Notes::default(), &mut |_, change| {
             match change {
                 Change::Put { tree, key, value } if tree == catalog::TREE.0 => {
+                    older.remove(key);
                     raw.entries.insert(key.to_vec(), value.to_vec());
                 }
                 Change::Delete { tree, key } if tree == catalog::TREE.0 => {
+                    older.remove(key);
                     raw.entries.remove(key);
                 }
                 Change::Drop { tree } => {
@@ -208,99 +213,28 @@ impl<'a> Source<'a> {
             }
             Ok(())
         })?;
-        raw.entries.retain(|key, value| match catalog::explain(key, value) {
+        let stays = |key: &[u8], value: &[u8]| match catalog::explain(key, value) {
             Ok(Explained::Table { entry, .. }) => !dropped.contains(&entry.tree.0),
             _ => true,
-        });
+        };
+        raw.entries.retain(|key, value| stays(key, value));
+        older.retain(|key, (_, value)| stays(key, value));
+        merge(&mut raw, older, notes);
         self.dropped = dropped;
         Ok(raw)
     }
 
-    /// Entries of the catalog from pages and log records of before, newest first; what was read of the current catalog counts more. A table's
-    /// entry never changes, so an old one is as good.
-    fn old_catalog(&mut self, raw: &mut Raw, notes: &mut Notes) -> Result<()> {
-        let mut older: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        if let Some(ring) = self.ring() {
-            remains(self.storage, &ring, &mut |_, body| {
-                for op in OpsReader::new(body).flatten() {
-                    match op {
-                        Op::Put { tree, key, value } if tree == catalog::TREE.0 => {
-                            older.insert(key.to_vec(), value.to_vec());
-                        }
-                        Op::Delete { tree, key } if tree == catalog::TREE.0 => {
-                            older.remove(key);
-                        }
-                        _ => {}
-                    }
-                }
-            });
-        }
-        self.old_pages(&mut older);
-        notes
-            .remarks
-            .push("the catalog is damaged: descriptions of tables were taken from older pages and log records".into());
-        for (key, value) in older {
-            if self.may_stand(&key, &value) {
-                raw.entries.entry(key).or_insert(value);
-            }
-        }
-        raw.lost = true;
-        Ok(())
+    /// What the log had released when the checkpoint was made: everything before this position, commits up to this timestamp. What lies behind
+    /// it and is no part of the log is of a tail that was lost.
+    pub(super) fn released(&self) -> (u64, u64) {
+        (self.superblock.log_start, self.superblock.commit_timestamp)
     }
 
-    /// The catalog's entries from the pages that are left of it. For each key the newest page that covers it says whether there is an entry: what
-    /// only older ones hold was deleted. Where that entry cannot stand, an older one is better.
-    fn old_pages(&self, older: &mut BTreeMap<Vec<u8>, Vec<u8>>) {
-        let pages = Pages::new(self.storage, &self.superblock);
-        let newest = self.superblock.generation;
-        let wanted = |tree: u32, page: &Page| tree == catalog::TREE.0 && page.header.generation <= newest;
-        let damaged = self.damage.get(&catalog::TREE.0).map_or(&[][..], |damage| &damage.blocks);
-        let leaves = find_strays(&pages, self.blocks(), &|block| damaged.contains(&block), &wanted, &mut || {});
-        let mut uncovered = Gaps::default();
-        uncovered.add(&[], None);
-        let mut unsound: BTreeSet<Vec<u8>> = BTreeSet::new();
-        for leaf in &leaves {
-            let Ok(Some(stray)) = pages.stray(leaf.entry.address) else { continue };
-            let pieces = uncovered.cover(&leaf.lower, leaf.upper.as_deref());
-            let body = stray.page.body();
-            let mut key = Vec::new();
-            for i in 0..body.len() {
-                body.key_into(i, &mut key);
-                let first = pieces
-                    .iter()
-                    .any(|(lower, upper)| *lower <= key && upper.as_ref().is_none_or(|upper| key < *upper));
-                if !first && !unsound.contains(&key) {
-                    continue;
-                }
-                match self.value(body.value(i)) {
-                    Ok(value) if self.may_stand(&key, &value) => {
-                        unsound.remove(&key);
-                        older.insert(key.clone(), value);
-                    }
-                    _ => {
-                        unsound.insert(key.clone());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether an entry of before may stand in the catalog: a table that was dropped since does not come back, nor one that is damaged.
-    fn may_stand(&self, key: &[u8], value: &[u8]) -> bool {
-        catalog::explain(key, value).is_ok_and(|explained| match explained {
-            Explained::Table { entry, fingerprint, .. } => {
-                let dropped = self.rooted && !self.roots.contains_key(&entry.tree.0);
-                !dropped && fingerprint == entry.fingerprint()
-            }
-            _ => true,
-        })
-    }
-
-    fn blocks(&self) -> u64 {
+    pub(super) fn blocks(&self) -> u64 {
         self.length / u64::from(self.superblock.block_size)
     }
 
-    fn ring(&self) -> Option<Ring> {
+    pub(super) fn ring(&self) -> Option<Ring> {
         let segments = self.superblock.segments.iter().map(|segment| RingSegment {
             first: segment.first,
             offset: segment.address * u64::from(self.superblock.block_size),
@@ -314,7 +248,7 @@ impl<'a> Source<'a> {
         BlobCtx { file_id, block_size, kind, generation: 0, max_chunk: MAX_CHUNK }
     }
 
-    fn value(&self, value: Value<'_>) -> Result<Vec<u8>> {
+    pub(super) fn value(&self, value: Value<'_>) -> Result<Vec<u8>> {
         match value {
             Value::Inline(bytes) => Ok(bytes.to_vec()),
             Value::Overflow(reference) => {

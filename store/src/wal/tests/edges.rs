@@ -51,8 +51,8 @@ fn remains_of_two_segments_are_found_once() {
     let segment = |first| RingSegment { first, offset: 1024 + first, length: 2 * UNIT };
     let ring = Ring::new(vec![segment(0), segment(2 * UNIT)], UNIT).unwrap();
     let mut image = vec![0; (1024 + 4 * UNIT) as usize];
-    for position in [0, 2 * UNIT] {
-        let stamp = Stamp { position, chain: 1, durable: 0, timestamp: 1 };
+    for (position, timestamp) in [(0, 1), (2 * UNIT, 2)] {
+        let stamp = Stamp { position, chain: 1, durable: 0, timestamp };
         let mut record = Vec::new();
         Sealer::new(9, UNIT).commit(&mut record, stamp, b"body", body_check(b"body"));
         image[(1024 + position) as usize..][..record.len()].copy_from_slice(&record);
@@ -60,12 +60,46 @@ fn remains_of_two_segments_are_found_once() {
     let found = |image: &[u8]| {
         let file = FaultFile::from_image(image.to_vec(), FaultPlan::default());
         let mut found = Vec::new();
-        remains(&file, &ring, &mut |position, body| found.push((position, body.to_vec())));
+        remains(&file, &ring, ALL, &mut |position, body| found.push((position, body.to_vec())));
         found
     };
     assert_eq!(found(&image), [(0, b"body".to_vec()), (2 * UNIT, b"body".to_vec())]);
     image[1024 + 64] ^= 1;
     assert_eq!(found(&image), [(2 * UNIT, b"body".to_vec())]);
+}
+
+/// A recovery cut the tail behind the first of three records in one unit. The third one is whole, and so are those of later units where the
+/// next session has not come to; none of them ever was.
+#[test]
+fn remains_of_a_lost_tail_are_not_shown() {
+    let mut log = Log::new(8);
+    log.commit(b"first").unwrap();
+    log.commit(b"torn").unwrap();
+    log.commit(b"lost in the same unit").unwrap();
+    log.flush(false);
+    for _ in 0..3 {
+        log.commit(b"lost").unwrap();
+        log.flush(false);
+    }
+    let mut image = log.file.image();
+    image[(1024 + log.commits[1].0) as usize + 64] ^= 1;
+    // The next session's: one commit.
+    let stamp = Stamp { position: UNIT, chain: log.commits[0].4, durable: UNIT, timestamp: 2 };
+    let mut next = Vec::new();
+    let sealed = Sealer::new(200, UNIT).commit(&mut next, stamp, b"second", body_check(b"second"));
+    let stamp = Stamp { position: sealed.position, chain: sealed.chain, ..stamp };
+    Sealer::new(200, UNIT).pad(&mut next, stamp);
+    image[1024 + UNIT as usize..][..next.len()].copy_from_slice(&next);
+    let found = |released| {
+        let file = FaultFile::from_image(image.clone(), FaultPlan::default());
+        let mut found = Vec::new();
+        remains(&file, &log.ring, released, &mut |position, body| found.push((position, body.to_vec())));
+        found
+    };
+    let real = [(0, b"first".to_vec()), (UNIT, b"second".to_vec())];
+    assert_eq!(found((2 * UNIT, 2)), real);
+    assert_eq!(found((2 * UNIT, 1)), real[..1], "what is newer than the checkpoint");
+    assert_eq!(found(ALL)[..2], real, "without a checkpoint, what lies between them at least");
 }
 
 /// The format says so: a header needs 64 bytes of its unit, and takes them if they are there.

@@ -1,4 +1,4 @@
-//! What a salvage takes from the log: whole commits only.
+//! What a salvage takes from the log: whole commits only, and none that never was.
 
 use super::*;
 use crate::TableDef;
@@ -92,4 +92,63 @@ fn a_commit_of_which_a_part_is_damaged_does_not_come_over_half() {
         let [remark] = report.remarks() else { panic!("{report}") };
         assert!(remark.contains("what commits from there on did is lost"), "{report}");
     }
+}
+
+const KEEP: TableDef<u64, Vec<u8>> = TableDef::new("keep");
+const GHOST: TableDef<u64, u64> = TableDef::new("a ghost");
+const TRUE: TableDef<u64, u64> = TableDef::new("true");
+
+/// A file whose log holds a table of a lost tail above what was written since: a power cut took the commit before it, so recovery cut the log
+/// there, and the table that was made next has its numbers.
+fn haunted() -> World {
+    let storage = Arc::new(MemoryFile::default());
+    let mut long_log = options();
+    long_log.engine.log_size = 1 << 20;
+    let db = Database::<()>::on(storage.clone(), long_log).unwrap();
+    db.write(|tx| tx.open_table(&KEEP)?.insert(1, vec![]).map(|_| ())).unwrap();
+    db.checkpoint().unwrap();
+    let before = bytes_of(&storage);
+    let buffered = crate::Durability::Buffered;
+    db.write_with(buffered, |tx| {
+        let mut keep = tx.open_table(&KEEP)?;
+        (2..90).try_for_each(|i| keep.insert(i, vec![7; 100]).map(|_| ()))
+    })
+    .unwrap();
+    db.write_with(buffered, |tx| tx.open_table(&GHOST)?.insert(1, 1).map(|_| ())).unwrap();
+    let mut bytes = bytes_of(&storage);
+    let [(filler, _), (ghost, _)] = commits_in(&bytes)[..] else { panic!("not two commits") };
+    assert!(ghost - filler > 8192 && ghost % crate::wal::UNIT == 0, "{filler} {ghost}");
+    let lost = filler as usize..ghost as usize;
+    bytes[lost.clone()].copy_from_slice(&before[lost]);
+
+    let storage = Arc::new(MemoryFile::default());
+    storage.write_at(&bytes, 0).unwrap();
+    let db = Database::<()>::on(storage.clone(), options()).unwrap();
+    db.write(|tx| {
+        let mut table = tx.open_table(&TRUE)?;
+        (0..20).try_for_each(|i| table.insert(i, i).map(|_| ()))
+    })
+    .unwrap();
+    db.close().unwrap();
+    let after = bytes_of(&storage);
+    assert!(after[ghost as usize..][..100] == bytes[ghost as usize..][..100], "the ghost was written over");
+    let world = World::new();
+    world.file().set_len(after.len() as u64).unwrap();
+    world.file().write_at(&after, 0).unwrap();
+    world
+}
+
+#[test]
+fn a_table_of_a_lost_tail_takes_no_other_tables_place() {
+    let world = haunted();
+    world.flip_page(&world.page(1, 0));
+    let (report, tables) = tables_of(&world);
+    assert_eq!(tables, ["keep", "true"], "{report}");
+    let db = Database::<()>::open(world.path.with_extension("new")).unwrap();
+    let rows: Vec<_> = db.read(|tx| tx.open_table(&TRUE)?.iter().collect()).unwrap();
+    assert_eq!(rows, (0..20).map(|i| (i, i)).collect::<Vec<_>>());
+    // Writes to a table that is new show up in no other.
+    db.write(|tx| tx.open_table(&GHOST)?.insert(100, 1).map(|_| ())).unwrap();
+    assert_eq!(db.read(|tx| tx.open_table(&TRUE)?.len()).unwrap(), 20);
+    assert!(db.check_with(&mut |_| {}).unwrap().is_sound());
 }
