@@ -124,6 +124,7 @@ impl TableEntry {
             if state != READY || flags & !(UNIQUE | EACH) != 0 {
                 return Err(DecodeError::new(format!("index `{name}` is in a state unknown to this version")));
             }
+            super::check_tree(tree)?;
             let parts = parts.into_iter().map(load).collect::<Result<_, _>>()?;
             let (unique, each) = (flags & UNIQUE != 0, flags & EACH != 0);
             Ok(IndexEntry { id, name, tree: TreeId(tree), unique, each, parts })

@@ -1,7 +1,7 @@
 //! The catalog's entries as they lie in its tree, for tools that have no program.
 
 use super::install::Header;
-use super::{COUNTER, HEADER_KEY, Head, TABLE, TableEntry, table_key};
+use super::{COUNTER, HEADER_KEY, Head, TABLE, TableEntry, check_table, table_key};
 use crate::engine::Tally;
 use tamarack_codec::{DecodeError, ShapeDef, decode_value};
 
@@ -29,8 +29,10 @@ pub(in crate::typed) fn explain(key: &[u8], value: &[u8]) -> Result<Explained, D
         }
         [COUNTER, number @ ..] => {
             let number = number.try_into().map_err(|_| DecodeError::new("a counter of no table"))?;
+            let table = u32::from_be_bytes(number);
+            check_table(table)?;
             let (sum, max) = decode_value(value)?;
-            Ok(Explained::Counter { table: u32::from_be_bytes(number), tally: Tally { sum, max } })
+            Ok(Explained::Counter { table, tally: Tally { sum, max } })
         }
         _ => Err(DecodeError::new("an entry of a kind unknown to this version")),
     }

@@ -1,7 +1,8 @@
 //! Finding, making and dropping tables.
 
 use super::{
-    FIRST_TREE, FORMAT, HEADER_KEY, Head, TABLE, TREE, TableEntry, counter_key, head, mismatch, read, table, table_key,
+    FIRST_TREE, FORMAT, HEADER_KEY, Head, TABLE, TREE, TableEntry, counter_key, head, in_bounds, mismatch, read, table,
+    table_key,
 };
 use crate::engine::{Durability, Engine, MAX_ENTRY, MAX_TREES, TreeId, View, WriteTxn};
 use crate::error::{Error, ErrorKind, Result};
@@ -79,7 +80,12 @@ impl Header {
     /// Reads a stored header.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         match decode_value::<(u8, u32, u32)>(bytes)? {
-            (FORMAT, table, tree) => Ok(Self { table, tree }),
+            (FORMAT, table, tree) => {
+                // Behind the last ones there is nothing left to be given.
+                in_bounds("next table number", table, 1, MAX_TABLES + 1)?;
+                in_bounds("next tree number", tree, FIRST_TREE, MAX_TREES)?;
+                Ok(Self { table, tree })
+            }
             (format, ..) => Err(DecodeError::new(format!("format {format} is unknown to this version"))),
         }
     }

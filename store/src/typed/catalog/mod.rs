@@ -21,7 +21,8 @@ pub(super) use entry::{IndexEntry, TableEntry, Version};
 pub(super) use explain::{Explained, bytes_table, explain, header_entry};
 pub(super) use install::{Resolved, create_plain, drop_plain, find_plain, install, plain_fingerprint};
 
-use crate::engine::{Tally, TreeId, View};
+use super::MAX_TABLES;
+use crate::engine::{MAX_TREES, Tally, TreeId, View};
 use crate::error::{Error, ErrorKind, Result};
 use tamarack_codec::{DecodeError, decode_value};
 
@@ -37,6 +38,22 @@ const FORMAT: u8 = 1;
 const HEADER_KEY: [u8; 1] = [0];
 const TABLE: u8 = 1;
 const COUNTER: u8 = 2;
+
+/// Checks a number of the catalog: a hostile file says anything, and so does a page of which nobody knows whether it is as it was written (I36).
+fn in_bounds(what: &str, number: u32, first: u32, last: u32) -> Result<(), DecodeError> {
+    if (first..=last).contains(&number) {
+        return Ok(());
+    }
+    Err(DecodeError::new(format!("{what} {number} is impossible: they go from {first} to {last}")))
+}
+
+fn check_table(number: u32) -> Result<(), DecodeError> {
+    in_bounds("table number", number, 1, MAX_TABLES)
+}
+
+fn check_tree(number: u32) -> Result<(), DecodeError> {
+    in_bounds("tree number", number, FIRST_TREE, MAX_TREES - 1)
+}
 
 /// The stored key of a counter.
 pub(super) fn counter_key(table: u32) -> [u8; 5] {
@@ -92,6 +109,8 @@ impl Head {
             return Err(DecodeError::new(format!("table entries of format {format} are unknown to this version")));
         }
         let (table, tree, fingerprint) = <(u32, u32, u64)>::decode(input)?;
+        check_table(table)?;
+        check_tree(tree)?;
         Ok(Self { table, tree: TreeId(tree), fingerprint })
     }
 }

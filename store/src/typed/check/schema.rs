@@ -95,9 +95,7 @@ impl Schema {
             let indexes = table.entry.indexes.iter().enumerate();
             let indexes = indexes.map(|(index, entry)| (entry.tree.0, Role::Index { table: at, index }));
             for (tree, role) in std::iter::once((table.entry.tree.0, Role::Rows { table: at })).chain(indexes) {
-                if tree < catalog::FIRST_TREE {
-                    found.add(about(format!("table `{}` claims tree {tree}, which is not for tables", table.name)));
-                } else if self.roles.insert(tree, role).is_some() {
+                if self.roles.insert(tree, role).is_some() {
                     found.add(about(format!("table `{}` claims tree {tree}, which another one has", table.name)));
                 }
             }

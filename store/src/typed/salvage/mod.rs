@@ -97,11 +97,11 @@ fn salvage(source: &mut Source<'_>, new: Arc<dyn Storage>, limits: Limits) -> Re
     let schema = Schema::of(&raw, &mut findings);
     notes.remarks.extend(findings.list.into_iter().map(|found| format!("the catalog: {}", found.what)));
     source.look(&schema)?;
-    let unknown = source.unknown_trees(&schema);
+    let unknown = source.unknown_trees(&schema, &mut notes);
     let mut target = Target::create(new, &source.superblock, limits)?;
     target.catalog(&raw, &schema, &unknown)?;
     bring(source, &mut target, &schema, &unknown, &mut notes)?;
-    target.finish(&schema, unknown.len(), &notes)?;
+    target.finish(&schema, &notes)?;
     Ok(make_report(source, &schema, &unknown, notes))
 }
 

@@ -4,10 +4,12 @@ use super::older::{Older, merge};
 use super::report::Notes;
 use crate::blob::{BlobCtx, BlobRef, MAX_CHUNK};
 use crate::check::{Findings, Keys, Lost, Page, Pages, Visit, Walker, read_slots};
+use crate::engine::MAX_TREES;
 use crate::error::{Error, Result};
 use crate::format::{ChildEntry, PageKind, Superblock};
 use crate::salvage::{Gaps, StrayLeaf, find_strays};
 use crate::tree::node::Value;
+use crate::typed::MAX_TABLES;
 use crate::typed::catalog::{self, Explained};
 use crate::typed::check::{Progress, Raw, Role, Schema};
 use crate::vfs::Storage;
@@ -313,15 +315,23 @@ impl<'a> Source<'a> {
     }
 
     /// Trees whose tables nobody knows, each with the number of a tree for its bytes.
-    pub(super) fn unknown_trees(&self, schema: &Schema) -> Vec<(u32, u32)> {
+    pub(super) fn unknown_trees(&self, schema: &Schema, notes: &mut Notes) -> Vec<(u32, u32)> {
         let trees = self.roots.keys().copied().chain(self.pieces.keys().copied());
         let unknown = |tree: u32| tree != catalog::TREE.0 && schema.role(tree).is_none();
         let mut unknown: Vec<u32> = trees.filter(|&tree| unknown(tree) && !self.dropped.contains(&tree)).collect();
         unknown.sort_unstable();
         unknown.dedup();
-        let largest = schema.trees().map(|(tree, _)| tree).chain(unknown.iter().copied()).max();
-        let first = largest.unwrap_or(0).max(catalog::FIRST_TREE).max(schema.next.map_or(0, |(_, tree)| tree)) + 1;
-        unknown.into_iter().zip(first..).collect()
+        // Every leaf that is found may say that it is of another tree.
+        let room = (MAX_TABLES as usize).saturating_sub(schema.tables.len());
+        if unknown.len() > room {
+            notes.remarks.push(format!(
+                "{} trees that belong to no table were left out: a file has {MAX_TABLES} tables at most",
+                unknown.len() - room
+            ));
+            unknown.truncate(room);
+        }
+        let free = (catalog::FIRST_TREE..MAX_TREES).filter(|&tree| schema.role(tree).is_none());
+        unknown.into_iter().zip(free).collect()
     }
 
     /// Shows every record of a tree that can be read.

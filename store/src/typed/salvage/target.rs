@@ -8,10 +8,12 @@ use crate::engine::{Durability, Engine, EngineOptions, Tally, TreeId, View, Writ
 use crate::error::{Error, Result};
 use crate::format::Superblock;
 use crate::salvage::Hidden;
+use crate::typed::MAX_TABLES;
 use crate::typed::catalog;
 use crate::typed::check::{Names, Raw, Role, Schema};
 use crate::typed::plan::TablePlan;
 use crate::vfs::Storage;
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -42,8 +44,8 @@ pub(super) struct Target {
     limits: Limits,
     txn: Option<WriteTxn>,
     pending: usize,
-    /// The first table number that is free.
-    next_table: u32,
+    /// Numbers of the tables for trees that nobody knows.
+    numbers: Vec<u32>,
 }
 
 /// The table for the bytes of a tree that nobody knows.
@@ -64,7 +66,7 @@ impl Target {
         };
         let file = Arc::new(Hidden::new(storage)?);
         let engine = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, options)?;
-        Ok(Self { engine, file, limits, txn: None, pending: 0, next_table: 1 })
+        Ok(Self { engine, file, limits, txn: None, pending: 0, numbers: Vec::new() })
     }
 
     fn txn(&mut self) -> Result<&WriteTxn> {
@@ -101,21 +103,23 @@ impl Target {
         self.txn.take().map_or(Ok(()), |txn| txn.commit(Durability::Deferred).map(|_| ()))
     }
 
-    /// The numbers to be given next, and the descriptions of the tables as they are stored in the source.
+    /// The numbers to be given next, and the descriptions of the tables as they are stored in the source. Nothing else is in the new file, so the
+    /// next numbers are those behind the ones that it holds, whatever the source says: it may be damaged or made up.
     pub(super) fn catalog(&mut self, raw: &Raw, schema: &Schema, unknown: &[(u32, u32)]) -> Result<()> {
-        let largest = schema.tables.iter().map(|plan| plan.entry.table).chain(schema.counters.keys().copied()).max();
-        self.next_table = (largest.unwrap_or(0) + 1).max(schema.next.map_or(1, |(table, _)| table));
+        let used: BTreeSet<u32> = schema.tables.iter().map(|plan| plan.entry.table).collect();
+        let free = (1..=MAX_TABLES).filter(|table| !used.contains(table));
+        self.numbers = free.take(unknown.len()).collect();
+        let last = used.last().max(self.numbers.last()).copied();
         let trees = schema.trees().map(|(tree, _)| tree).chain(unknown.iter().map(|&(_, tree)| tree));
         let next_tree = trees.max().map_or(catalog::FIRST_TREE, |tree| tree.saturating_add(1));
-        let next_tree = next_tree.max(schema.next.map_or(0, |(_, tree)| tree));
-        let (key, value) = catalog::header_entry(self.next_table.saturating_add(unknown.len() as u32), next_tree);
+        let (key, value) = catalog::header_entry(last.map_or(1, |table| table.saturating_add(1)), next_tree);
         self.put(catalog::TREE.0, &key, &value)?;
         for (key, value) in &raw.entries {
             if let Ok(catalog::Explained::Table { .. }) = catalog::explain(key, value) {
                 self.put(catalog::TREE.0, key, value)?;
             }
         }
-        for (&(tree, as_tree), table) in unknown.iter().zip(self.next_table..) {
+        for (&(tree, as_tree), table) in unknown.iter().zip(self.numbers.clone()) {
             let (key, value) = catalog::bytes_table(&bytes_name(tree), table, as_tree);
             self.put(catalog::TREE.0, &key, &value)?;
         }
@@ -239,9 +243,9 @@ impl Target {
     }
 
     /// Writes counters, gives back what the file does not need, closes it, and makes a database of it.
-    pub(super) fn finish(mut self, schema: &Schema, unknown: usize, notes: &Notes) -> Result<()> {
+    pub(super) fn finish(mut self, schema: &Schema, notes: &Notes) -> Result<()> {
         let known = schema.tables.iter().map(|plan| plan.entry.table);
-        let new = (self.next_table..).take(unknown);
+        let new = std::mem::take(&mut self.numbers);
         for (table, counted) in known.chain(new).zip(&notes.tables) {
             let before = schema.counters.get(&table).map_or(0, |tally| tally.max);
             let tally = Tally { sum: counted.records, max: counted.largest.max(before) };

@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 
 mod log;
+mod numbers;
 
 type Customers = BTreeMap<u64, Customer>;
 
