@@ -3,7 +3,7 @@
 use crate::proof::{Key, Seen};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,10 +30,15 @@ pub(crate) enum Clients {
     Both,
     /// Threads that say `Synced` of what was only `Deferred`: what the proof has to find.
     Liars,
+    /// Nobody: a thread panics, which nobody waits for.
+    Panicking,
+    /// Nobody: the process ends by a signal that is not ours.
+    Aborting,
 }
 
 impl Clients {
-    pub(crate) const ALL: [Self; 4] = [Self::Threads, Self::Tasks, Self::Both, Self::Liars];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Threads, Self::Tasks, Self::Both, Self::Liars, Self::Panicking, Self::Aborting];
 }
 
 /// The bytes that go with a transaction; some need pages of their own.
@@ -41,6 +46,12 @@ pub(crate) fn filler(id: u64) -> Vec<u8> {
     let length = if id.is_multiple_of(64) { 20_000 } else { (id % 50) as usize };
     id.to_le_bytes().into_iter().cycle().take(length).collect()
 }
+
+/// Of a thread that panics on purpose.
+const ON_PURPOSE: &str = "a thread that panics in its transaction";
+/// What the process says before it ends by itself, and how it ends: it never does but when something is wrong.
+pub(crate) const WRONG: &str = "wrong: ";
+const WRONG_CODE: i32 = 7;
 
 /// What a transaction does: chosen before it runs, as it may have to run twice.
 #[derive(Clone)]
@@ -76,7 +87,7 @@ impl Plan {
                 table.insert(key, list)?;
             }
         }
-        assert!(!self.panics, "a thread that panics in its transaction");
+        assert!(!self.panics, "{ON_PURPOSE}");
         let appended: Vec<Key> = self.lists.iter().filter(|&(_, &append)| append).map(|(&key, _)| key).collect();
         if !appended.is_empty() {
             tx.open_table(&COMMITS)?.insert(self.id, (began, appended, filler(self.id)))?;
@@ -97,13 +108,28 @@ impl Plan {
     }
 }
 
+/// A panic that nobody wanted ends the process, whatever thread or task it is in and whoever would catch it: the others would go on until they are
+/// killed, as if nothing had been.
+fn end_if_wrong(panic: &PanicHookInfo<'_>) {
+    if panic.payload_as_str() != Some(ON_PURPOSE) {
+        let line = format!("{WRONG}{}\n", panic.to_string().replace('\n', " "));
+        let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        std::process::exit(WRONG_CODE);
+    }
+}
+
 /// Commits until it is killed.
 pub(crate) fn run(folder: &Path, clients: Clients) {
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(end_if_wrong));
     let mut random = fastrand::Rng::new();
     // Small enough for evictions and checkpoints.
     let options = Options::new().memory(1 << random.u32(20..24)).log_size(1 << random.u32(18..21));
     let db: Database<()> = options.page_size(4096 << random.u32(0..2)).open(folder.join("kills.tam")).unwrap();
+    match clients {
+        Clients::Panicking => drop(std::thread::spawn(|| panic!("what nobody wanted"))),
+        Clients::Aborting => std::process::abort(),
+        _ => {}
+    }
     let process = u64::from(std::process::id()) << 32;
     let counter = Arc::new(AtomicU64::new(0));
     let next = move |random: &mut fastrand::Rng, task: bool| {
@@ -114,7 +140,7 @@ pub(crate) fn run(folder: &Path, clients: Clients) {
         let db = db.clone();
         std::thread::spawn(move || disturb(&db));
     }
-    let threads = if clients == Clients::Tasks { 0 } else { 3 };
+    let threads = if matches!(clients, Clients::Tasks | Clients::Panicking) { 0 } else { 3 };
     for _ in 0..threads {
         let (db, next) = (db.clone(), next.clone());
         std::thread::spawn(move || {

@@ -9,11 +9,11 @@
 mod child;
 mod proof;
 
-use child::{COMMITS, Clients, DURABILITIES, LISTS};
+use child::{COMMITS, Clients, DURABILITIES, LISTS, WRONG};
 use proof::{Acknowledged, Left, Proven, Told, prove};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tamarack::{Database, Durability, check_file};
 
@@ -50,8 +50,7 @@ fn live(folder: &Path, clients: Clients, early: bool, random: &mut fastrand::Rng
         std::thread::spawn(move || {
             std::thread::sleep(Duration::from_micros(time));
             child.kill().unwrap();
-            let end = child.wait().unwrap();
-            assert!(end.code().is_none(), "the process ended by itself: {end}");
+            child.wait().unwrap()
         })
     };
     let mut acknowledged = Acknowledged::new();
@@ -60,6 +59,9 @@ fn live(folder: &Path, clients: Clients, early: bool, random: &mut fastrand::Rng
     let mut line = String::new();
     while lines.read_line(&mut line).unwrap() > 0 {
         // The test harness says a few things, at first on the same line; the last line may be torn.
+        if let Some(at) = line.find(WRONG) {
+            panic!("the process that was to be killed found something {}", line[at..].trim_end());
+        }
         if let Some(at) = line.find("done ").filter(|_| line.ends_with('\n')) {
             let (id, told) = parse(&line[at..]);
             acknowledged.insert(id, told);
@@ -69,8 +71,20 @@ fn live(folder: &Path, clients: Clients, early: bool, random: &mut fastrand::Rng
         }
         line.clear();
     }
-    killer.expect("the process ended before it did anything").join().unwrap();
+    let end = match child {
+        Some(mut child) => child.wait().unwrap(),
+        None => killer.unwrap().join().unwrap(),
+    };
+    assert!(is_killed(end), "the process ended by itself: {end}");
     Life { process, acknowledged }
+}
+
+/// Whether it was a kill of ours that ended a process: a crash is a signal too, but another one.
+fn is_killed(end: ExitStatus) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&end) == Some(9);
+    #[cfg(not(unix))]
+    return end.code() == Some(1);
 }
 
 fn parse(line: &str) -> (u64, Told) {
@@ -208,4 +222,18 @@ fn a_broken_promise_is_found() {
         prove(&look(&folder.path().join("kills.tam"), false), &life.acknowledged).err()
     });
     assert!(broken.is_some_and(|wrong| wrong.contains("acknowledged and lost")));
+}
+
+/// The control: a panic that ends one thread of many is no kill.
+#[test]
+#[should_panic(expected = "found something wrong: ")]
+fn a_panic_inside_of_a_process_is_found() {
+    live(tempfile::tempdir().unwrap().path(), Clients::Panicking, false, &mut fastrand::Rng::new());
+}
+
+/// The control: neither is a signal of the process's own.
+#[test]
+#[should_panic(expected = "the process ended by itself")]
+fn a_crash_of_a_process_is_found() {
+    live(tempfile::tempdir().unwrap().path(), Clients::Aborting, false, &mut fastrand::Rng::new());
 }
