@@ -109,15 +109,16 @@ impl Bench {
     }
 
     /// Keeps an image that is wrong.
-    pub(crate) fn keep(&self, image: &Image, number: usize) -> Outcome {
+    pub(crate) fn keep(&self, image: &Image, name: &str) -> Outcome {
         let wrong = |error: std::io::Error| format!("{}: {error}", self.keep.display());
         std::fs::create_dir_all(&self.keep).map_err(wrong)?;
         let bytes = image.read(0, image.length() as usize);
-        std::fs::write(self.keep.join(format!("wrong-{number}.img")), bytes).map_err(wrong)
+        std::fs::write(self.keep.join(format!("wrong-{name}.img")), bytes).map_err(wrong)
     }
 }
 
-fn take_output(process: &mut Running) -> Result<Output, String> {
+/// What a process that has ended said.
+pub(crate) fn take_output(process: &mut Running) -> Result<Output, String> {
     let status = process.0.wait().map_err(|error| error.to_string())?;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     process.0.stdout.take().map(|mut pipe| pipe.read_to_end(&mut stdout));

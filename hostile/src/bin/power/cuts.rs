@@ -12,7 +12,7 @@ use crate::work::Said;
 use crate::world::Counts;
 use std::io::BufRead;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Cuts) -> Outcome {
         early += u64::from(heard.early);
         eprint!("\r{} of {} machines", number + 1, arguments.times);
         if let Err(wrong) = disk.judge(&mut bench, heard, kept, &mut random, &mut tally) {
-            bench.keep(&disk.image, tally.wrong.len())?;
+            bench.keep(&disk.image, &tally.wrong.len().to_string())?;
             tally.wrong.push(format!("cut {number}, {}, {}: {wrong}", disk.subject.options, kept.name()));
             disk.life = LIVES;
         }
@@ -198,36 +198,81 @@ fn start_and_kill(
     let (time, mark) = if early { (random.u64(0..2_000), "booted") } else { (random.u64(200..6_000), "life") };
     let mut said = Vec::new();
     let until = Instant::now() + BOOT;
-    let booted = listen(&lines, until, Some("booted"), &mut said)?;
+    let booted = listen(&lines, until, Some("booted"), &mut said)? == Ended::Mark;
     let opened = match mark {
-        _ if !booted => Ok(false),
-        "booted" => Ok(true),
+        _ if !booted => Ok(Ended::Time),
+        "booted" => Ok(Ended::Mark),
         mark => listen(&lines, until, Some(mark), &mut said),
     };
     let opened = opened.and_then(|marked| match marked {
-        true => listen(&lines, Instant::now() + Duration::from_millis(time), None, &mut said),
-        false if booted => Err(format!("the machine did not say `{mark}`")),
-        false => Ok(false),
+        Ended::Mark => listen(&lines, Instant::now() + Duration::from_millis(time), None, &mut said),
+        _ if booted => Err(format!("the machine did not say `{mark}`")),
+        _ => Ok(Ended::Time),
+    });
+    // It commits until it is killed: a process that crashed lets its machine end.
+    let opened = opened.and_then(|ended| match ended {
+        Ended::Silence => Err("the machine ended before it was killed".to_owned()),
+        _ => Ok(()),
     });
     running.kill();
     let rest = listen(&lines, Instant::now() + Duration::from_secs(20), None, &mut said);
     reader.join().map_err(|_| "the reader panicked".to_owned())?;
-    let log = bench.shelf.take(number).ok_or("the disk is gone")?.log;
-    opened.and(rest).map_err(|error| format!("{error}; the console says:\n{}", machine.console()))?;
+    let disk = bench.shelf.take(number).ok_or("the disk is gone")?;
+    if let Err(error) = opened.and(rest.map(drop)) {
+        bench.keep(&disk.image, "machine")?;
+        return Err(format!("{error}; the console says:\n{}", machine.console()));
+    }
     let early = !said.iter().any(|said| matches!(said, Said::Life(..)));
-    Ok(Heard { said, log, early, stillborn: (!booted).then(|| machine.console()) })
+    Ok(Heard { said, log: disk.log, early, stillborn: (!booted).then(|| machine.console()) })
 }
 
-/// Listens until a time, until a line begins with a word, or until there is nobody to listen to. Whether it began with the word.
-fn listen(lines: &Receiver<String>, until: Instant, mark: Option<&str>, said: &mut Vec<Said>) -> Result<bool, String> {
-    while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+/// What ended listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The word was said.
+    Mark,
+    Time,
+    /// There is nobody to listen to.
+    Silence,
+}
+
+/// Listens until a time, until a line begins with a word, or until there is nobody to listen to.
+fn listen(lines: &Receiver<String>, until: Instant, mark: Option<&str>, said: &mut Vec<Said>) -> Result<Ended, String> {
+    loop {
+        let line = match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return Ok(Ended::Time),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Ended::Silence),
+        };
         if line.starts_with("error") || line.starts_with("unmountable") || line.contains("panicked") {
             return Err(format!("the machine said: {line}"));
         }
         said.extend(Said::read(&line));
         if mark.is_some_and(|mark| line.starts_with(mark)) {
-            return Ok(true);
+            return Ok(Ended::Mark);
         }
     }
-    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine that has ended is no machine that says nothing.
+    #[test]
+    fn an_end_is_told_from_silence() {
+        let (tell, lines) = channel();
+        let soon = || Instant::now() + Duration::from_millis(20);
+        let mut said = Vec::new();
+        let mut heard = |line: &str, mark| {
+            tell.send(line.to_owned()).unwrap();
+            listen(&lines, soon(), mark, &mut said)
+        };
+        assert_eq!(heard("booted", Some("booted")), Ok(Ended::Mark));
+        assert_eq!(heard("life 0 .", None), Ok(Ended::Time));
+        assert!(heard("error: committing", None).unwrap_err().contains("committing"));
+        drop(tell);
+        assert_eq!(listen(&lines, soon(), None, &mut said), Ok(Ended::Silence));
+        assert_eq!(said, [Said::Life(0, Counts::new())]);
+    }
 }

@@ -1,14 +1,15 @@
 //! Records processes on a file system, cuts the power, and looks.
 
 use crate::Outcome;
-use crate::bench::{Bench, PATIENCE, Subject};
+use crate::bench::{Bench, PATIENCE, Subject, take_output};
 use crate::disk::{Entry, Image, Kept, Replay};
-use crate::host::{Mounted, Running, ourselves};
+use crate::host::{Mounted, Running, ourselves, words};
 use crate::judge::{Promised, killed};
 use crate::serve::Shelf;
 use crate::tally::Tally;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
@@ -122,33 +123,47 @@ fn record(bench: &mut Bench, random: &mut fastrand::Rng, round: usize, trial: Tr
     let number = bench.shelf.put(start.clone());
     let mounted = Mounted::new(&bench.shelf.path(number), &bench.mount, options)?;
     let logged = |shelf: &Shelf| shelf.with(number, |disk| disk.logged).unwrap_or(0);
+    let mut wrong = Ok(());
     for life in 0..LIVES {
         let mut work = ourselves()?;
         work.arg("work").arg("--file").arg(bench.mount.join("power.tam")).arg("--acks").arg(bench.shelf.acks(number));
         work.args(["--seed", &seed.to_string(), "--life", &life.to_string()]);
         work.args((trial == Trial::Liar).then_some("--liar"));
-        let closes = random.u8(0..4) == 0;
-        if closes {
-            work.args(["--transactions", &random.u64(20..300).to_string()]);
-        }
-        let process = work.stdin(Stdio::null()).spawn().map_err(|error| format!("starting: {error}"))?;
-        let mut process = Running(process);
-        let time = if closes { PATIENCE } else { Duration::from_millis(random.u64(100..1_500)) };
-        let begun = Instant::now();
-        while begun.elapsed() < time && logged(&bench.shelf) < RECORD {
-            if process.ended(Duration::from_millis(5)) {
-                break;
-            }
-        }
-        process.kill();
-        if logged(&bench.shelf) >= RECORD {
+        wrong = live(&mut work, || logged(&bench.shelf) >= RECORD, random)
+            .map_err(|wrong| format!("process {life} of a record ({options}), which was to commit: {wrong}"));
+        if wrong.is_err() || logged(&bench.shelf) >= RECORD {
             break;
         }
     }
     drop(mounted);
     let disk = bench.shelf.take(number).ok_or("the disk is gone")?;
-    killed(&disk.log)?;
+    if let Err(wrong) = wrong.and_then(|()| killed(&disk.log).map(drop)) {
+        bench.keep(&disk.image, "record")?;
+        return Err(wrong);
+    }
     Ok(Record { start, log: disk.log, subject: Subject { seed, options } })
+}
+
+/// Lets one process commit until it is time to kill it, or until it has closed the file as it was told to. That it ends in any other way, or does
+/// not, is an error.
+fn live(work: &mut Command, enough: impl Fn() -> bool, random: &mut fastrand::Rng) -> Outcome {
+    let closes = random.u8(0..4) == 0;
+    if closes {
+        work.args(["--transactions", &random.u64(20..300).to_string()]);
+    }
+    let process = work.stdin(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut process = Running(process.map_err(|error| format!("starting: {error}"))?);
+    let time = if closes { PATIENCE } else { Duration::from_millis(random.u64(100..1_500)) };
+    let begun = Instant::now();
+    while begun.elapsed() < time && !enough() && !process.ended(Duration::from_millis(5)) {}
+    process.kill();
+    let output = take_output(&mut process)?;
+    match output.status.signal() {
+        Some(9) if closes && !enough() => Err("a hang".to_owned()),
+        Some(9) => Ok(()),
+        None if closes && output.status.success() => Ok(()),
+        _ => Err(words(&output)),
+    }
 }
 
 fn describe(record: &Record) {
@@ -217,7 +232,7 @@ impl Chain {
                 Ok(seen) => seen,
                 Err(wrong) => {
                     if self.trial == Trial::Honest {
-                        bench.keep(&image, tally.wrong.len())?;
+                        bench.keep(&image, &tally.wrong.len().to_string())?;
                     }
                     tally.wrong.push(format!("{}, depth {depth}: {wrong}", self.place));
                     return Ok(());

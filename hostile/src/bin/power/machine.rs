@@ -47,6 +47,7 @@ echo booted > /dev/ttyS1
 /bin/busybox mount -t ext4 -o \"$1\" /dev/vda /disk || echo unmountable > /dev/ttyS1
 shift
 /power \"$@\" 2> /dev/ttyS1
+echo \"error: the process ended by itself: $?\" > /dev/ttyS1
 /bin/busybox umount /disk
 /bin/busybox poweroff -f
 ";

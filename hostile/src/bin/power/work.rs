@@ -41,8 +41,15 @@ impl Voice {
     }
 }
 
+/// Ends the process, whatever its other threads do: they would go on until they are killed, as if nothing had been.
+fn fail(error: &str) -> ! {
+    eprintln!("error: {error}");
+    std::process::exit(1)
+}
+
 /// Commits with several threads.
 pub(crate) fn run(work: &Work) -> Outcome {
+    std::panic::set_hook(Box::new(|panic| fail(&panic.to_string().replace('\n', " "))));
     let voice = OpenOptions::new().write(true).open(&work.acks);
     let voice = Arc::new(Voice(voice.map_err(|error| format!("{}: {error}", work.acks.display()))?));
     let mut random = fastrand::Rng::with_seed(work.seed ^ (u64::from(work.life) << 40));
@@ -62,11 +69,13 @@ pub(crate) fn run(work: &Work) -> Outcome {
     let committers: Vec<_> = (0..threads)
         .map(|thread| {
             let (db, voice, heard, work) = (db.clone(), Arc::clone(&voice), Arc::clone(&heard), work.clone());
-            std::thread::spawn(move || commit(&db, &voice, &heard, &work, first + thread))
+            std::thread::spawn(move || {
+                commit(&db, &voice, &heard, &work, first + thread).unwrap_or_else(|error| fail(&error))
+            })
         })
         .collect();
     for committer in committers {
-        committer.join().map_err(|_| "a thread panicked".to_owned())??;
+        committer.join().map_err(|_| "a thread panicked".to_owned())?;
     }
     db.close().map_err(said("closing"))
 }
@@ -91,13 +100,15 @@ fn commit(db: &Database<()>, voice: &Voice, heard: &[AtomicU64], work: &Work, th
 /// Checkpoints, compactions and checks at any time, until the database is closed.
 fn disturb(db: &Database<()>, mut random: fastrand::Rng) {
     loop {
-        let done = match random.u8(0..8) {
-            0 => db.compact().map(drop),
-            1 => db.check(),
-            _ => db.checkpoint(),
+        let (doing, done) = match random.u8(0..8) {
+            0 => ("compacting", db.compact().map(drop)),
+            1 => ("checking beside commits", db.check()),
+            _ => ("a checkpoint", db.checkpoint()),
         };
-        if done.is_err_and(|error| error.kind() == ErrorKind::Closed) {
-            return;
+        match done {
+            Err(error) if error.kind() == ErrorKind::Closed => return,
+            Err(error) => fail(&said(doing)(error)),
+            Ok(()) => {}
         }
         std::thread::sleep(Duration::from_millis(random.u64(0..40)));
     }
