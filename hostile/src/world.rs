@@ -1,7 +1,6 @@
 //! A small file with every kind of page in it, as a crash leaves it, and what it must answer.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use tamarack::simulate::anatomy::{self, Part, What};
 use tamarack::simulate::{Disk, raw};
 use tamarack::{Database, Error, ErrorKind, Id, Record, Result, Schema, TableDef};
@@ -38,6 +37,8 @@ const ROWS: u32 = 12;
 /// Commits of the world, and those of them that a checkpoint has.
 const COMMITS: u32 = 23;
 const CHECKPOINT: u32 = 18;
+/// Bytes of a log record's header.
+const RECORD_HEADER: usize = 64;
 /// Numbers of one large commit.
 const SPILLED: u32 = 1 << 20;
 
@@ -201,19 +202,35 @@ impl World {
         Self { bytes, before, parts, states: (0..=COMMITS + 1).map(|commits| expected(commits, long)).collect(), long }
     }
 
-    /// Where the records of the log lie.
+    /// The fewest commits that may be left of a file with these bytes. Each record of the log says up to where the log was durable before it, and all
+    /// commits here are synced: one whose header is whole proves that everything before it had been durable (I24). Only when no such one lies behind the first
+    /// record that is damaged can that not be told from an end that a crash tore.
     #[must_use]
-    pub fn log(&self) -> Range<usize> {
-        let records = || self.parts.iter().filter(|part| matches!(part.what, What::LogCommit | What::LogPad));
-        let start = records().map(|part| part.start).min().unwrap_or(0);
-        start..records().map(|part| part.start + part.length).max().unwrap_or(0)
+    pub fn least(&self, bytes: &[u8]) -> u32 {
+        let hit = |part: &Part, length: usize| {
+            let place = part.start..part.start + length;
+            bytes.get(place.clone()) != self.bytes.get(place)
+        };
+        let (mut commits, mut left) = (CHECKPOINT, None);
+        for part in self.parts.iter().filter(|part| matches!(part.what, What::LogCommit | What::LogPad)) {
+            let commit = part.what == What::LogCommit;
+            if left.is_some() && commit && !hit(part, RECORD_HEADER) {
+                return COMMITS;
+            }
+            if left.is_none() && hit(part, part.length) {
+                left = Some(commits);
+            }
+            commits += u32::from(commit);
+        }
+        left.filter(|_| bytes.len() >= self.bytes.len()).unwrap_or(COMMITS)
     }
 
-    /// Opens a damaged copy of the file, reads all, checks all, and goes on working. `in_log`: the damage may have met the end of the log.
+    /// Opens a damaged copy of the file, reads all, checks all, and goes on working. `least`: how many commits there have to be, see
+    /// [`least`](Self::least).
     ///
     /// # Errors
     /// The answer is wrong: the sentence says how.
-    pub fn answer(&self, disk: &Disk, in_log: bool) -> Result<Answer, String> {
+    pub fn answer(&self, disk: &Disk, least: u32) -> Result<Answer, String> {
         let all = COMMITS as usize;
         let opened = open(disk).and_then(|db| read(&db).map(|state| (db, state)));
         let (db, state) = match opened {
@@ -222,8 +239,8 @@ impl World {
         };
         let found = (CHECKPOINT as usize..=all).find(|&commits| self.states[commits] == state);
         let Some(commits) = found else { return Err("it answers with what was never there".to_owned()) };
-        if commits < all && !in_log {
-            return Err(format!("{} commits are gone, and nothing says so", all - commits));
+        if commits < least as usize {
+            return Err(format!("{} of {all} commits are gone, and nothing says so", all - commits));
         }
         let report = match db.check_with(&mut |_| {}) {
             Ok(report) => report,
@@ -249,9 +266,17 @@ impl World {
 
 /// Damage is told by errors of these kinds.
 fn detected(error: &Error) -> Result<Answer, String> {
+    tells(error).map(|()| Answer::Detected)
+}
+
+/// Whether an error tells of damage: one of reading, or that the database has ended, says nothing of the file.
+///
+/// # Errors
+/// The sentence says what it tells instead.
+pub fn tells(error: &Error) -> Result<(), String> {
     use ErrorKind as K;
     match error.kind() {
-        K::Corrupt | K::LogDamaged | K::Truncated | K::NotADatabase | K::TooNew | K::Decode => Ok(Answer::Detected),
+        K::Corrupt | K::LogDamaged | K::Truncated | K::NotADatabase | K::TooNew | K::Decode => Ok(()),
         kind => Err(format!("damage is told as {kind:?}: {error}")),
     }
 }
@@ -275,8 +300,7 @@ mod tests {
         for what in What::ALL {
             assert!(world.parts.iter().any(|part| part.what == what), "{what:?}");
         }
-        assert!(world.log().len() > 10_000);
-        assert_eq!(world.answer(&Disk::holding(1, &world.bytes), false), Ok(Answer::Right));
+        assert_eq!(world.answer(&Disk::holding(1, &world.bytes), COMMITS), Ok(Answer::Right));
         assert!(world.bytes == World::new(true).bytes);
     }
 
@@ -284,12 +308,55 @@ mod tests {
     #[test]
     fn a_wrong_answer_is_told() {
         let world = World::new(true);
-        let older = world.answer(&Disk::holding(1, &world.before), true);
+        let older = world.answer(&Disk::holding(1, &world.before), 0);
         assert!(older.unwrap_err().contains("never there"));
-        let mut cut = world.bytes.clone();
-        let last = world.parts.iter().rfind(|part| part.what == What::LogCommit).unwrap();
-        cut[last.start + 20] ^= 1;
-        assert_eq!(world.answer(&Disk::holding(1, &cut), true), Ok(Answer::Cut));
-        assert!(world.answer(&Disk::holding(1, &cut), false).unwrap_err().contains("gone"));
+        let cut = world.damaged(&[(world.records() - 1, 20)]);
+        assert_eq!(world.answer(&Disk::holding(1, &cut), world.least(&cut)), Ok(Answer::Cut));
+        assert!(world.answer(&Disk::holding(1, &cut), COMMITS).unwrap_err().contains("gone"));
+    }
+
+    /// I24: damage in front of a record that is whole is told, and damage of all that follows is taken for a torn end.
+    #[test]
+    fn i24_only_what_no_later_record_proves_may_be_cut() {
+        let world = World::new(true);
+        let last = world.records() - 1;
+        assert_eq!(last, (COMMITS - CHECKPOINT - 1) as usize);
+        assert_eq!(world.least(&world.bytes), COMMITS);
+        for first in 0..last {
+            for at in [0, 60, 100] {
+                let damaged = world.damaged(&[(first, at)]);
+                assert_eq!(world.least(&damaged), COMMITS, "{first}");
+                assert_eq!(world.answer(&Disk::holding(1, &damaged), COMMITS), Ok(Answer::Detected), "{first}, {at}");
+            }
+            // A body that is damaged leaves the header, which is the proof.
+            let behind = |at| world.damaged(&(first..=last).map(|record| (record, at)).collect::<Vec<_>>());
+            let bodies = behind(100);
+            assert_eq!(world.least(&bodies), COMMITS);
+            assert_eq!(world.answer(&Disk::holding(1, &bodies), COMMITS), Ok(Answer::Detected));
+            let torn = behind(20);
+            assert_eq!(world.least(&torn), CHECKPOINT + first as u32);
+            assert_eq!(world.answer(&Disk::holding(1, &torn), CHECKPOINT + first as u32), Ok(Answer::Cut));
+            assert!(world.answer(&Disk::holding(1, &torn), COMMITS).unwrap_err().contains("gone"));
+        }
+        assert_eq!(world.least(&world.bytes[..world.bytes.len() - 1]), COMMITS);
+    }
+
+    impl World {
+        fn commits(&self) -> impl Iterator<Item = &Part> {
+            self.parts.iter().filter(|part| part.what == What::LogCommit)
+        }
+
+        fn records(&self) -> usize {
+            self.commits().count()
+        }
+
+        /// With a bit flipped in each of these bytes: a record's number, and the byte in it.
+        fn damaged(&self, places: &[(usize, usize)]) -> Vec<u8> {
+            let mut bytes = self.bytes.clone();
+            for &(record, at) in places {
+                bytes[self.commits().nth(record).unwrap().start + at] ^= 1;
+            }
+            bytes
+        }
     }
 }

@@ -8,6 +8,9 @@ use tamarack::simulate::raw::{self, Medium};
 use tamarack::simulate::{Disk, raw::settle};
 use tamarack_hostile::world::{Answer, World};
 
+/// Of a record of the log, the one that nothing follows.
+const LAST: &str = "last";
+
 /// See the module.
 pub(crate) struct Bits {
     world: World,
@@ -31,7 +34,7 @@ impl Bits {
         for what in What::ALL {
             let all: Vec<Part> = world.parts.iter().copied().filter(|part| part.what == what).collect();
             if what == What::LogCommit {
-                let ends = [("first", all.first()), ("last", all.last())];
+                let ends = [("first", all.first()), (LAST, all.last())];
                 ends.into_iter()
                     .for_each(|(word, part)| part.into_iter().for_each(|&part| add(format!("{what:?}, {word}"), part)));
             } else if let Some(&part) = smallest(&all) {
@@ -68,10 +71,11 @@ impl Trials for Bits {
         // Each bit of a byte comes up, also when not each bit of the page does.
         let bit = ((number - first) * self.every + number % self.every.min(8)).min(part.length as u64 * 8 - 1);
         let at = part.start + (bit / 8) as usize;
-        let mut medium = self.medium.clone();
-        medium.write(at, &[self.world.bytes[at] ^ (1 << (bit % 8))]);
+        let (mut medium, mut bytes) = (self.medium.clone(), self.world.bytes.clone());
+        bytes[at] ^= 1 << (bit % 8);
+        medium.write(at, &bytes[at..=at]);
         let disk = raw::disk(number, &medium, false);
-        let answer = self.world.answer(&disk, matches!(part.what, What::LogCommit | What::LogPad));
+        let answer = self.world.answer(&disk, self.world.least(&bytes));
         drop(disk);
         settle();
         answer.map(verdict)
@@ -88,16 +92,26 @@ pub(crate) fn verdict(answer: Answer) -> Verdict {
 }
 
 /// Pages of which some bits were not told of. A superblock's need not be: the other one says the same, and opening the file makes them equal
-/// again. The log's end may be cut. And whether there is one page of each type at all.
+/// again. The log's last record may be cut, and of the others nothing (I24). And whether there is one page of each type at all.
 pub(crate) fn unseen(tally: &Tally) -> Option<String> {
     let labels: BTreeSet<&str> = tally.rows().map(|(label, _)| label).collect();
     let missing = What::ALL.iter().find(|what| !labels.iter().any(|label| label.starts_with(&format!("{what:?}"))));
     if let Some(missing) = missing {
         return Some(format!("no page of type {missing:?}"));
     }
-    let harmless = |counts: &[u64]| counts.get(Verdict::Harmless as usize).copied().unwrap_or(0);
-    let unseen = tally
-        .rows()
-        .find(|(label, counts)| !label.starts_with("Log") && !label.starts_with("Super") && harmless(*counts) > 0);
-    unseen.map(|(label, counts)| format!("{} bits of {label} carry nothing that is checked", harmless(counts)))
+    let count = |counts: &[u64], verdict| counts.get(verdict as usize).copied().unwrap_or(0);
+    for (label, counts) in tally.rows() {
+        let (harmless, cut) = (count(counts, Verdict::Harmless), count(counts, Verdict::Cut));
+        let cuttable = label == format!("{:?}, {LAST}", What::LogCommit);
+        if cut > 0 && !cuttable {
+            return Some(format!("{cut} bits of {label} cut the log, and what lies behind proves that it was durable"));
+        }
+        if cuttable && cut == 0 {
+            return Some(format!("no bit of {label} cuts the log"));
+        }
+        if harmless > 0 && !label.starts_with("Log") && !label.starts_with("Super") {
+            return Some(format!("{harmless} bits of {label} carry nothing that is checked"));
+        }
+    }
+    None
 }
