@@ -72,7 +72,10 @@ impl Trials for Files {
             Ok(answer) if !answer.right => Verdict::Wrong,
             Ok(answer) if answer.found => Verdict::ByCheck,
             Ok(_) => Verdict::Harmless,
-            Err(_) => Verdict::Detected,
+            Err(error) => {
+                self.store.tells(&*error)?;
+                Verdict::Detected
+            }
         })
     }
 }

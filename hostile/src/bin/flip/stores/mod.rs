@@ -39,6 +39,10 @@ pub(crate) trait Store {
     fn write(&self, folder: &Path, rows: &mut dyn Iterator<Item = (u32, Vec<u8>)>) -> Result<()>;
     /// Reads all rows, then some; checks the file if the store has a check that it does not make by itself.
     fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer>;
+    /// Whether an error tells of damage; if not, what it tells. Of others' stores any error does.
+    fn tells(&self, _: &(dyn std::error::Error + 'static)) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// The bytes of a row.

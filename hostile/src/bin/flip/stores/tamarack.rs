@@ -3,6 +3,7 @@
 use super::{Answer, Result, Scan, Store, last};
 use std::path::{Path, PathBuf};
 use tamarack::{Database, Options, TableDef};
+use tamarack_hostile::world;
 
 const TABLE: TableDef<u32, Vec<u8>> = TableDef::new("rows");
 
@@ -57,5 +58,12 @@ impl Store for Tamarack {
                 rows.len() as u32 == most && rows.iter().zip(0..).all(|(row, key)| row.0 == key && row.1 == last(key));
         }
         Ok(Answer { right, found })
+    }
+
+    fn tells(&self, error: &(dyn std::error::Error + 'static)) -> Result<(), String> {
+        match error.downcast_ref::<tamarack::Error>() {
+            Some(error) => world::tells(error),
+            None => Err(format!("the trial could not be made: {error}")),
+        }
     }
 }
