@@ -337,6 +337,7 @@ impl<'p> Building<'p> {
     /// Ends the filling. The caller links the frame to a swip or retires it.
     pub(crate) fn finish(mut self) -> FrameId {
         self.done = true;
+        self.pool.bodies.publish(self.frame.id, self.frame.body());
         self.frame.id
     }
 }

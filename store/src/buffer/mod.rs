@@ -8,6 +8,7 @@
 //! Keeps I1 (one owner), I4 (bodies never change after publication), I5 (shared mutable state is in atomics of one size),
 //! I6 (reuse after every pinned thread has left and the pin count is zero), I12 (latch versions never decrease).
 
+mod bodies;
 #[cfg_attr(shuttle, path = "epoch_shuttled.rs")]
 mod epoch;
 mod frame;

@@ -6,6 +6,7 @@
 //! moment when nothing is pinned, and evicts.
 #![allow(unsafe_code)]
 
+use super::bodies::{self, Bodies};
 use super::epoch::Guard;
 use super::frame::{Building, Frame, HEADER, frame_bytes, prefetch};
 use super::poison;
@@ -68,6 +69,7 @@ pub(crate) struct Pool {
     range: Option<usize>,
     /// Made with the first frame; behind the classes, which lie in it.
     reservation: OnceLock<Option<Reservation>>,
+    pub(super) bodies: Bodies,
     /// See [`Pool::refuse_after`].
     #[cfg(test)]
     refuse: AtomicI64,
@@ -213,6 +215,21 @@ impl Class {
     }
 }
 
+impl Drop for Pool {
+    /// Nobody sees a frame any more.
+    fn drop(&mut self) {
+        if !bodies::WATCHED || std::thread::panicking() {
+            return;
+        }
+        for id in self.bodies.left() {
+            let Some(base) = self.classes.get(id.class()).and_then(|class| class.base(id.slot())) else { continue };
+            // SAFETY: the slot is in use, so that its header and body are initialised; it is mapped as long as the classes are there.
+            let frame = unsafe { Frame::new(base, id) };
+            self.bodies.end(id, frame.body());
+        }
+    }
+}
+
 impl Pool {
     /// An empty pool.
     pub(crate) fn new(options: PoolOptions) -> Arc<Self> {
@@ -237,6 +254,7 @@ impl Pool {
             pinned: Mutex::default(),
             range: options.reserve.then_some(range),
             reservation: OnceLock::new(),
+            bodies: Bodies::default(),
             #[cfg(test)]
             refuse: AtomicI64::new(i64::MAX),
         })
@@ -377,9 +395,11 @@ impl Pool {
         let mut still_pinned = Vec::new();
         for (number, id) in ids.into_iter().enumerate() {
             let Some(base) = self.classes.get(id.class()).and_then(|class| class.base(id.slot())) else { continue };
-            // SAFETY: mapped; only the header's atomics are touched.
-            let pins = unsafe { Frame::new(base, id) }.header().pins.load(Ordering::Acquire);
+            // SAFETY: mapped; only the header's atomics are touched, and the body once nobody can see the frame and before anybody else gets it.
+            let frame = unsafe { Frame::new(base, id) };
+            let pins = frame.header().pins.load(Ordering::Acquire);
             if pins == 0 {
+                self.bodies.end(id, frame.body());
                 self.give_back(id);
             } else {
                 still_pinned.push(id);
