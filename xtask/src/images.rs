@@ -2,13 +2,13 @@
 
 use crate::Result;
 use crate::mutants::Mutant;
-use crate::run::{cargo, root};
+use crate::run::{ASSERTING, ASSERTING_TARGET, cargo, root};
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-const POWER: [&str; 7] = ["run", "--release", "-p", "tamarack-hostile", "--bin", "power", "--"];
+const POWER: [&str; 5] = ["--release", "-p", "tamarack-hostile", "--bin", "power"];
 
 pub(crate) const MUTANTS: [Mutant; 4] = [
     Mutant {
@@ -39,10 +39,10 @@ pub(crate) const MUTANTS: [Mutant; 4] = [
 /// Builds and runs it.
 pub(crate) fn run(count: u64, seed: Option<u64>) -> Result {
     let (count, seed) = (count.to_string(), seed.map(|seed| seed.to_string()));
-    let mut arguments = POWER.to_vec();
-    arguments.extend(["images", "--count", &count]);
+    let mut arguments = [&["run", "--target-dir", ASSERTING_TARGET][..], &POWER].concat();
+    arguments.extend(["--", "images", "--count", &count]);
     arguments.extend(seed.iter().flat_map(|seed| ["--seed", seed]));
-    cargo(&arguments, &[])
+    cargo(&arguments, &ASSERTING)
 }
 
 /// What this machine needs for it and does not have.
@@ -66,8 +66,9 @@ pub(crate) fn mutants(count: u64, seed: u64, only: Option<&str>) -> Result {
         let (copy, begun) = (mutant.plant()?, Instant::now());
         let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
         command
+            .arg("run")
             .args(POWER)
-            .args(["images", "--count", &count.to_string(), "--seed", &seed.to_string()])
+            .args(["--", "images", "--count", &count.to_string(), "--seed", &seed.to_string()])
             .current_dir(copy);
         command.env("CARGO_TARGET_DIR", root().join("target/mutants/build"));
         let output = command

@@ -21,7 +21,7 @@ mod source;
 mod unsafe_code;
 
 use clap::{Parser, Subcommand};
-use run::{cargo, output, program};
+use run::{cargo, program};
 use std::{error::Error, process::ExitCode};
 
 /// Errors of files, programs and checks alike.
@@ -265,8 +265,8 @@ fn perform(task: &Task) -> Result {
         Task::Stalls => cargo(&["run", "--release", "-p", "tamarack-benches", "--bin", "stalls"], &[]),
         Task::Loom => {
             // A directory of its own: the flag would otherwise rebuild everything twice.
-            let test = ["test", "--release", "-p", "tamarack-models", "--target-dir", "target/loom"];
-            cargo(&test, &[("RUSTFLAGS", "--cfg loom")])
+            let models = ["--release", "-p", "tamarack-models", "--target-dir", "target/loom"];
+            run::tests(&models, &[], &[("RUSTFLAGS", "--cfg loom")])
         }
         Task::Sanitize { sanitizer } => sanitize::run(*sanitizer),
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
@@ -307,9 +307,10 @@ fn flip([damages, every, seed]: [u64; 3], alone: bool) -> Result {
 }
 
 fn kill(times: u64) -> Result {
-    let test =
-        ["test", "--release", "-p", "tamarack-tests", "--test", "kills", "--", "--nocapture", "--test-threads=1"];
-    cargo(&test, &[("TAMARACK_KILLS", &times.to_string())])
+    let test = ["--release", "-p", "tamarack-tests", "--test", "kills", "--target-dir", run::ASSERTING_TARGET];
+    let times = times.to_string();
+    let variables = [&run::ASSERTING[..], &[("TAMARACK_KILLS", &times)]].concat();
+    run::tests(&test, &["--nocapture", "--test-threads=1"], &variables)
 }
 
 /// So many random transactions at each level, from a seed on; and the anomalies.
@@ -320,12 +321,7 @@ fn isolation(transactions: u64, seed: u64) -> Result {
 
 /// Runs the store's tests whose paths hold a word, with numbers in the environment. That there are none is an error.
 fn simulation(word: &str, numbers: &[(&str, u64)]) -> Result {
-    let tests = ["test", "--release", "-p", "tamarack", "--lib", word, "--"];
-    let list = output(&[&tests[..], &["--list"]].concat())?;
-    if !list.lines().any(|line| line.ends_with(": test")) {
-        return Err(format!("no test of the store is named `{word}`").into());
-    }
     let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.to_string())).collect();
     let variables: Vec<_> = numbers.iter().map(|(name, number)| (*name, number.as_str())).collect();
-    cargo(&[&tests[..], &["--nocapture"]].concat(), &variables)
+    run::tests(&["--release", "-p", "tamarack", "--lib", word], &["--nocapture"], &variables)
 }

@@ -18,9 +18,33 @@ pub(crate) fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result {
     program(&cargo_path(), arguments, variables)
 }
 
-/// What cargo prints when run with arguments; fails if it fails.
-pub(crate) fn output(arguments: &[&str]) -> Result<String> {
-    let output = Command::new(cargo_path()).args(arguments).current_dir(root()).stderr(Stdio::inherit()).output()?;
+/// Variables with which a release is built that asserts what debug builds do, fast; and its directory, as the rest would be built twice.
+pub(crate) const ASSERTING: [(&str, &str); 4] = [
+    ("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"),
+    ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true"),
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+];
+pub(crate) const ASSERTING_TARGET: &str = "target/asserting";
+
+/// Runs cargo's tests, of which `arguments` choose some; `of_tests` are for these. That there are none is an error.
+pub(crate) fn tests(arguments: &[&str], of_tests: &[&str], variables: &[(&str, &str)]) -> Result {
+    let list = output(&[&["test"], arguments, &["--", "--list"]].concat(), variables)?;
+    if !names_a_test(&list) {
+        return Err(format!("no test is chosen by `{}`", arguments.join(" ")).into());
+    }
+    cargo(&[&["test"], arguments, &["--"], of_tests].concat(), variables)
+}
+
+fn names_a_test(list: &str) -> bool {
+    list.lines().any(|line| line.ends_with(": test"))
+}
+
+/// What cargo prints when run with arguments and environment variables; fails if it fails.
+fn output(arguments: &[&str], variables: &[(&str, &str)]) -> Result<String> {
+    let mut command = Command::new(cargo_path());
+    command.args(arguments).envs(variables.iter().copied()).current_dir(root()).stderr(Stdio::inherit());
+    let output = command.output()?;
     let status = output.status;
     if status.success() {
         Ok(String::from_utf8(output.stdout)?)
@@ -41,4 +65,15 @@ pub(crate) fn program(name: &str, arguments: &[&str], variables: &[(&str, &str)]
     eprintln!("+ {assignments}{short} {}", arguments.join(" "));
     let status = Command::new(name).args(arguments).envs(variables.iter().copied()).current_dir(root()).status()?;
     if status.success() { Ok(()) } else { Err(format!("{short} ended with {status}").into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_a_test;
+
+    #[test]
+    fn a_list_without_tests_is_told() {
+        assert!(names_a_test("a::b: test\nc: benchmark\n\n1 test, 1 benchmark\n"));
+        assert!(!names_a_test("c: benchmark\n\n0 tests, 1 benchmark\n") && !names_a_test(""));
+    }
 }

@@ -70,8 +70,21 @@ pub(crate) const MUTANTS: [Mutant; 8] = [
 /// Runs this many schedules.
 pub(crate) fn run(schedules: u64) -> Result {
     let output = test(&root(), &root().join("target/shuttle"), schedules)?;
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
+    let told = String::from_utf8_lossy(&output.stdout);
+    print!("{told}");
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    if ran(&told) { Ok(()) } else { Err("no schedule ran".into()) }
+}
+
+/// Whether the tests say that schedules of whole lives ran, which is more than that none failed.
+fn ran(told: &str) -> bool {
+    // The harness writes dots for tests that have ended, on the same line.
+    told.match_indices(" schedules: ").any(|(at, _)| {
+        let count = told[..at].rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        count.bytes().any(|digit| digit != b'0')
+    })
 }
 
 fn test(sources: &Path, target: &Path, schedules: u64) -> Result<Output> {
@@ -102,4 +115,16 @@ pub(crate) fn mutants(schedules: u64) -> Result {
     }
     println!("{} mistakes planted and found", MUTANTS.len());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ran;
+
+    #[test]
+    fn a_run_without_schedules_is_told() {
+        assert!(ran("running 2 tests\n..400 schedules: 9 commits in 3 groups\n"));
+        assert!(!ran(".0 schedules: 0 commits\n") && !ran("no schedules: 0 commits\n"));
+        assert!(!ran("running 0 tests\n\ntest result: ok. 0 passed\n"));
+    }
 }
