@@ -2,7 +2,8 @@
 //! any more. In this crate's own tests, and in debug builds with the simulator's disk; in any other build nothing of this is left.
 //!
 //! The checksums lie apart from the frames, where no write that goes wrong meets them, and under a lock of the standard library's, within which nobody waits,
-//! so that no model checker has to consider it. MemorySanitizer would take a body that is not filled for one that is used.
+//! so that no model checker has to consider it. Two sanitizers do without: MemorySanitizer would take a body that is not filled for one that is used, and to
+//! ThreadSanitizer the lock would order what it is there to find unordered.
 
 use super::swip::FrameId;
 use std::collections::HashMap;
@@ -10,7 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Whether anybody looks.
-pub(super) const WATCHED: bool = cfg!(all(any(test, all(feature = "simulate", debug_assertions)), not(tamarack_msan)));
+#[expect(unexpected_cfgs, reason = "crossbeam's name for ThreadSanitizer")]
+pub(super) const WATCHED: bool = cfg!(all(
+    any(test, all(feature = "simulate", debug_assertions)),
+    not(any(tamarack_msan, crossbeam_sanitize_thread))
+));
 
 /// The bodies of one pool.
 #[derive(Default)]
@@ -24,7 +29,8 @@ impl Bodies {
     /// A body is what it is from now on.
     pub(super) fn publish(&self, id: FrameId, body: &[u8]) {
         if WATCHED {
-            self.sums().insert(id, xxh3_64(body));
+            let sum = xxh3_64(body);
+            self.sums().insert(id, sum);
         }
     }
 
