@@ -3,6 +3,8 @@
 
 mod backups;
 mod checks;
+mod excuses;
+mod snapshots;
 mod steps;
 
 pub(crate) use backups::Kept;
@@ -14,11 +16,12 @@ use crate::report::{Counts, tell, violated};
 use crate::tables::{self, Kind};
 use checks::check;
 use fastrand::Rng;
+use snapshots::Held;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tamarack::simulate::Disk;
 use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
-use tamarack::{CompactReport, Database, Durability, Error, ErrorKind, ReadTxn, Result, WriteTxn};
+use tamarack::{CompactReport, Database, Durability, ErrorKind, Result, WriteTxn};
 
 /// What all lives of a run share.
 pub(crate) struct Run {
@@ -60,10 +63,12 @@ struct Open<S> {
     changes: Vec<Change>,
 }
 
-struct Held<S> {
-    tx: ReadTxn<S>,
-    world: World,
-    long: bool,
+/// What a call found when it began within which others go on.
+#[derive(Clone, Copy)]
+struct Begun {
+    /// Commits that were finished, and all before them.
+    up_to: usize,
+    process: u32,
 }
 
 pub(crate) struct Live<S> {
@@ -84,18 +89,12 @@ pub(crate) struct Live<S> {
     kept: Vec<Kept>,
     /// When backups were being made.
     backing_up: Vec<std::ops::Range<usize>>,
-}
-
-/// A failure that the faults explain.
-fn is_excused(error: &Error) -> bool {
-    use ErrorKind as K;
-    matches!(error.kind(), K::Io | K::StorageFull | K::Poisoned | K::SnapshotTooOld)
-}
-
-fn excuse(what: &str, error: &Error) {
-    if !is_excused(error) {
-        violated!("wrong: {what}: {:?}: {error}", error.kind());
-    }
+    /// Faults that the disk had delivered when this process began.
+    faults_before: u64,
+    /// Processes that have begun.
+    processes: u32,
+    /// How many commits were sequenced before this process began.
+    first: usize,
 }
 
 impl<S: Kind> Live<S> {
@@ -127,6 +126,9 @@ impl<S: Kind> Live<S> {
             fresh,
             kept,
             backing_up: Vec::new(),
+            faults_before: 0,
+            processes: 0,
+            first: 0,
         };
         live.open();
         let count = live.verify(expected);
@@ -142,13 +144,15 @@ impl<S: Kind> Live<S> {
     /// Opens the database; faults may keep it from that for a while.
     fn open(&mut self) {
         self.committed = false;
+        self.processes += 1;
         for attempt in 0.. {
+            self.faults_before = self.faults();
             match raw::open::<S>(&self.disk, self.run.tiny(false)) {
                 Ok(db) => {
                     self.db = Some(db);
                     return;
                 }
-                Err(error) if attempt < 6 && is_excused(&error) => {
+                Err(error) if attempt < 6 && self.is_excused(&error) => {
                     if attempt > 1 {
                         self.disk.heal();
                         self.disk.limit(None);
@@ -172,7 +176,7 @@ impl<S: Kind> Live<S> {
             match self.try_verify(expected) {
                 Ok(count) => return count,
                 Err(error) => {
-                    excuse("reading what was recovered", &error);
+                    self.excuse("reading what was recovered", &error);
                     self.run.note(error.kind() as u64);
                 }
             }
@@ -217,22 +221,13 @@ impl<S: Kind> Live<S> {
         let expected = self.history.expected(at, false);
         let count = self.verify(&expected);
         self.history.found(count, at);
+        self.first = self.history.commits.len();
     }
 
     fn kill_and_reopen(&mut self) {
         self.run.count(|counts| counts.kills += 1);
         self.kill();
         self.reopen();
-    }
-
-    /// After a failed write: the process goes on for as long as it can.
-    fn failed(&mut self, what: &str, error: &Error) {
-        tell!("  {what}: {error}");
-        excuse(what, error);
-        self.run.note(error.kind() as u64);
-        if error.kind() == ErrorKind::Poisoned {
-            self.kill_and_reopen();
-        }
     }
 
     fn acknowledge(&mut self, index: Option<usize>, durability: Durability) {
@@ -288,11 +283,12 @@ impl<S: Kind> Live<S> {
     fn write(&mut self, number: usize, count: usize, random: &mut Rng) {
         let shape = &self.run.shape;
         let Some(open) = self.clients[number].open.as_mut() else { return };
+        let exclusive = open.exclusive;
         for _ in 0..count {
             let written = write_one(open, shape, random);
             if let Err(error) = written {
                 self.clients[number].open = None;
-                self.failed("writing", &error);
+                self.failed_view("writing", &error, exclusive);
                 return;
             }
         }
@@ -315,11 +311,12 @@ impl<S: Kind> Live<S> {
         let Some(mut open) = client.open.take() else { return false };
         let before = client.last_attempt;
         let noted = leave_attempt(&mut open, attempt, before);
+        let Open { tx, changes, exclusive, .. } = open;
         if let Err(error) = noted {
-            self.failed("writing", &error);
+            drop(tx);
+            self.failed_view("writing", &error, exclusive);
             return false;
         }
-        let Open { tx, changes, .. } = open;
         let at = self.now();
         match raw::sequence(tx, durability) {
             Ok(sequenced) => {
@@ -350,7 +347,7 @@ impl<S: Kind> Live<S> {
                 false
             }
             Err(error) => {
-                self.failed("committing", &error);
+                self.failed_view("committing", &error, exclusive);
                 false
             }
         }
@@ -381,60 +378,15 @@ impl<S: Kind> Live<S> {
         }
     }
 
-    fn snapshot(&mut self, long: bool) {
-        if self.held.len() > 5 {
-            return;
-        }
-        let Some(db) = &self.db else { return };
-        let up_to = self.history.finished();
-        match if long { db.begin_long_read() } else { db.begin_read() } {
-            Ok(tx) => {
-                let world = self.history.seen_at(tx.timestamp());
-                if long {
-                    let now = self.now();
-                    self.history.all_synced(up_to, now);
-                }
-                self.held.push(Held { tx, world, long });
-            }
-            Err(error) => self.failed("taking a snapshot", &error),
-        }
-    }
-
-    /// Reads all that a held snapshot sees.
-    fn look(&mut self, random: &mut Rng) {
-        if self.held.is_empty() {
-            return;
-        }
-        let chosen = random.usize(0..self.held.len());
-        let Held { tx, world, long } = &self.held[chosen];
-        match tables::compare(tx, &self.run.shape.tables, world) {
-            Ok(()) => self.run.count(|counts| {
-                counts.snapshots += 1;
-                counts.long_reads += u64::from(*long);
-            }),
-            Err(error) => {
-                excuse("reading a snapshot", &error);
-                self.run.note(error.kind() as u64);
-                if error.kind() == ErrorKind::SnapshotTooOld {
-                    if *long {
-                        violated!("wrong: a long read was given up: {error}");
-                    }
-                    self.run.count(|counts| counts.too_old += 1);
-                    self.held.swap_remove(chosen);
-                }
-            }
-        }
-    }
-
     fn read(&mut self, number: usize, random: &mut Rng) {
         let Some(open) = &self.clients[number].open else { return };
-        let shape = &self.run.shape;
+        let (shape, exclusive) = (&self.run.shape, open.exclusive);
         for _ in 0..3 {
             let table = shape.tables[random.usize(0..shape.tables.len())];
             let key = random.u32(0..shape.keys);
             if let Err(error) = tables::look(&open.tx, table, key, open.view.rows(table).get(&key).copied()) {
                 self.clients[number].open = None;
-                self.failed("reading", &error);
+                self.failed_view("reading", &error, exclusive);
                 return;
             }
         }
@@ -458,13 +410,13 @@ impl<S: Kind> Live<S> {
                 self.history.all_synced(finished, now);
                 self.run.count(|counts| counts.closes += 1);
             }
-            Err(error) => excuse("closing", &error),
+            Err(error) => self.excuse("closing", &error),
         }
         self.disk.kill();
         self.reopen();
     }
 
-    fn checkpointed(&mut self, up_to: usize, result: Result<()>) {
+    fn checkpointed(&mut self, Begun { up_to, process }: Begun, result: Result<()>) {
         tell!("checkpoint: {result:?}");
         match result {
             Ok(()) => {
@@ -472,11 +424,11 @@ impl<S: Kind> Live<S> {
                 self.history.all_synced(up_to, now);
                 self.run.count(|counts| counts.checkpoints += 1);
             }
-            Err(error) => self.failed("a checkpoint", &error),
+            Err(error) => self.failed_call("a checkpoint", &error, process),
         }
     }
 
-    fn compacted(&mut self, up_to: usize, result: Result<CompactReport>) {
+    fn compacted(&mut self, Begun { up_to, process }: Begun, result: Result<CompactReport>) {
         tell!("compaction: {result:?}");
         match result {
             Ok(did) => {
@@ -488,7 +440,7 @@ impl<S: Kind> Live<S> {
                     counts.given_back += did.bytes_before.saturating_sub(did.bytes_after);
                 });
             }
-            Err(error) => self.failed("a compaction", &error),
+            Err(error) => self.failed_call("a compaction", &error, process),
         }
     }
 

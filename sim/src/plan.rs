@@ -161,6 +161,9 @@ impl Plan {
 }
 
 impl Shape {
+    /// Bytes of memory with which no snapshot is ever given up: more than all that a life writes.
+    pub(crate) const ROOMY: u64 = 64 << 20;
+
     fn new(random: &mut Rng) -> Self {
         let records = random.bool();
         let mut tables: Vec<Table> = Table::ALL.into_iter().filter(|table| records || !table.is_record()).collect();
@@ -176,7 +179,7 @@ impl Shape {
             keys: random.u32(6..60),
             block: 256,
             page: if random.bool() { 512 } else { 1024 },
-            memory: if roomy { 64 << 20 } else { random.u64(20..80) << 10 },
+            memory: if roomy { Self::ROOMY } else { random.u64(20..80) << 10 },
             write_buffer: if random.u8(..) < 60 { 600 } else { 1 << 20 },
             snapshot_isolation: random.u8(..) < 50,
             direct: random.bool(),

@@ -2,7 +2,7 @@
 //! and is restored on a disk of its own, which fails and is cut too.
 
 use super::steps::{checkpoint, compact};
-use super::{Live, Run, excuse};
+use super::{Begun, Live, Run};
 use crate::model::{Change, World};
 use crate::plan::{Step, What};
 use crate::report::{tell, violated};
@@ -61,12 +61,15 @@ impl<S> Live<S> {
 struct Out {
     bytes: Vec<u8>,
     refuses_from: Option<usize>,
+    /// Whether it did.
+    refused: bool,
     random: Rng,
 }
 
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.refuses_from.is_some_and(|from| self.bytes.len() + bytes.len() > from) {
+            self.refused = true;
             return Err(io::Error::other("the backup's own medium is full"));
         }
         if self.random.u8(..) < 30 {
@@ -96,10 +99,10 @@ fn meanwhile<S: Kind>(shared: &Rc<RefCell<Live<S>>>, step: &Step) {
 /// Makes a backup. Others go on at the syncs of its checkpoint, and while it reads.
 pub(super) fn backup<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64) {
     let mut random = Rng::with_seed(dice);
-    let (db, since, up_to, begun) = {
+    let (db, since, begun, from) = {
         let live = shared.borrow();
         live.perhaps_fail(&mut random);
-        (live.db.clone(), live.choose_base(&mut random), live.history.finished(), live.now())
+        (live.db.clone(), live.choose_base(&mut random), live.begun(), live.now())
     };
     let Some(db) = db else { return };
     let rest: Rc<RefCell<VecDeque<Step>>> = Rc::new(RefCell::new(within.iter().cloned().collect()));
@@ -125,20 +128,24 @@ pub(super) fn backup<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], di
         }
     };
     let refuses_from = (random.u8(..) < 12).then(|| random.usize(0..30_000));
-    let mut out = Out { bytes: Vec::new(), refuses_from, random: random.fork() };
+    let mut out = Out { bytes: Vec::new(), refuses_from, refused: false, random: random.fork() };
     let base = since.as_ref().map(|kept| &kept.made.backup);
     let make = || db.backup_with(base, &mut out, &mut |_| reads.set(true));
     let result = raw::interleave(&db, at_sync, || raw::interleave_reads(at_read, make));
     drop(db);
     let mut live = shared.borrow_mut();
     let ended = live.now();
-    live.backing_up.push(begun + 1..ended);
+    live.backing_up.push(from + 1..ended);
     tell!("backup since {:?}: {result:?}", since.as_ref().map(|kept| kept.made.backup.to_string()));
     match result {
-        Ok(backup) => live.keep(backup, out.bytes, since, up_to),
+        Ok(backup) => live.keep(backup, out.bytes, since, begun),
         Err(error) => {
             live.run.count(|counts| counts.backups_failed += 1);
-            live.failed("a backup", &error);
+            if out.refused && error.kind() == ErrorKind::Io {
+                live.run.note(error.kind() as u64);
+            } else {
+                live.failed_call("a backup", &error, begun.process);
+            }
         }
     }
     drop(live);
@@ -172,7 +179,7 @@ impl<S: Kind> Live<S> {
         }
     }
 
-    fn keep(&mut self, backup: Backup, bytes: Vec<u8>, since: Option<Kept>, up_to: usize) {
+    fn keep(&mut self, backup: Backup, bytes: Vec<u8>, since: Option<Kept>, Begun { up_to, .. }: Begun) {
         let now = self.now();
         let before = self.history.commits.iter().take(up_to).filter(|commit| commit.dead.is_none());
         if before.clone().any(|commit| commit.timestamp > backup.timestamp()) {
@@ -205,8 +212,7 @@ impl<S: Kind> Live<S> {
             self.restore_damaged(&chain, random);
         }
         let disk = raw::disk(random.u64(..), &Medium::default(), self.run.shape.direct);
-        let fails = random.u8(..) < 30;
-        if fails {
+        if random.u8(..) < 30 {
             let (on, fault) =
                 [(On::Write, Fault::Full), (On::Write, Fault::Short), (On::Sync, Fault::Forgotten)][random.usize(0..3)];
             disk.fail(on, random.u64(0..60), fault);
@@ -215,7 +221,7 @@ impl<S: Kind> Live<S> {
         disk.heal();
         self.run.note(disk.trace());
         if let Err(error) = restored {
-            if !fails || !matches!(error.kind(), ErrorKind::Io | ErrorKind::StorageFull) {
+            if disk.faults().total() == 0 || !matches!(error.kind(), ErrorKind::Io | ErrorKind::StorageFull) {
                 violated!("wrong: a backup is not restored: {:?}: {error}", error.kind());
             }
             self.run.count(|counts| counts.restores_failed += 1);
@@ -344,5 +350,5 @@ fn go_on<S: Kind>(run: &Run, db: Database<S>, made: &Made) -> Result<()> {
     run.note(report.totals().pages);
     compare(run, &raw::open::<S>(&disk, run.tiny(false))?, &Made { bytes: Vec::new(), backup, world, follows: None });
     run.count(|counts| counts.went_on += 1);
-    db.close().inspect_err(|error| excuse("closing a restored database", error))
+    db.close()
 }

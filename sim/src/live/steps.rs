@@ -103,9 +103,9 @@ pub(crate) fn live<S: Kind>(live: Live<S>, life: &Life) -> Live<S> {
 pub(super) fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], dice: u64) {
     const PLACES: [usize; 8] = [2, 2, 2, 0, 1, 3, 4, 5];
     let only = PLACES.get((dice % (2 * PLACES.len() as u64)) as usize).copied();
-    let (db, up_to) = {
+    let (db, begun) = {
         let live = shared.borrow();
-        (live.db.clone(), live.history.finished())
+        (live.db.clone(), live.begun())
     };
     let Some(db) = db else { return };
     let inside = Rc::clone(shared);
@@ -127,14 +127,14 @@ pub(super) fn checkpoint<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]
         || db.checkpoint(),
     );
     drop(db);
-    shared.borrow_mut().checkpointed(up_to, result);
+    shared.borrow_mut().checkpointed(begun, result);
 }
 
 /// Others go on between the steps of a compaction: where it says how far it is.
 pub(super) fn compact<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
-    let (db, up_to) = {
+    let (db, begun) = {
         let live = shared.borrow();
-        (live.db.clone(), live.history.finished())
+        (live.db.clone(), live.begun())
     };
     let Some(db) = db else { return };
     let mut rest = within.iter();
@@ -144,5 +144,5 @@ pub(super) fn compact<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step]) {
         }
     });
     drop(db);
-    shared.borrow_mut().compacted(up_to, result);
+    shared.borrow_mut().compacted(begun, result);
 }

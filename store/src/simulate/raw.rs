@@ -277,6 +277,34 @@ pub struct Faults {
     pub misdirected_writes: u64,
 }
 
+impl Faults {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        let Self {
+            failed_reads,
+            failed_writes,
+            failed_syncs,
+            forgotten_syncs,
+            short_writes,
+            full,
+            lost_writes,
+            misdirected_writes,
+        } = *self;
+        [
+            failed_reads,
+            failed_writes,
+            failed_syncs,
+            forgotten_syncs,
+            short_writes,
+            full,
+            lost_writes,
+            misdirected_writes,
+        ]
+        .iter()
+        .sum()
+    }
+}
+
 /// A disk with these bytes; it is recorded. `direct`: it offers durable writes of single ranges.
 pub fn disk(seed: u64, medium: &Medium, direct: bool) -> Disk {
     let file = FaultFile::on(medium.0.clone(), FaultPlan { direct, ..FaultPlan::default() });

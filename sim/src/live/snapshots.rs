@@ -1,0 +1,63 @@
+//! Snapshots that are held: each sees one world for as long as it lives.
+
+use super::Live;
+use crate::model::World;
+use crate::report::violated;
+use crate::tables::{self, Kind};
+use fastrand::Rng;
+use tamarack::ReadTxn;
+
+pub(super) struct Held<S> {
+    tx: ReadTxn<S>,
+    world: World,
+    long: bool,
+}
+
+impl<S: Kind> Live<S> {
+    pub(super) fn snapshot(&mut self, long: bool) {
+        if self.held.len() > 5 {
+            return;
+        }
+        let Some(db) = &self.db else { return };
+        let up_to = self.history.finished();
+        match if long { db.begin_long_read() } else { db.begin_read() } {
+            Ok(tx) => {
+                let world = self.history.seen_at(tx.timestamp());
+                if long {
+                    let now = self.now();
+                    self.history.all_synced(up_to, now);
+                }
+                self.held.push(Held { tx, world, long });
+            }
+            Err(error) => self.failed("taking a snapshot", &error),
+        }
+    }
+
+    /// Reads all that a held snapshot sees.
+    pub(super) fn look(&mut self, random: &mut Rng) {
+        if self.held.is_empty() {
+            return;
+        }
+        let chosen = random.usize(0..self.held.len());
+        let Held { tx, world, long } = &self.held[chosen];
+        let long = *long;
+        match tables::compare(tx, &self.run.shape.tables, world) {
+            Ok(()) => self.run.count(|counts| {
+                counts.snapshots += 1;
+                counts.long_reads += u64::from(long);
+            }),
+            Err(error) if self.is_given_up(&error) => {
+                if long {
+                    violated!("wrong: a long read was given up: {error}");
+                }
+                self.run.note(error.kind() as u64);
+                self.run.count(|counts| counts.too_old += 1);
+                self.held.swap_remove(chosen);
+            }
+            Err(error) => {
+                self.excuse("reading a snapshot", &error);
+                self.run.note(error.kind() as u64);
+            }
+        }
+    }
+}
