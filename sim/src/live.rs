@@ -248,11 +248,7 @@ impl<S: Kind> Live<S> {
                 self.run.count(|counts| counts.synced += 1);
                 self.history.all_synced(up_to, now);
             }
-            Durability::Buffered if index.is_some() => {
-                for commit in self.history.commits.iter_mut().take(up_to).filter(|commit| commit.dead.is_none()) {
-                    commit.buffered.get_or_insert(now);
-                }
-            }
+            Durability::Buffered if index.is_some() => self.history.all_buffered(up_to, now),
             _ => {}
         }
     }
@@ -324,17 +320,16 @@ impl<S: Kind> Live<S> {
                     tell!(
                         "  attempt {attempt} without {before:?} has timestamp {timestamp}, {at} things have happened"
                     );
-                    let (changes, sequenced) = (changes.into(), at);
-                    let (buffered, synced, dead, finished) = (None, None, None, false);
                     self.history.push(Commit {
                         attempt,
                         timestamp,
-                        changes,
-                        sequenced,
-                        buffered,
-                        synced,
-                        dead,
-                        finished,
+                        changes: changes.into(),
+                        asked: durability,
+                        sequenced: at,
+                        buffered: None,
+                        synced: None,
+                        dead: None,
+                        finished: false,
                     })
                 });
                 let client = &mut self.clients[number];
@@ -359,6 +354,7 @@ impl<S: Kind> Live<S> {
             Ok(timestamp) => {
                 self.run.note(timestamp);
                 self.acknowledge(index, durability);
+                self.observe();
             }
             Err(error) => self.failed("finishing a commit", &error),
         }

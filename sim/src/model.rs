@@ -1,8 +1,10 @@
 //! What must be there: the rows after each commit, and which commits were promised what, when.
 
+use crate::report::violated;
 use crate::tables::Table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tamarack::Durability;
 
 /// Rows of a table: a number stands for a key, another for a value.
 pub(crate) type Rows = BTreeMap<u32, u64>;
@@ -44,6 +46,8 @@ pub(crate) struct Commit {
     pub(crate) attempt: u32,
     pub(crate) timestamp: u64,
     pub(crate) changes: Arc<[Change]>,
+    /// How durable it was to be.
+    pub(crate) asked: Durability,
     /// Not on the disk before.
     pub(crate) sequenced: usize,
     /// Since when it has to survive the end of the process.
@@ -165,6 +169,34 @@ impl History {
         let alive = self.commits.iter().filter(|commit| commit.dead.is_none());
         alive.filter(|commit| commit.timestamp <= timestamp).for_each(|commit| world.apply(&commit.changes));
         world
+    }
+
+    /// A snapshot sees the commits up to this timestamp. None that was acknowledged is missing (I14); and those of this process, which begin at `first`,
+    /// are as durable as they asked to be, acknowledged or not (I22): so are all before them. What a process has found may have been in the
+    /// system's cache alone.
+    pub(crate) fn visible(&mut self, timestamp: u64, first: usize, at: usize) {
+        let acknowledged = |commit: &&Commit| commit.finished && commit.dead.is_none();
+        if let Some(missing) = self.commits.iter().filter(acknowledged).find(|commit| commit.timestamp > timestamp) {
+            let Commit { attempt, timestamp: own, .. } = missing;
+            violated!(
+                "invisible: a snapshot at {timestamp} lacks attempt {attempt}, acknowledged with timestamp {own}"
+            );
+        }
+        let seen = |commit: &Commit| commit.dead.is_none() && commit.timestamp <= timestamp;
+        let up_to = |least: Durability| {
+            let last = self.commits.iter().rposition(|commit| seen(commit) && commit.asked >= least);
+            last.filter(|&last| last >= first).map_or(0, |last| last + 1)
+        };
+        let (buffered, synced) = (up_to(Durability::Buffered), up_to(Durability::Synced));
+        self.all_buffered(buffered, at);
+        self.all_synced(synced, at);
+    }
+
+    /// The first commits are with the operating system from here on.
+    pub(crate) fn all_buffered(&mut self, up_to: usize, at: usize) {
+        for commit in self.commits.iter_mut().take(up_to).filter(|commit| commit.dead.is_none()) {
+            commit.buffered.get_or_insert(at);
+        }
     }
 
     /// Everything that is finished is durable from here on.

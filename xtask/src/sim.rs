@@ -7,11 +7,25 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-pub(crate) const MUTANTS: [Mutant; 10] = [
+pub(crate) const MUTANTS: [Mutant; 11] = [
     Mutant {
         what: "a sync is left out: a synced commit is only written (I21)",
         file: "store/src/txn/pipeline.rs",
         changes: &[("        if sync && !durable {", "        if false && sync && !durable {")],
+    },
+    Mutant {
+        what: "a synced commit that another one leads is visible before it is durable; its own owner still waits for that (I22)",
+        file: "store/src/txn/pipeline.rs",
+        changes: &[
+            (
+                "group.iter().map(|pending| pending.durability).max().unwrap_or_default()",
+                "group.iter().map(|pending| pending.durability).min().unwrap_or_default()",
+            ),
+            (
+                "                pending.owner.wait(&mut state);\n            }\n        }\n        Ok(())\n",
+                "                pending.owner.wait(&mut state);\n            }\n        }\n        drop(state);\n        if pending.durability == Durability::Synced { self.flush(base) } else { Ok(()) }\n",
+            ),
+        ],
     },
     Mutant {
         what: "both superblocks are written together, with one sync behind them (I34)",

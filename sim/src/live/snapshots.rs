@@ -22,6 +22,7 @@ impl<S: Kind> Live<S> {
         let up_to = self.history.finished();
         match if long { db.begin_long_read() } else { db.begin_read() } {
             Ok(tx) => {
+                self.see(tx.timestamp());
                 let world = self.history.seen_at(tx.timestamp());
                 if long {
                     let now = self.now();
@@ -31,6 +32,20 @@ impl<S: Kind> Live<S> {
             }
             Err(error) => self.failed("taking a snapshot", &error),
         }
+    }
+
+    /// What a snapshot sees that is taken now: whoever waited for a commit has led those that others have only sequenced.
+    pub(super) fn observe(&mut self) {
+        let Some(db) = &self.db else { return };
+        match db.begin_read() {
+            Ok(tx) => self.see(tx.timestamp()),
+            Err(error) => self.failed("taking a snapshot", &error),
+        }
+    }
+
+    fn see(&mut self, timestamp: u64) {
+        let now = self.now();
+        self.history.visible(timestamp, self.first, now);
     }
 
     /// Reads all that a held snapshot sees.
