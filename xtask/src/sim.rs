@@ -14,7 +14,7 @@ pub(crate) const MUTANTS: [Mutant; 11] = [
         changes: &[("        if sync && !durable {", "        if false && sync && !durable {")],
     },
     Mutant {
-        what: "a synced commit that another one leads is visible before it is durable; its own owner still waits for that (I22)",
+        what: "a synced commit that another one leads is visible before it is durable; only its own owner waits for that (I22)",
         file: "store/src/txn/pipeline.rs",
         changes: &[
             (
@@ -23,7 +23,7 @@ pub(crate) const MUTANTS: [Mutant; 11] = [
             ),
             (
                 "                pending.owner.wait(&mut state);\n            }\n        }\n        Ok(())\n",
-                "                pending.owner.wait(&mut state);\n            }\n        }\n        drop(state);\n        if pending.durability == Durability::Synced { self.flush(base) } else { Ok(()) }\n",
+                "                pending.owner.wait(&mut state);\n            }\n        }\n        drop(state);\n        if pending.durability > Durability::Deferred { self.flush(base) } else { Ok(()) }\n",
             ),
         ],
     },
