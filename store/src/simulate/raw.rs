@@ -111,6 +111,11 @@ pub fn audit<S>(db: &Database<S>) -> Result<u64> {
     crate::check::audit(db.base())
 }
 
+/// Whether a failure has ended all writing. No call of the disk is made.
+pub fn is_poisoned<S>(db: &Database<S>) -> bool {
+    db.base().poison.check().is_err()
+}
+
 /// Restores backups on a disk, which is empty.
 pub fn restore<'a>(backups: impl IntoIterator<Item = &'a [u8]>, disk: &Disk) -> Result<CheckReport> {
     let report = restore_onto(backups, &*disk.process())?;
@@ -258,9 +263,15 @@ impl Player<'_> {
         }
     }
 
-    /// What a power cut leaves at this moment.
+    /// What a power cut leaves at this moment. A durable write of a range that comes next is under way: it may be there in any part, as
+    /// every other write.
     pub fn cut(&self, crash: Crash, seed: u64) -> Medium {
-        Medium(self.device.crash(crash.policy(), &mut Dice(seed)))
+        let Some(Entry::Durable(op)) = self.tape.entries.get(self.at) else {
+            return Medium(self.device.crash(crash.policy(), &mut Dice(seed)));
+        };
+        let mut device = self.device.clone();
+        device.play(&Entry::Issued(op.clone()));
+        Medium(device.crash(crash.policy(), &mut Dice(seed)))
     }
 }
 

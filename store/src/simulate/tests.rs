@@ -35,6 +35,46 @@ fn i30_a_sync_that_fails_ends_the_checkpoint_beside_it() {
     assert!(failed > 8, "{failed}");
 }
 
+/// The power fails within a durable write of one range, too: any of its sectors may be there.
+#[test]
+fn i34_a_durable_write_is_cut_in_the_middle() {
+    let nothing = raw::Medium::default();
+    let disk = raw::disk(1, &nothing, true);
+    let tiny = raw::Tiny {
+        block: 512,
+        page: 1024,
+        memory: 1 << 20,
+        write_buffer: 1 << 20,
+        snapshot_isolation: false,
+        read_only: false,
+    };
+    let db: Database<()> = raw::open(&disk, tiny).unwrap();
+    commit(&db, 1).unwrap();
+    let tx = db.begin_write().unwrap();
+    (0..30).for_each(|key| raw::put(&tx, 40, &[key], &[7; 100]).unwrap());
+    let before = disk.happened();
+    tx.commit_with(Durability::Synced).unwrap();
+    assert_eq!(disk.happened(), before + 1, "a write of the log, and no sync");
+    disk.kill();
+    let tape = disk.tape(&nothing);
+    let mut player = tape.play();
+    player.advance(before);
+    let (whole, none) = (player.cut(Crash::KeepAll, 0), player.cut(Crash::DropAll, 0));
+    assert!(whole.same(&disk.medium()) && !none.same(&whole));
+    let mut parts = 0;
+    for seed in 0..40 {
+        let cut = player.cut(Crash::Sectors, seed);
+        parts += u32::from(!cut.same(&whole) && !cut.same(&none));
+        let db: Database<()> = raw::open(&raw::disk(seed, &cut, true), tiny).unwrap();
+        assert_eq!(db.read(|tx| tx.open_table(&SEATS)?.len()).unwrap(), 1);
+        let found = raw::Reads::get(&db.begin_read().unwrap(), 40, &[29]).unwrap();
+        assert_eq!(found.is_some(), cut.same(&whole), "seed {seed}");
+    }
+    assert!(parts > 20, "{parts}");
+    player.advance(before + 1);
+    assert!(player.cut(Crash::DropAll, 0).same(&whole), "it has come back");
+}
+
 #[test]
 fn a_call_at_which_the_process_ends() {
     for after in 0..60 {
