@@ -80,6 +80,7 @@ counts! {
     audits: "audits: every page read, every block looked up in what owns it",
     audited: "  blocks that were looked up",
     checks: "full checks that compare indexes with their tables",
+    checked_again: "  of them again, as reads had failed",
     compactions: "compactions",
     given_back: "  bytes that they gave back",
     backups: "backups of the running database",
