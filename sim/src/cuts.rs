@@ -1,6 +1,6 @@
 //! Power cuts: what a life has written is cut at some of its writes, and what is left begins lives of its own.
 
-use crate::damage;
+use crate::damage::{self, Undamaged};
 use crate::live::{Live, Run, live};
 use crate::model::Expected;
 use crate::plan::{Cut, Life, Plan};
@@ -79,8 +79,11 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
             && !being_made
         {
             // Noise in a superblock may have cost the base already.
-            let expected = if noise { expected.clone() } else { ended.history.expected_of_damaged(at) };
-            damage::try_out::<S>(run, &medium, &tape, at, damage, cut.dice, &expected);
+            let after_noise = ended.history.expected_after_noise(at);
+            let promised = after_noise.least;
+            let expected = if noise { after_noise } else { ended.history.expected_of_damaged(at) };
+            let undamaged = Undamaged { expected, promised };
+            damage::try_out::<S>(run, &medium, &tape, at, damage, cut.dice, undamaged);
         }
         let fresh = being_made && expected.commits.is_empty();
         if cut.dice.is_multiple_of(16) {

@@ -13,14 +13,35 @@ use tamarack::simulate::{Disk, Fault, On};
 use tamarack::{Durability, Error, ErrorKind, Result};
 
 const SECTOR: usize = 512;
+/// The superblocks.
+const SLOTS: [std::ops::Range<usize>; 2] = [0..4096, 65_536..65_536 + 4096];
 /// Where the log lies in the small files of simulations: behind the second superblock.
-const LOG: std::ops::Range<usize> = 65_536 + 4096..65_536 + 4096 + (64 << 10);
+const LOG: std::ops::Range<usize> = SLOTS[1].end..SLOTS[1].end + (64 << 10);
 
 enum Verdict {
     Right,
     Reported,
     /// The answer of an earlier commit.
     Cut,
+}
+
+/// What damage may have met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Met {
+    /// What no answer may lack without an error that says so.
+    Pages,
+    /// One superblock: the other one and its log hold everything that was promised (I23, I25), but perhaps no more.
+    Superblock,
+    /// The log, whose end cannot be told from a torn one.
+    Log,
+}
+
+/// What a disk may hold when it is damaged.
+pub(crate) struct Undamaged {
+    /// Whatever is damaged but a superblock.
+    pub(crate) expected: Expected,
+    /// How many of these commits were promised: one superblock may be gone.
+    pub(crate) promised: usize,
 }
 
 /// Damages a copy of a disk, and looks what an open says.
@@ -31,13 +52,18 @@ pub(crate) fn try_out<S: Kind>(
     at: usize,
     damage: Damage,
     dice: u64,
-    expected: &Expected,
+    undamaged: Undamaged,
 ) {
     let mut random = Rng::with_seed(dice);
     let mut medium = medium.clone();
     let online = matches!(damage, Damage::LostWrite | Damage::Misdirected);
-    let in_log = online || apply(&mut medium, tape, at, damage, &mut random);
-    tell!("damage: {damage:?}, in the log: {in_log}");
+    let met = if online { Met::Log } else { apply(&mut medium, tape, at, damage, &mut random) };
+    tell!("damage: {damage:?}, may have met: {met:?}");
+    let Undamaged { mut expected, promised } = undamaged;
+    if met == Met::Superblock {
+        expected.least = expected.least.min(promised);
+        run.count(|counts| counts.in_superblock += 1);
+    }
     let disk = raw::disk(dice, &medium, run.shape.direct);
     let mut extra = Vec::new();
     if online {
@@ -54,22 +80,40 @@ pub(crate) fn try_out<S: Kind>(
         run.count(|counts| counts.damaged += 1);
     }
     run.count(|counts| counts.faults(&disk.faults()));
-    for again in [false, true] {
-        let verdict = verdict::<S>(run, &disk, expected, &extra).unwrap_or_else(|error| reported(&error));
+    let judge = |kept: &[u32], extra: &[Extra]| {
+        let seen = look::<S>(run, &disk, &expected, extra);
         run.note(disk.trace());
-        match verdict {
-            Verdict::Cut if !in_log => violated!("lost: {damage:?} outside the log cost commits, and nothing says so"),
-            _ if again => {}
-            Verdict::Cut => run.count(|counts| counts.cut += 1),
-            Verdict::Right => run.count(|counts| counts.harmless += 1),
-            Verdict::Reported => run.count(|counts| counts.detected += 1),
+        let (verdict, found) = match seen {
+            Ok(Seen { found, cut }) => (if cut { Verdict::Cut } else { Verdict::Right }, found),
+            Err(error) => (reported(&error), Vec::new()),
+        };
+        // Nothing has failed since these were found, or acknowledged as synced: what is damaged must not spread.
+        let missing = kept.iter().find(|&attempt| found.binary_search(attempt).is_err());
+        match (&verdict, missing) {
+            (Verdict::Reported, _) | (_, None) => {}
+            (_, Some(missing)) => {
+                violated!("lost: attempt {missing}, found or made after {damage:?}, is gone, and nothing says so")
+            }
         }
-        if random.bool() {
-            break;
+        if matches!(verdict, Verdict::Cut) && met != Met::Log {
+            violated!("lost: {damage:?} outside the log cost commits, and nothing says so");
         }
-        // What is damaged must not spread either.
-        extra.extend(work::<S>(run, &disk, &mut random));
+        (verdict, found)
+    };
+    let (verdict, mut kept) = judge(&[], &extra);
+    run.count(|counts| match verdict {
+        Verdict::Cut => counts.cut += 1,
+        Verdict::Right => counts.harmless += 1,
+        Verdict::Reported => counts.detected += 1,
+    });
+    if random.bool() {
+        return;
     }
+    let later = work::<S>(run, &disk, &mut random);
+    kept.extend(later.iter().filter(|made| made.promised).map(|made| made.attempt));
+    run.count(|counts| counts.after_damage += later.iter().filter(|made| made.promised).count() as u64);
+    extra.extend(later);
+    judge(&kept, &extra);
 }
 
 /// Damage is told by errors of these kinds.
@@ -81,12 +125,20 @@ fn reported(error: &Error) -> Verdict {
     }
 }
 
-/// Changes the bytes; says whether that may have met the log.
-fn apply(medium: &mut Medium, tape: &Tape, at: usize, damage: Damage, random: &mut Rng) -> bool {
+/// Changes the bytes; says what that may have met.
+fn apply(medium: &mut Medium, tape: &Tape, at: usize, damage: Damage, random: &mut Rng) -> Met {
     let sectors = (medium.len() / SECTOR).max(1);
-    // Half of them where the pages are.
-    let first = if random.bool() { LOG.end / SECTOR } else { 0 };
-    let sector = random.usize(first.min(sectors - 1)..sectors) * SECTOR;
+    // Half of them where the pages are, and an eighth in a superblock.
+    let from = match random.u8(0..8) {
+        0..4 => LOG.end / SECTOR..sectors,
+        4 => {
+            let slot = &SLOTS[random.usize(0..2)];
+            slot.start / SECTOR..slot.end / SECTOR
+        }
+        _ => 0..sectors,
+    };
+    let first = from.start.min(sectors - 1);
+    let sector = random.usize(first..from.end.clamp(first + 1, sectors)) * SECTOR;
     let mut bytes = [0; SECTOR];
     let _ = medium.read(sector, &mut bytes);
     match damage {
@@ -101,29 +153,43 @@ fn apply(medium: &mut Medium, tape: &Tape, at: usize, damage: Damage, random: &m
                 && offset + old.len() <= medium.len()
             {
                 medium.write(offset, old);
-                return offset < LOG.end;
+                return if offset < LOG.end { Met::Log } else { Met::Pages };
             }
         }
         Damage::Truncated => {
-            medium.resize(random.usize(0..medium.len()));
-            return true;
+            let length = random.usize(0..medium.len());
+            medium.resize(length);
+            return if length < LOG.end { Met::Log } else { Met::Pages };
         }
         Damage::Extended => {
             medium.resize(medium.len() + random.usize(1..5000));
-            return false;
+            return Met::Pages;
         }
-        Damage::LostWrite | Damage::Misdirected => return true,
+        Damage::LostWrite | Damage::Misdirected => return Met::Log,
     }
     tell!("sector {}", sector / SECTOR);
     if sector + SECTOR <= medium.len() {
         medium.write(sector, &bytes);
     }
-    // A superblock that is older, or gone, has an older log too.
-    sector < LOG.end
+    match damage {
+        // A superblock of which a part is older has an older log too.
+        Damage::Stale | Damage::Twin if sector < LOG.end => Met::Log,
+        _ if LOG.contains(&sector) => Met::Log,
+        _ if SLOTS.iter().any(|slot| slot.contains(&sector)) => Met::Superblock,
+        _ => Met::Pages,
+    }
+}
+
+/// What an open of a damaged disk finds.
+struct Seen {
+    /// The attempts that are there.
+    found: Vec<u32>,
+    /// Whether something that was promised is not.
+    cut: bool,
 }
 
 /// Opens, and reads everything up to the first error.
-fn verdict<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Extra]) -> Result<Verdict> {
+fn look<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Extra]) -> Result<Seen> {
     let db = raw::open::<S>(disk, run.tiny(false))?;
     let tx = db.begin_read()?;
     let found = tables::attempts(&tx)?;
@@ -146,7 +212,7 @@ fn verdict<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Ex
     tables::compare(&tx, &run.shape.tables, &world)?;
     drop(tx);
     run.audit(&db)?;
-    Ok(if cut { Verdict::Cut } else { Verdict::Right })
+    Ok(Seen { found, cut })
 }
 
 /// A commit on a disk that is damaged.

@@ -104,6 +104,8 @@ counts! {
     lost_writes: "lost writes",
     misdirected_writes: "misdirected writes",
     damaged: "damages of the disk: rot, zeros, noise, stale and twin sectors, truncated, extended",
+    in_superblock: "  of them within a superblock",
+    after_damage: "synced commits made on a damaged disk",
     detected: "  damages, lost and misdirected writes that were reported",
     harmless: "  that changed nothing",
     cut: "  that cost the end of the log, which nothing proves to have been durable",
