@@ -4,6 +4,7 @@
 //! commit that was acknowledged as durable.
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::vfs::{CrashPolicy, FaultFile, FaultPlan};
 
 const TREES: u32 = 2;
@@ -14,77 +15,117 @@ struct History {
     worlds: Vec<World>,
 }
 
+/// What lives have shown.
+#[derive(Debug, Default)]
+struct Tally {
+    crashes: u64,
+    /// That came while recovering, or right after it.
+    nested: u64,
+    /// That came while the life was under way, and not behind its end.
+    stopped: u64,
+    synced: u64,
+    closed: u64,
+    /// Images that a read-only open recovered.
+    read_only: u64,
+}
+
 #[test]
 fn crashes_lose_no_acknowledged_commit() {
     let total = count("TAMARACK_SIM_CRASHES", 1_500);
-    let mut crashes = 0;
+    let mut tally = Tally::default();
     let mut seed = 0;
-    let mut nested = 0;
-    while crashes < total {
+    while tally.crashes < total {
         seed += 1;
-        let (simple, again) = life(seed);
-        crashes += simple + again;
-        nested += again;
+        life(seed, &mut tally);
     }
-    println!("{crashes} crashes in {seed} lives, {nested} of them during recovery or right after it");
+    println!("{seed} lives: {tally:?}");
+    let Tally { crashes, nested, stopped, synced, closed, read_only } = tally;
+    // A few need not show all of that.
+    if crashes >= 1_000 {
+        assert!(nested * 5 > crashes && stopped * 2 > crashes, "the crashes did not meet the lives");
+        assert!(synced > crashes && closed * 50 > crashes, "the lives did little");
+        assert!(read_only * 10 > crashes * 9, "hardly an image was read");
+    }
 }
 
-/// One file through several crashes. Returns how many there were, and how many came while recovering.
-fn life(seed: u64) -> (u64, u64) {
+/// One file through several crashes.
+fn life(seed: u64, tally: &mut Tally) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut image = Vec::new();
     let mut history = History { worlds: vec![World::new()] };
-    let mut again = 0;
-    let crashes = random.u64(3..8);
-    for crash in 0..crashes {
+    for crash in 0..random.u64(3..8) {
         let file = Arc::new(FaultFile::from_image(image, FaultPlan::default()));
         // Sometimes the next crash comes within the first calls: during recovery.
         let early = random.u32(0..3) == 0;
         let stop = if early { random.u64(0..30) } else { random.u64(10..600) };
         file.set_plan(FaultPlan { stop: Some(stop), direct: seed.is_multiple_of(2), ..FaultPlan::default() });
-        again += u64::from(early);
-        run(&file, &mut history, seed * 100 + crash, &mut random);
+        tally.crashes += 1;
+        tally.nested += u64::from(early);
+        let name = seed * 100 + crash;
+        if let Err(error) = run(&file, &mut history, name, &mut random, tally) {
+            assert!(file.calls() > stop, "seed {name}: before the crash: {:?}: {error}", error.kind());
+            let kind = error.kind();
+            assert!(matches!(kind, ErrorKind::Io | ErrorKind::Poisoned), "seed {name}: {kind:?}: {error}");
+        }
+        tally.stopped += u64::from(file.calls() > stop);
         let policy = CrashPolicy::ALL[random.usize(0..CrashPolicy::ALL.len())];
         image = file.crash(policy, random.u64(..));
-        verify(&image, &mut history, seed * 100 + crash, policy);
+        tally.read_only += u64::from(verify(&image, &mut history, name, policy));
     }
-    (crashes - again, again)
 }
 
-/// Works until the file stops.
-fn run(file: &Arc<FaultFile>, history: &mut History, seed: u64, random: &mut fastrand::Rng) {
-    let storage = Arc::clone(file) as Arc<dyn Storage>;
-    let Ok(engine) = Engine::open(storage, small(Background::Inline, seed)) else { return };
-    let mut world = match engine.snapshot() {
-        Ok(snapshot) => read(&snapshot),
-        Err(_) => return,
-    };
-    let Some(mut world) = world.take() else { return };
+/// Works until the file stops, or for a while.
+fn run(
+    file: &Arc<FaultFile>,
+    history: &mut History,
+    seed: u64,
+    random: &mut fastrand::Rng,
+    tally: &mut Tally,
+) -> Result<()> {
+    let engine = Engine::open(Arc::clone(file) as Arc<dyn Storage>, small(Background::Inline, seed))?;
+    let mut world = read(&engine.snapshot()?)?;
+    // What was found after the crash is what there is.
+    assert!(normal(&world) == normal(&history.worlds[0]), "seed {seed}: another world than the one that was found");
+    let worked = work(&engine, &mut world, history, random, tally);
+    // A clean end, which the crash may interrupt or follow.
+    let closed = random.bool().then(|| engine.close());
+    worked?;
+    if let Some(closed) = closed {
+        closed?;
+        tally.closed += 1;
+        history.worlds = vec![world];
+    }
+    Ok(())
+}
+
+/// Commits and checkpoints, up to the first error.
+fn work(
+    engine: &Engine,
+    world: &mut World,
+    history: &mut History,
+    random: &mut fastrand::Rng,
+    tally: &mut Tally,
+) -> Result<()> {
     for _ in 0..random.usize(1..200) {
-        if random.u32(0..25) == 0 && engine.checkpoint().is_err() {
-            break;
+        if random.u32(0..25) == 0 {
+            engine.checkpoint()?;
+            history.worlds = vec![world.clone()];
         }
-        let Ok(tx) = engine.begin() else { break };
+        let tx = engine.begin()?;
         let mut after = world.clone();
         let many = if random.u32(0..12) == 0 { 150 } else { 8 };
-        if scribble_some(&tx, &mut after, random, many).is_err() {
-            break;
-        }
+        scribble_some(&tx, &mut after, random, many)?;
         let durability = durability(random);
         // Whether it fails or not, it may be found after the crash.
         history.worlds.push(after.clone());
-        if tx.commit(durability).is_err() {
-            break;
-        }
-        world = after;
+        tx.commit(durability)?;
+        *world = after;
         if durability == Durability::Synced {
+            tally.synced += 1;
             history.worlds = vec![world.clone()];
         }
     }
-    if random.bool() {
-        // A clean end, which the crash may interrupt or follow.
-        let _ = engine.close();
-    }
+    Ok(())
 }
 
 /// As `scribble`, but the file may stop in the middle.
@@ -105,29 +146,23 @@ fn scribble_some(tx: &WriteTxn, world: &mut World, random: &mut fastrand::Rng, m
     Ok(())
 }
 
-fn read(view: &dyn View) -> Option<World> {
+fn read(view: &dyn View) -> Result<World> {
     let mut world = World::new();
     for tree in 0..TREES {
-        let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded).ok()?;
-        loop {
-            match cursor.next() {
-                Ok(Some((key, value))) => {
-                    world.entry(tree).or_default().insert(key.to_vec(), value.to_vec());
-                }
-                Ok(None) => break,
-                Err(_) => return None,
-            }
+        let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded)?;
+        while let Some((key, value)) = cursor.next()? {
+            world.entry(tree).or_default().insert(key.to_vec(), value.to_vec());
         }
     }
-    Some(world)
+    Ok(world)
 }
 
 fn normal(world: &World) -> World {
     world.iter().filter(|(_, tree)| !tree.is_empty()).map(|(&id, tree)| (id, tree.clone())).collect()
 }
 
-/// Recovers a copy of the image, in memory and for real, and looks which world it holds.
-fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) {
+/// Recovers a copy of the image, in memory and for real, and looks which world it holds. Whether there was a database to be read only.
+fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) -> bool {
     let file = Arc::new(FaultFile::from_image(image.to_vec(), FaultPlan::default()));
     let engine = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, seed + 7))
         .unwrap_or_else(|error| panic!("seed {seed} {policy:?}: does not open: {error}"));
@@ -139,15 +174,23 @@ fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) {
     audit(&engine);
     // I28: the same from a file that cannot be written.
     let fixed = Arc::new(FaultFile::from_image(image.to_vec(), FaultPlan { stop: None, ..FaultPlan::default() }));
-    let before = fixed.image();
-    if before.is_empty() || before.iter().all(|&byte| byte == 0) {
-        return;
-    }
     let options = EngineOptions { read_only: true, ..small(Background::Inline, seed) };
-    if let Ok(engine) = Engine::open(Arc::clone(&fixed) as Arc<dyn Storage>, options) {
-        assert_eq!(normal(&read(&engine.snapshot().unwrap()).unwrap()), found, "seed {seed}: read-only recovery");
-    }
-    assert_eq!(fixed.image(), before, "seed {seed}: a read-only open changed the file");
+    let opened = Engine::open(Arc::clone(&fixed) as Arc<dyn Storage>, options);
+    let read_only = match &opened {
+        Ok(engine) => {
+            let seen = normal(&read(&engine.snapshot().unwrap()).unwrap());
+            assert_eq!(seen, found, "seed {seed}: read-only recovery");
+            true
+        }
+        // The file was still being made.
+        Err(error) => {
+            let kind = error.kind();
+            assert!(found.is_empty() && kind == ErrorKind::NotADatabase, "seed {seed}: read-only: {kind:?}: {error}");
+            false
+        }
+    };
+    assert_eq!(fixed.image(), image, "seed {seed}: a read-only open changed the file");
+    read_only
 }
 
 /// A crash left one slot torn, or older than the other; the next one tears what recovery writes. Recovery wrote slot A first whichever of the

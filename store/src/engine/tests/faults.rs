@@ -43,12 +43,15 @@ fn session(file: &Arc<FaultFile>) -> (Vec<World>, Vec<ErrorKind>) {
             errors.push(error.kind());
         }
         // What a snapshot sees is always what was acknowledged, whatever failed.
-        if let Ok(snapshot) = engine.snapshot() {
-            for tree in 0..2 {
-                let empty = Tree::new();
-                let seen = contents_or_error(&snapshot, tree);
-                assert!(seen.is_none_or(|seen| seen == *acknowledged.get(&tree).unwrap_or(&empty)), "round {round}");
+        let seen =
+            engine.snapshot().and_then(|snapshot| (0..2).map(|tree| contents_or_error(&snapshot, tree)).collect());
+        match seen {
+            Ok(seen) => {
+                let seen: Vec<Tree> = seen;
+                let expected = |tree| acknowledged.get(&tree).cloned().unwrap_or_default();
+                assert!(seen.into_iter().eq((0..2).map(expected)), "round {round}");
             }
+            Err(error) => errors.push(error.kind()),
         }
     }
     if let Err(error) = engine.close() {
@@ -57,16 +60,13 @@ fn session(file: &Arc<FaultFile>) -> (Vec<World>, Vec<ErrorKind>) {
     (std::iter::once(acknowledged).chain(attempts).collect(), errors)
 }
 
-fn contents_or_error(view: &dyn View, tree: u32) -> Option<Tree> {
-    let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded).ok()?;
+fn contents_or_error(view: &dyn View, tree: u32) -> Result<Tree> {
+    let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded)?;
     let mut found = Tree::new();
-    loop {
-        match cursor.next() {
-            Ok(Some((key, value))) => found.insert(key.to_vec(), value.to_vec()),
-            Ok(None) => return Some(found),
-            Err(_) => return None,
-        };
+    while let Some((key, value)) = cursor.next()? {
+        found.insert(key.to_vec(), value.to_vec());
     }
+    Ok(found)
 }
 
 #[test]
