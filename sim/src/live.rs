@@ -367,6 +367,9 @@ impl<S: Kind> Live<S> {
             }
             let count = if random.u8(..) < 20 { random.usize(10..50) } else { random.usize(1..6) };
             self.write(number, count, random);
+            if random.u8(..) < 32 {
+                self.read(number, random);
+            }
         }
         self.finish(number);
         if self.sequence(number, durability) {
@@ -377,6 +380,19 @@ impl<S: Kind> Live<S> {
     fn read(&mut self, number: usize, random: &mut Rng) {
         let Some(open) = &self.clients[number].open else { return };
         let (shape, exclusive) = (&self.run.shape, open.exclusive);
+        if random.bool() {
+            // Its own writes, what others have sequenced, and its snapshot, as one.
+            let chosen = random.usize(0..=shape.tables.len());
+            let table = shape.tables.get(chosen).copied().unwrap_or(tables::Table::Attempts);
+            match tables::compare_one(&open.tx, table, open.view.rows(table)) {
+                Ok(()) => self.run.count(|counts| counts.whole_reads += 1),
+                Err(error) => {
+                    self.clients[number].open = None;
+                    return self.failed_view("reading a table", &error, exclusive);
+                }
+            }
+            return;
+        }
         for _ in 0..3 {
             let table = shape.tables[random.usize(0..shape.tables.len())];
             let key = random.u32(0..shape.keys);

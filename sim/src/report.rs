@@ -72,6 +72,7 @@ counts! {
     synced: "  acknowledged as synced",
     conflicts: "conflicts between clients",
     aborts: "transactions rolled back",
+    whole_reads: "whole tables read within write transactions",
     within: "commits made while a checkpoint ran",
     snapshots: "looks at held snapshots",
     long_reads: "  of them at checkpoints of their own",

@@ -4,7 +4,10 @@ use crate::model::{Rows, World};
 use crate::report::violated;
 use std::cmp::Reverse;
 use tamarack::simulate::raw::{self, Reads};
-use tamarack::{ErrorKind, Id, ReadTxn, Record, Result, Schema, TableDef, WriteTxn};
+use tamarack::{
+    ErrorKind, Has, Id, KeyPart, ReadOnly, ReadTxn, ReadWrite, Record, RecordTable, Result, Schema, Shape, TableDef,
+    WriteTxn,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Table {
@@ -153,11 +156,63 @@ fn order(key: u32, value: u64) -> Order {
     Order { customer, number, total: value % 50, state }
 }
 
+/// A transaction of either kind, as its tables are compared.
+pub(crate) trait View<S>: Reads {
+    type Mode;
+    /// Whether trees are gone through both ways: a transaction's own writes are another layer then.
+    const BOTH_WAYS: bool;
+    fn plain<K: KeyPart + 'static, V: Shape + 'static>(
+        &self,
+        def: &TableDef<K, V>,
+    ) -> Result<tamarack::Table<'_, K, V, Self::Mode>>;
+    fn records<R: Record>(&self) -> Result<RecordTable<'_, R, Self::Mode>>
+    where
+        S: Has<R>;
+}
+
+impl<S> View<S> for ReadTxn<S> {
+    type Mode = ReadOnly;
+    const BOTH_WAYS: bool = false;
+
+    fn plain<K: KeyPart + 'static, V: Shape + 'static>(
+        &self,
+        def: &TableDef<K, V>,
+    ) -> Result<tamarack::Table<'_, K, V, ReadOnly>> {
+        self.open_table(def)
+    }
+
+    fn records<R: Record>(&self) -> Result<RecordTable<'_, R, ReadOnly>>
+    where
+        S: Has<R>,
+    {
+        self.table()
+    }
+}
+
+impl<S> View<S> for WriteTxn<S> {
+    type Mode = ReadWrite;
+    const BOTH_WAYS: bool = true;
+
+    fn plain<K: KeyPart + 'static, V: Shape + 'static>(
+        &self,
+        def: &TableDef<K, V>,
+    ) -> Result<tamarack::Table<'_, K, V, ReadWrite>> {
+        self.open_table(def)
+    }
+
+    fn records<R: Record>(&self) -> Result<RecordTable<'_, R, ReadWrite>>
+    where
+        S: Has<R>,
+    {
+        self.table()
+    }
+}
+
 /// What a schema adds to the plain tables and trees that every file has.
 pub(crate) trait Kind: Schema + Sized + 'static {
     fn put(tx: &WriteTxn<Self>, table: Table, key: u32, value: u64) -> Result<u32>;
     fn remove(tx: &WriteTxn<Self>, table: Table, key: u32) -> Result<()>;
-    fn compare(tx: &ReadTxn<Self>, table: Table, rows: &Rows) -> Result<()>;
+    fn compare(tx: &impl View<Self>, table: Table, rows: &Rows) -> Result<()>;
 }
 
 impl Kind for () {
@@ -169,7 +224,7 @@ impl Kind for () {
         unreachable!("no records here: {table:?}")
     }
 
-    fn compare(_: &ReadTxn<()>, _: Table, _: &Rows) -> Result<()> {
+    fn compare(_: &impl View<()>, _: Table, _: &Rows) -> Result<()> {
         Ok(())
     }
 }
@@ -194,13 +249,13 @@ impl Kind for Shop {
         Ok(())
     }
 
-    fn compare(tx: &ReadTxn<Self>, table: Table, rows: &Rows) -> Result<()> {
+    fn compare(tx: &impl View<Self>, table: Table, rows: &Rows) -> Result<()> {
         if table == Table::Orders { compare_orders(tx, rows) } else { compare_customers(tx, rows) }
     }
 }
 
-fn compare_orders(tx: &ReadTxn<Shop>, rows: &Rows) -> Result<()> {
-    let orders = tx.table::<Order>()?;
+fn compare_orders(tx: &impl View<Shop>, rows: &Rows) -> Result<()> {
+    let orders = tx.records::<Order>()?;
     let mut all: Vec<Order> = rows.iter().map(|(&key, &value)| order(key, value)).collect();
     let key = |order: &Order| (order.customer, order.number);
     all.sort_by_key(key);
@@ -212,8 +267,8 @@ fn compare_orders(tx: &ReadTxn<Shop>, rows: &Rows) -> Result<()> {
     same("length of orders", std::iter::once(orders.len()), std::iter::once(all.len() as u64))
 }
 
-fn compare_customers(tx: &ReadTxn<Shop>, rows: &Rows) -> Result<()> {
-    let customers = tx.table::<Customer>()?;
+fn compare_customers(tx: &impl View<Shop>, rows: &Rows) -> Result<()> {
+    let customers = tx.records::<Customer>()?;
     let mut all: Vec<Customer> = rows.iter().map(|(&key, &value)| customer(key, value)).collect();
     let id = |customer: &Customer| customer.id;
     same("customers", customers.iter(), all.iter().cloned())?;
@@ -315,12 +370,13 @@ pub(crate) fn attempts<S: Kind>(tx: &ReadTxn<S>) -> Result<Vec<u32>> {
 }
 
 /// Compares everything that a transaction sees, up to an error, with a world.
-pub(crate) fn compare<S: Kind>(tx: &ReadTxn<S>, tables: &[Table], world: &World) -> Result<()> {
+pub(crate) fn compare<S: Kind>(tx: &impl View<S>, tables: &[Table], world: &World) -> Result<()> {
     compare_one(tx, Table::Attempts, world.rows(Table::Attempts))?;
     tables.iter().try_for_each(|&table| compare_one(tx, table, world.rows(table)))
 }
 
-fn compare_one<S: Kind>(tx: &ReadTxn<S>, table: Table, rows: &Rows) -> Result<()> {
+/// The same for one table.
+pub(crate) fn compare_one<S: Kind>(tx: &impl View<S>, table: Table, rows: &Rows) -> Result<()> {
     let ordered = |key: fn(u32) -> Vec<u8>, value: &dyn Fn(u64) -> Vec<u8>| {
         let mut rows: Vec<_> = rows.iter().map(|(&k, &v)| (key(k), value(v))).collect();
         rows.sort_unstable();
@@ -337,25 +393,30 @@ fn compare_one<S: Kind>(tx: &ReadTxn<S>, table: Table, rows: &Rows) -> Result<()
         Table::Hits => {
             let mut all: Vec<_> = rows.iter().map(|(&key, &value)| (name(key), value)).collect();
             all.sort_unstable();
-            let hits = tx.open_table(&HITS)?;
+            let hits = tx.plain(&HITS)?;
             same("hits", hits.iter(), all.iter().cloned())?;
             same("number of hits", std::iter::once(hits.len()), std::iter::once(all.len() as u64))
         }
         Table::Blobs => {
             let all = rows.iter().map(|(&key, &value)| (u64::from(key), bytes(value, false)));
-            same("blobs", tx.open_table(&BLOBS)?.iter(), all)
+            same("blobs", tx.plain(&BLOBS)?.iter(), all)
         }
         Table::Pairs => {
             let mut all: Vec<_> = rows.iter().map(|(&key, &value)| (pair(key), pair_value(value))).collect();
             all.sort_unstable();
-            same("pairs", tx.open_table(&PAIRS)?.iter().rev(), all.into_iter().rev())
+            same("pairs", tx.plain(&PAIRS)?.iter().rev(), all.into_iter().rev())
         }
         Table::Customers | Table::Orders => S::compare(tx, table, rows),
     }
 }
 
-fn compare_tree<S: Kind>(tx: &ReadTxn<S>, table: Table, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+fn compare_tree<S: Kind, T: View<S>>(tx: &T, table: Table, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
     let backward = rows.len() % 2 == 1;
+    compare_tree_one_way(tx, table, rows, backward)?;
+    if T::BOTH_WAYS { compare_tree_one_way(tx, table, rows, !backward) } else { Ok(()) }
+}
+
+fn compare_tree_one_way(tx: &impl Reads, table: Table, rows: &[(Vec<u8>, Vec<u8>)], backward: bool) -> Result<()> {
     let mut seen = 0;
     tx.scan(table.tree(), backward, &mut |key, value| {
         let place = if backward { rows.len().checked_sub(seen + 1) } else { Some(seen) };
