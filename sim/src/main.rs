@@ -281,5 +281,12 @@ mod tests {
         assert_eq!(report::missing(&flat, 10), Some("fewer than a tenth of the power cuts were three deep"));
         let deep = Counts { three_deep: 1000, audits: 10_000, snapshots: 1, ..flat };
         assert_eq!(report::missing(&deep, 10), Some("backups or increments are missing"));
+        // Everything happened but one thing.
+        let all = vec!["20000"; Counts::default().encode().split_whitespace().count()].join(" ");
+        let all = Counts { increments: 1, ..Counts::decode(&all).unwrap() };
+        assert_eq!(report::missing(&all, 10), None);
+        let calm = Counts { forgotten_syncs: 0, ..all };
+        assert_eq!(report::missing(&calm, 10), Some("no failed sync dropped its data"));
+        assert_eq!(report::missing(&Counts { crashes: 4999, ..calm }, 10), None);
     }
 }

@@ -160,7 +160,39 @@ pub(crate) fn missing(counts: &Counts, crashes: u64) -> Option<&'static str> {
     ];
     // A few power cuts need not show all of that.
     let asked = if counts.crashes < ENOUGH { 1 } else { done.len() };
-    done.iter().take(asked).find(|(done, _)| !done).map(|&(_, what)| what)
+    let all = happened(counts);
+    let also = if counts.crashes < ENOUGH { &[][..] } else { &all };
+    let done = done.iter().take(asked).copied().chain(also.iter().map(|&(count, what)| (count > 0, what)));
+    done.into_iter().find(|(done, _)| !done).map(|(_, what)| what)
+}
+
+/// What has to have happened at least once, and what it means if it has not.
+fn happened(counts: &Counts) -> [(u64, &'static str); 23] {
+    [
+        (counts.kills, "no process was killed"),
+        (counts.closes, "no database was closed"),
+        (counts.within, "no commit was made while a checkpoint ran"),
+        (counts.conflicts, "no clients were in conflict"),
+        (counts.whole_reads, "no write transaction read a whole table"),
+        (counts.long_reads, "no long read was looked at"),
+        (counts.too_old, "no snapshot was given up"),
+        (counts.read_only, "nothing was recovered for reading only"),
+        (counts.went_on, "no restored database went on"),
+        (counts.restores_failed, "no restore failed"),
+        (counts.failed_reads, "no read failed"),
+        (counts.failed_writes, "no write failed"),
+        (counts.failed_syncs, "no sync failed"),
+        (counts.forgotten_syncs, "no failed sync dropped its data"),
+        (counts.short_writes, "no write was short"),
+        (counts.full, "no disk was full"),
+        (counts.lost_writes, "no write was lost"),
+        (counts.misdirected_writes, "no write was misdirected"),
+        (counts.damaged, "no disk was damaged"),
+        (counts.in_superblock, "no superblock was damaged"),
+        (counts.after_damage, "nothing was committed on a damaged disk"),
+        (counts.harmless, "no damage was harmless"),
+        (counts.reordered.min(counts.torn).min(counts.garbage).min(counts.subset), "a kind of power cut is missing"),
+    ]
 }
 
 /// 1234567 as 1,234,567.
