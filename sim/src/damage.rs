@@ -80,27 +80,8 @@ pub(crate) fn try_out<S: Kind>(
         run.count(|counts| counts.damaged += 1);
     }
     run.count(|counts| counts.faults(&disk.faults()));
-    let judge = |kept: &[u32], extra: &[Extra]| {
-        let seen = look::<S>(run, &disk, &expected, extra);
-        run.note(disk.trace());
-        let (verdict, found) = match seen {
-            Ok(Seen { found, cut }) => (if cut { Verdict::Cut } else { Verdict::Right }, found),
-            Err(error) => (reported(&error), Vec::new()),
-        };
-        // Nothing has failed since these were found, or acknowledged as synced: what is damaged must not spread.
-        let missing = kept.iter().find(|&attempt| found.binary_search(attempt).is_err());
-        match (&verdict, missing) {
-            (Verdict::Reported, _) | (_, None) => {}
-            (_, Some(missing)) => {
-                violated!("lost: attempt {missing}, found or made after {damage:?}, is gone, and nothing says so")
-            }
-        }
-        if matches!(verdict, Verdict::Cut) && met != Met::Log {
-            violated!("lost: {damage:?} outside the log cost commits, and nothing says so");
-        }
-        (verdict, found)
-    };
-    let (verdict, mut kept) = judge(&[], &extra);
+    let trial = Trial { run, disk: &disk, expected: &expected, damage, met };
+    let (verdict, mut kept) = trial.judge::<S>(&[], &extra);
     run.count(|counts| match verdict {
         Verdict::Cut => counts.cut += 1,
         Verdict::Right => counts.harmless += 1,
@@ -113,7 +94,37 @@ pub(crate) fn try_out<S: Kind>(
     kept.extend(later.iter().filter(|made| made.promised).map(|made| made.attempt));
     run.count(|counts| counts.after_damage += later.iter().filter(|made| made.promised).count() as u64);
     extra.extend(later);
-    judge(&kept, &extra);
+    trial.judge::<S>(&kept, &extra);
+}
+
+/// A damaged disk.
+struct Trial<'a> {
+    run: &'a Rc<Run>,
+    disk: &'a Disk,
+    expected: &'a Expected,
+    damage: Damage,
+    met: Met,
+}
+
+impl Trial<'_> {
+    /// Looks what an open says, and which attempts it finds. `kept`: attempts that were found, or acknowledged as synced, when nothing failed any more.
+    fn judge<S: Kind>(&self, kept: &[u32], extra: &[Extra]) -> (Verdict, Vec<u32>) {
+        let Self { run, disk, expected, damage, met } = *self;
+        let seen = look::<S>(run, disk, expected, extra);
+        run.note(disk.trace());
+        let Seen { found, cut } = match seen {
+            Ok(seen) => seen,
+            Err(error) => return (reported(&error), Vec::new()),
+        };
+        // What is damaged must not spread.
+        if let Some(missing) = kept.iter().find(|&attempt| found.binary_search(attempt).is_err()) {
+            violated!("lost: attempt {missing}, found or made after {damage:?}, is gone, and nothing says so");
+        }
+        if cut && met != Met::Log {
+            violated!("lost: {damage:?} outside the log cost commits, and nothing says so");
+        }
+        (if cut { Verdict::Cut } else { Verdict::Right }, found)
+    }
 }
 
 /// Damage is told by errors of these kinds.
