@@ -167,7 +167,7 @@ impl Line {
 
 fn main() -> Result<()> {
     let Arguments { dir, dirty, rounds, rest } = Arguments::parse();
-    std::fs::create_dir_all(dir)?;
+    std::fs::create_dir_all(&dir)?;
     let folder = tempfile::tempdir_in(dir)?;
     let options = Options::new().memory((dirty << 20) * 8).log_size(1 << 30);
     let db: Database<()> = options.open(folder.path().join("stalls.tam"))?;

@@ -283,13 +283,15 @@ pub(crate) fn if_readable<T>(read: &mut dyn FnMut() -> Result<T>) -> Result<Opti
 }
 
 type Entries = Vec<ChildEntry>;
+/// Reads what an index chunk names.
+type Read<'a> = dyn FnMut() -> Result<Entries> + 'a;
 
 /// `read` says whether to go on without what an index chunk names.
 fn find_extents(
     storage: &dyn Storage,
     ctx: &BlobCtx,
     blob: &BlobRef,
-    read: &mut dyn FnMut(&mut dyn FnMut() -> Result<Entries>) -> Result<Option<Entries>>,
+    read: &mut dyn FnMut(&mut Read<'_>) -> Result<Option<Entries>>,
 ) -> Result<Vec<Extent>> {
     let mut extents = Vec::new();
     let mut blocks = Blocks::of(storage, ctx)?;

@@ -184,7 +184,7 @@ fn measure(table: &mut Table, name: &str, time: Duration, store: &impl Committer
 
 fn main() -> Result<()> {
     let Arguments { dir, seconds } = Arguments::parse();
-    std::fs::create_dir_all(dir)?;
+    std::fs::create_dir_all(&dir)?;
     let folder = tempfile::tempdir_in(dir)?;
     let time = Duration::from_secs_f64(seconds);
     let mut table = Table::new();
