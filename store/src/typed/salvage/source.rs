@@ -192,7 +192,20 @@ impl<'a> Source<'a> {
             older = self.old_catalog(notes);
             raw.lost = true;
         }
-        // What the log says of the catalog. Its end is looked at when the records are.
+        let dropped = self.log_of_catalog(&mut raw, &mut older)?;
+        let stays = |key: &[u8], value: &[u8]| match catalog::explain(key, value) {
+            Ok(Explained::Table { entry, .. }) => !dropped.contains(&entry.tree.0),
+            _ => true,
+        };
+        raw.entries.retain(|key, value| stays(key, value));
+        older.retain(|key, (_, value)| stays(key, value));
+        merge(&mut raw, older, notes);
+        self.dropped = dropped;
+        Ok(raw)
+    }
+
+    /// What the log says of the catalog; returns the trees that it drops. Its end is looked at when the records are.
+    fn log_of_catalog(&mut self, raw: &mut Raw, older: &mut Older) -> Result<BTreeSet<u32>> {
         let mut dropped = BTreeSet::new();
         self.log(&mut Notes::default(), &mut |_, change| {
             match change {
@@ -215,15 +228,7 @@ impl<'a> Source<'a> {
             }
             Ok(())
         })?;
-        let stays = |key: &[u8], value: &[u8]| match catalog::explain(key, value) {
-            Ok(Explained::Table { entry, .. }) => !dropped.contains(&entry.tree.0),
-            _ => true,
-        };
-        raw.entries.retain(|key, value| stays(key, value));
-        older.retain(|key, (_, value)| stays(key, value));
-        merge(&mut raw, older, notes);
-        self.dropped = dropped;
-        Ok(raw)
+        Ok(dropped)
     }
 
     /// What the log had released when the checkpoint was made: everything before this position, commits up to this timestamp. What lies behind
