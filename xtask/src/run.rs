@@ -18,13 +18,13 @@ pub(crate) fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result {
     program(&cargo_path(), arguments, variables)
 }
 
-/// Variables with which a release is built that asserts what debug builds do, fast; and its directory, as the rest would be built twice.
-pub(crate) const ASSERTING: [(&str, &str); 4] = [
-    ("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"),
-    ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true"),
-    ("CARGO_PROFILE_RELEASE_LTO", "off"),
-    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
-];
+/// Variables with which a release asserts what debug builds do.
+pub(crate) const CHECKED: [(&str, &str); 2] =
+    [("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"), ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")];
+
+/// The same, and it is built fast; and its directory, as the rest would be built twice.
+pub(crate) const ASSERTING: [(&str, &str); 4] =
+    [CHECKED[0], CHECKED[1], ("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")];
 pub(crate) const ASSERTING_TARGET: &str = "target/asserting";
 
 /// Runs cargo's tests, of which `arguments` choose some; `of_tests` are for these. That there are none is an error.

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::mutants::{Mutant, copy};
-use crate::run::{cargo, root};
+use crate::run::{CHECKED, cargo, root};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
@@ -107,17 +107,14 @@ pub(crate) const MUTANTS: [Mutant; 11] = [
     },
 ];
 
-/// The engine's own assertions, and overflows that end a run, see each simulated crash: what they cost is a sixth of the rate.
-const CHECKED: [(&str, &str); 2] =
-    [("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"), ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true")];
-
 /// Builds and runs the simulator.
 pub(crate) fn run(crashes: u64, seed: Option<u64>, threads: u64, one: bool) -> Result {
     let commit = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(root()).output();
     let commit =
         commit.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let (crashes, threads, seed) = (crashes.to_string(), threads.to_string(), seed.map(|seed| seed.to_string()));
-    // A directory of its own: the checks would otherwise rebuild everything twice.
+    // The engine's own assertions, and overflows that end a run, see each simulated crash: what they cost is a sixth of the rate. In a directory of
+    // its own: they would otherwise rebuild everything twice.
     let mut arguments = vec!["run", "--release", "--quiet", "-p", "tamarack-sim", "--target-dir", "target/sim", "--"];
     arguments.extend(["--crashes", &crashes, "--threads", &threads, "--commit", &commit]);
     arguments.extend(seed.iter().flat_map(|seed| ["--seed", seed]));

@@ -301,18 +301,8 @@ impl Faults {
             lost_writes,
             misdirected_writes,
         } = *self;
-        [
-            failed_reads,
-            failed_writes,
-            failed_syncs,
-            forgotten_syncs,
-            short_writes,
-            full,
-            lost_writes,
-            misdirected_writes,
-        ]
-        .iter()
-        .sum()
+        let refused = failed_reads + failed_writes + failed_syncs + full;
+        refused + forgotten_syncs + short_writes + lost_writes + misdirected_writes
     }
 }
 
