@@ -324,16 +324,19 @@ pub(crate) fn remains(storage: &dyn Storage, ring: &Ring, released: (u64, u64), 
         while at < piece.end {
             let mut bytes = [0; HEADER];
             let header = storage.read_at(&mut bytes, at).ok().and_then(|()| Header::decode(&bytes));
-            let next = match header {
-                Some(header) if header.kind == Kind::Commit && header.position < 1 << 62 => {
-                    // Else it is a copy of a record, in somebody's value.
-                    let place = ring.locate(header.position, HEADER).next().map(|piece| piece.offset);
-                    found.extend(Some(header).filter(|_| place == Some(at)));
-                    header.next(ring.unit()) - header.position
-                }
-                _ => 0,
+            // One that is not at its place is a copy of a record, in somebody's value.
+            let is_at_its_place = |header: &Header| {
+                let place = ring.locate(header.position, HEADER).next().map(|piece| piece.offset);
+                header.kind == Kind::Commit && header.position < 1 << 62 && place == Some(at)
             };
-            at = if next > 0 { at.saturating_add(next) } else { unit_floor(at, ring.unit()) + ring.unit() };
+            at = match header.filter(is_at_its_place) {
+                Some(header) => {
+                    let length = header.next(ring.unit()) - header.position;
+                    found.push(header);
+                    at.saturating_add(length.max(1))
+                }
+                None => unit_floor(at, ring.unit()) + ring.unit(),
+            };
         }
     }
     found.retain(|header| header.position < released.0 && header.timestamp <= released.1);

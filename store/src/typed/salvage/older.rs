@@ -19,8 +19,9 @@ const RECORD: u8 = 1;
 pub(super) type Older = BTreeMap<Vec<u8>, (Rank, Vec<u8>)>;
 
 impl Source<'_> {
-    /// Entries of the catalog from pages and log records of before, newest first. A table's entry never changes, so an old one is as good.
-    pub(super) fn old_catalog(&self, notes: &mut Notes) -> Older {
+    /// Entries of the catalog from pages and log records of before, newest first. A table's entry never changes, so an old one is as good. The log
+    /// has `written` to these trees since.
+    pub(super) fn old_catalog(&self, written: &BTreeSet<u32>, notes: &mut Notes) -> Older {
         let mut older = Older::new();
         if let Some(ring) = self.ring() {
             remains(self.storage, &ring, self.released(), &mut |position, body| {
@@ -37,17 +38,17 @@ impl Source<'_> {
                 }
             });
         }
-        self.old_pages(&mut older);
+        self.old_pages(written, &mut older);
         notes
             .remarks
             .push("the catalog is damaged: descriptions of tables were taken from older pages and log records".into());
-        older.retain(|key, (_, value)| self.may_stand(key, value));
+        older.retain(|key, (_, value)| self.may_stand(written, key, value));
         older
     }
 
     /// The catalog's entries from the pages that are left of it. For each key the newest page that covers it says whether there is an entry: what
     /// only older ones hold was deleted. Where that entry cannot stand, an older one is better.
-    fn old_pages(&self, older: &mut Older) {
+    fn old_pages(&self, written: &BTreeSet<u32>, older: &mut Older) {
         let pages = Pages::new(self.storage, &self.superblock);
         let newest = self.superblock.generation;
         let wanted = |tree: u32, page: &Page| tree == catalog::TREE.0 && page.header.generation <= newest;
@@ -70,7 +71,7 @@ impl Source<'_> {
                     continue;
                 }
                 match self.value(body.value(i)) {
-                    Ok(value) if self.may_stand(&key, &value) => {
+                    Ok(value) if self.may_stand(written, &key, &value) => {
                         unsound.remove(&key);
                         older.insert(key.clone(), ((PAGE, age), value));
                     }
@@ -82,12 +83,14 @@ impl Source<'_> {
         }
     }
 
-    /// Whether an entry of before may stand in the catalog: a table that was dropped since does not come back, nor one that is damaged.
-    fn may_stand(&self, key: &[u8], value: &[u8]) -> bool {
+    /// Whether an entry of before may stand in the catalog: a table that was dropped since does not come back, nor one that is damaged. One that neither
+    /// a root nor a later commit names was dropped; or it is empty, and nothing is lost with it.
+    fn may_stand(&self, written: &BTreeSet<u32>, key: &[u8], value: &[u8]) -> bool {
         catalog::explain(key, value).is_ok_and(|explained| match explained {
             Explained::Table { entry, fingerprint, .. } => {
-                let dropped = self.rooted && !self.roots.contains_key(&entry.tree.0);
-                !dropped && fingerprint == entry.fingerprint()
+                let tree = entry.tree.0;
+                let lives = !self.rooted || self.roots.contains_key(&tree) || written.contains(&tree);
+                lives && fingerprint == entry.fingerprint()
             }
             _ => true,
         })

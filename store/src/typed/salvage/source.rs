@@ -91,7 +91,7 @@ pub(super) struct Source<'a> {
     pub(super) superblock: Superblock,
     guessed: bool,
     pub(super) roots: BTreeMap<u32, ChildEntry>,
-    /// Whether the directory was read: every tree is in `roots`.
+    /// Whether the directory was read: every tree that had been written to is in `roots`.
     pub(super) rooted: bool,
     /// Trees that the log drops. Whatever else names them is from before.
     dropped: BTreeSet<u32>,
@@ -189,7 +189,8 @@ impl<'a> Source<'a> {
         drop(walker);
         let mut older = Older::new();
         if !self.rooted || self.damage.contains_key(&catalog::TREE.0) {
-            older = self.old_catalog(notes);
+            let written = self.written_by_log()?;
+            older = self.old_catalog(&written, notes);
             raw.lost = true;
         }
         let dropped = self.log_of_catalog(&mut raw, &mut older)?;
@@ -202,6 +203,18 @@ impl<'a> Source<'a> {
         merge(&mut raw, older, notes);
         self.dropped = dropped;
         Ok(raw)
+    }
+
+    /// The trees that the log writes to.
+    fn written_by_log(&mut self) -> Result<BTreeSet<u32>> {
+        let mut written = BTreeSet::new();
+        self.log(&mut Notes::default(), &mut |_, change| {
+            if let Change::Put { tree, .. } | Change::Lost { tree, .. } = change {
+                written.insert(tree);
+            }
+            Ok(())
+        })?;
+        Ok(written)
     }
 
     /// What the log says of the catalog; returns the trees that it drops. Its end is looked at when the records are.

@@ -98,6 +98,30 @@ const KEEP: TableDef<u64, Vec<u8>> = TableDef::new("keep");
 const GHOST: TableDef<u64, u64> = TableDef::new("a ghost");
 const TRUE: TableDef<u64, u64> = TableDef::new("true");
 
+/// Tables of records are in the catalog before anything is written to them; the directory names them only afterwards.
+#[test]
+fn records_of_the_log_come_over_though_the_catalog_and_no_root_names_their_table() {
+    let storage = Arc::new(MemoryFile::default());
+    let mut long_log = options();
+    long_log.engine.log_size = 1 << 20;
+    Database::<Shop>::on(storage.clone(), long_log.clone()).unwrap().close().unwrap();
+    let db = Database::<Shop>::on(storage.clone(), long_log).unwrap();
+    for i in 0..20 {
+        db.write(|tx| tx.table::<Customer>()?.insert(customer(i))).unwrap();
+    }
+    let bytes = bytes_of(&storage);
+    let world = World::new();
+    world.file().set_len(bytes.len() as u64).unwrap();
+    world.file().write_at(&bytes, 0).unwrap();
+    world.pages(catalog::TREE.0).iter().filter(|(_, level)| *level == 0).for_each(|(leaf, _)| world.flip_page(leaf));
+    let path = world.path.with_extension("new");
+    let report = salvage_file(&world.path, &path, &mut |_| {}).unwrap();
+    assert!(check_file(&path, &mut |_| {}).unwrap().is_sound(), "{report}");
+    let file = RealFile::open(&path, OpenMode::CreateOrOpen).unwrap();
+    let (customers, ..) = contents(&Database::<Shop>::on(Arc::new(file), options()).unwrap());
+    assert_eq!(customers.len(), 20, "{report}");
+}
+
 /// A file whose log holds a table of a lost tail above what was written since: a power cut took the commit before it, so recovery cut the log
 /// there, and the table that was made next has its numbers.
 fn haunted() -> World {
