@@ -38,15 +38,20 @@ impl Work<'_> {
     pub(super) fn pack(&mut self) -> Result<()> {
         self.let_versions_go()?;
         let trees: Vec<&Tree> = self.base.forest.iter().collect();
-        for tree in trees {
-            for pass in 0..MAX_LEVEL {
-                let before = self.did.leaves;
-                let later = self.pack_leaves(tree, pass == 0)?;
-                // Inner nodes that packing has left small may be joined by whoever comes first, a commit for one.
-                let changed = self.join_inner(tree)? || self.did.leaves > before;
-                if !changed && (!later || pass >= PATIENCE) {
-                    break;
-                }
+        trees.into_iter().try_for_each(|tree| {
+            let packed = self.pack_tree(tree);
+            self.unless_dropped(tree, packed)
+        })
+    }
+
+    fn pack_tree(&mut self, tree: &Tree) -> Result<()> {
+        for pass in 0..MAX_LEVEL {
+            let before = self.did.leaves;
+            let later = self.pack_leaves(tree, pass == 0)?;
+            // Inner nodes that packing has left small may be joined by whoever comes first, a commit for one.
+            let changed = self.join_inner(tree)? || self.did.leaves > before;
+            if !changed && (!later || pass >= PATIENCE) {
+                break;
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ use crate::ckpt::{self, ApplyState, Base, accounting, tidy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::{Extent, SpaceUsage};
 use crate::sync::{Condvar, Mutex, give_way, unlock_fairly};
+use crate::tree::Tree;
 use std::time::Duration;
 
 /// Bytes of packed leaves that wait for a checkpoint at most, whatever memory there is.
@@ -105,6 +106,19 @@ struct Turn<'s> {
 /// nothing else in a step takes any.
 fn changed_nothing(error: &Error) -> bool {
     error.kind() == ErrorKind::OutOfMemory
+}
+
+impl Work<'_> {
+    /// What work in a tree ended with. Of a table that is deleted meanwhile nothing has to be moved, and its pages are not there any more: that they cannot
+    /// be read says nothing. What else may have failed, a checkpoint for one, the next one will meet, too.
+    fn unless_dropped(&self, tree: &Tree, done: Result<()>) -> Result<()> {
+        match done {
+            Err(error) if tree.dropped_at().is_some() && matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io) => {
+                self.base.poison.check()
+            }
+            done => done,
+        }
+    }
 }
 
 impl<'a> Work<'a> {

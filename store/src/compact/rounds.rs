@@ -122,14 +122,16 @@ impl Work<'_> {
         self.progress.total = self.progress.total.max(self.progress.done + behind * self.block());
         let trees: Vec<&Tree> = self.base.forest.iter().filter(|tree| tree.dropped_at().is_none()).collect();
         for tree in &trees {
-            self.move_pages(tree, limits, &mut seen)?;
+            let moved = self.move_pages(tree, limits, &mut seen);
+            self.unless_dropped(tree, moved)?;
         }
         self.note_blobs(limits, &mut seen)?;
         // Values lie in leaves, all of which would have to be read: only if something else than pages lies behind the limit.
         if limits.short.is_some() || self.base.space()?.used_behind(limits.all) > seen.behind.saturating_sub(seen.moved)
         {
             for tree in trees.iter().filter(|tree| tree.has_overflow()) {
-                self.move_values(tree, limits, &mut seen)?;
+                let moved = self.move_values(tree, limits, &mut seen);
+                self.unless_dropped(tree, moved)?;
             }
         }
         Ok(seen)

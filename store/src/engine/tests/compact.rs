@@ -5,6 +5,7 @@
 use super::*;
 use crate::compact::Compacted;
 use crate::error::ErrorKind;
+use crate::format::PageHeader;
 use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan, MemoryFile};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -411,6 +412,46 @@ fn i29_what_was_copied_in_vain_is_free_again() {
         assert_eq!(ended.is_err(), told > after, "{ended:?}");
         assert_eq!(engine.base().space().unwrap().unnamed(), 0, "after {after}");
     }
+}
+
+/// Where the pages of a tree begin, those that are left of before too.
+fn pages_of(image: &[u8], block: usize, tree: u32) -> Vec<u64> {
+    let blocks = image.chunks_exact(block).zip(0..);
+    let pages =
+        blocks.filter_map(|(bytes, number): (_, u64)| Some((PageHeader::decode(bytes.first_chunk()?)?, number)));
+    pages
+        .filter(|(header, number)| header.tree == tree && header.address == *number)
+        .map(|(_, number)| number * block as u64)
+        .collect()
+}
+
+/// The blocks of a table that is deleted meanwhile may be used again while a compaction still looks for pages there: that was told as damage.
+#[test]
+fn a_table_that_is_deleted_meanwhile_is_not_damaged() {
+    let (image, world) = sparse_image(5);
+    let mut met = 0;
+    for after in 0..60 {
+        let file = Arc::new(FaultFile::from_image(image.clone(), FaultPlan::default()));
+        let engine = open(&file, small(Background::Inline, 5));
+        let block = engine.base().pager.block_size as usize;
+        let (mut steps, mut damaged) = (0, Vec::new());
+        let done = engine.compact(&mut |_| {
+            if steps == after {
+                let tx = engine.begin().unwrap();
+                tx.drop_tree(TreeId(1)).unwrap();
+                tx.commit(Durability::Synced).unwrap();
+                // As if all of its blocks had been used again.
+                damaged = pages_of(&file.image(), block, 1);
+                damaged.iter().for_each(|&place| file.write_at(&[0x5a; 32], place).unwrap());
+            }
+            steps += 1;
+        });
+        met += usize::from(steps > after && !damaged.is_empty());
+        assert!(done.is_ok(), "deleted at step {after}: {done:?}");
+        let found = contents(&engine.snapshot().unwrap(), 0);
+        assert_eq!(found, world.get(&0).cloned().unwrap_or_default());
+    }
+    assert!(met > 20, "{met}");
 }
 
 /// A full device: holes are enough.
