@@ -53,7 +53,7 @@ pub enum ErrorKind {
     SchemaMismatch,
     /// A record with this primary key exists.
     KeyExists,
-    /// No record with this key exists.
+    /// No record with this key exists. For closures of programs: the operations of this crate answer `None`.
     NotFound,
     /// Another record holds this value of a unique index.
     UniqueViolation,
@@ -100,6 +100,8 @@ pub struct Error(Box<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: String,
+    /// Of a unique index, if it has to do with one.
+    index: Option<&'static str>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
@@ -112,7 +114,12 @@ impl Error {
     /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Repr { kind, message: message.into(), source: None }))
+        Self(Box::new(Repr { kind, message: message.into(), index: None, source: None }))
+    }
+
+    /// An error about a unique index.
+    pub(crate) fn of_index(kind: ErrorKind, index: &'static str, message: String) -> Self {
+        Self(Box::new(Repr { kind, message, index: Some(index), source: None }))
     }
 
     /// The same with the error underneath, which [`std::error::Error::source`] then returns.
@@ -128,7 +135,7 @@ impl Error {
         message: impl Into<String>,
         source: impl Into<Box<dyn error::Error + Send + Sync>>,
     ) -> Self {
-        Self(Box::new(Repr { kind, message: message.into(), source: Some(source.into()) }))
+        Self(Box::new(Repr { kind, message: message.into(), index: None, source: Some(source.into()) }))
     }
 
     /// What kind of thing went wrong.
@@ -142,6 +149,27 @@ impl Error {
         self.0.kind
     }
 
+    /// The name of the unique index whose value another record holds, of an [`ErrorKind::UniqueViolation`]: the field's, unless the record names it
+    /// otherwise. `None` for errors of other kinds.
+    ///
+    /// ```
+    /// # use tamarack::{Database, ErrorKind, Record, Schema};
+    /// # #[derive(Record)] struct User { #[record(key)] id: u32, #[record(unique)] email: String }
+    /// # #[derive(Schema)] struct Users(User);
+    /// # let db = Database::<Users>::in_memory()?;
+    /// let taken = db.write(|tx| {
+    ///     let mut users = tx.table::<User>()?;
+    ///     users.insert(User { id: 1, email: "a@b.no".into() })?;
+    ///     users.insert(User { id: 2, email: "a@b.no".into() })
+    /// });
+    /// assert_eq!(taken.unwrap_err().index(), Some("email"));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    #[must_use]
+    pub fn index(&self) -> Option<&str> {
+        self.0.index
+    }
+
     /// Wraps a system error: a full device becomes [`ErrorKind::StorageFull`], a call of a forked process [`ErrorKind::Forked`], all else
     /// [`ErrorKind::Io`].
     pub(crate) fn io(doing: &str, error: io::Error) -> Self {
@@ -153,6 +181,9 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let hint = match kind {
+            ErrorKind::StorageFull if error.kind() == io::ErrorKind::FileTooLarge => {
+                "; the system lets this program's files grow no further (`ulimit -f`), or the file system does"
+            }
             ErrorKind::StorageFull => "; free some space",
             _ => "",
         };
@@ -180,7 +211,8 @@ impl Error {
 
     /// A copy to hand to several waiters; the source is kept as text only.
     pub(crate) fn duplicate(&self) -> Self {
-        Self::new(self.0.kind, self.0.message.clone())
+        let Repr { kind, message, index, .. } = &*self.0;
+        Self(Box::new(Repr { kind: *kind, message: message.clone(), index: *index, source: None }))
     }
 }
 

@@ -21,6 +21,10 @@ impl<S: Kind> Live<S> {
             && stats.log_capacity.saturating_sub(stats.log_used) >= 16 << 10
     }
 
+    fn is_exclusive(&self, client: usize) -> bool {
+        self.clients.get(client).and_then(|client| client.open.as_ref()).is_some_and(|open| open.exclusive)
+    }
+
     pub(super) fn step(&mut self, step: &Step) {
         let mut random = Rng::with_seed(step.dice);
         let client = step.client;
@@ -73,6 +77,9 @@ impl<S: Kind> Live<S> {
                     self.finish(number);
                 }
             }
+            // One that fails ends its transaction, and an exclusive one then waits until it is visible what it saw, which the first commit of a process
+            // cannot be within a checkpoint.
+            What::Write { .. } | What::Read if !self.committed && self.is_exclusive(step.client) => {}
             What::Write { .. } | What::Read | What::Snapshot | What::Look => self.step(step),
             _ => {}
         }

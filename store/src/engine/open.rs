@@ -299,7 +299,7 @@ impl Core {
     }
 
     /// Fails in a child that was forked, before it waits for threads that only its parent has.
-    fn check_owner(&self) -> Result<()> {
+    pub(super) fn check_owner(&self) -> Result<()> {
         self.owner.check().map_err(|error| Error::io("using the database", error))
     }
 

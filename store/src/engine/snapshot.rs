@@ -3,7 +3,7 @@
 use super::open::Shared;
 use super::{Cursor, TreeId, Value, View};
 use crate::ckpt::Base;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::tree::node::Value as Stored;
 use crate::tree::{Registered, Seen, SnapshotCursor};
 use std::ops::Bound;
@@ -18,12 +18,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Registers a snapshot of what is visible now.
     pub(super) fn new(shared: &Arc<Shared>) -> Result<Self> {
-        let registered = shared.base.registry.register().map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                format!("more than {} read transactions are open at once", crate::tree::TooManySnapshots::MOST),
-            )
-        })?;
+        let registered = shared.base.registry.register()?;
         Ok(Self { shared: Arc::clone(shared), registered })
     }
 

@@ -1,5 +1,6 @@
 //! Write transactions.
 
+mod tallies;
 mod unread;
 
 use super::cursor::Layer;
@@ -13,7 +14,7 @@ use crate::recover::write_value;
 use crate::space::Extent;
 use crate::tree::SnapshotCursor;
 use crate::txn::write_set::{Hit, WriteSet};
-use crate::txn::{CheckedBody, Claim, Pending, ReadSet, Request, Run, Said, Tally, TallyChange, Turn, WriterView};
+use crate::txn::{CheckedBody, Claim, Isolation, Pending, ReadSet, Request, Run, Said, TallyChange, Turn, WriterView};
 use crate::wal::OpsWriter;
 use std::cell::{Cell, RefCell};
 use std::ops::Bound;
@@ -194,20 +195,6 @@ impl WriteTxn {
         self.snapshot.seen().check().is_err()
     }
 
-    /// Adds to a tally and raises its maximum. The value's key must not be written otherwise, but for deleting it.
-    pub(crate) fn tally(&self, tree: TreeId, key: &[u8], add: i64, raise: u64) -> Result<()> {
-        let mut tallies = self.tallies.borrow_mut();
-        if let Some(change) = tallies.iter_mut().find(|change| change.tree == tree.0 && change.key == key) {
-            change.add += add;
-            change.raise = change.raise.max(raise);
-            return Ok(());
-        }
-        drop(tallies);
-        self.end_write(self.learn(tree, key))?;
-        self.tallies.borrow_mut().push(TallyChange { tree: tree.0, key: key.to_vec(), add, raise });
-        Ok(())
-    }
-
     /// How often it has written: who calls others can tell whether they did.
     pub(crate) fn written(&self) -> u64 {
         self.written.get()
@@ -231,45 +218,16 @@ impl WriteTxn {
         })
     }
 
-    /// What this transaction adds to a tally.
-    pub(crate) fn tallied(&self, tree: TreeId, key: &[u8]) -> i64 {
-        let tallies = self.tallies.borrow();
-        tallies.iter().find(|change| change.tree == tree.0 && change.key == key).map_or(0, |change| change.add)
-    }
-
-    /// Deletes a tally.
-    pub(crate) fn forget_tally(&self, tree: TreeId, key: &[u8]) -> Result<()> {
-        self.tallies.borrow_mut().retain(|change| change.tree != tree.0 || change.key != key);
-        self.write_unread(tree);
-        self.delete(tree, key)
-    }
-
-    /// The next number of a tally; `None` if none is left. Nobody else is given it, whether this transaction commits or not; behind a number that it has
-    /// raised the tally to, only if it commits.
-    pub(crate) fn next_number(&self, tree: TreeId, key: &[u8]) -> Result<Option<u64>> {
-        self.learn(tree, key)?;
-        let tallies = self.tallies.borrow();
-        let own = tallies.iter().find(|change| change.tree == tree.0 && change.key == key);
-        Ok(self.shared.pipeline.tallies.next(tree.0, key, own.map_or(0, |change| change.raise)))
-    }
-
-    /// Reads a tally when it is used for the first time in a session. Not a read of this transaction: nothing follows from the value but
-    /// what the sequencer makes of it.
-    fn learn(&self, tree: TreeId, key: &[u8]) -> Result<()> {
-        let tallies = &self.shared.pipeline.tallies;
-        if !tallies.knows(tree.0, key) {
-            let stored = self.snapshot.get(tree, key)?;
-            let stored = stored.as_deref().and_then(Tally::decode).unwrap_or_default();
-            tallies.learn(tree.0, key, stored);
-        }
-        Ok(())
-    }
-
     /// Notes that a key below this transaction's own writes was looked at.
     fn note_read(&self, tree: TreeId, key: &[u8]) {
-        if let Some(reads) = &self.reads {
+        if let Some(reads) = self.noted() {
             reads.borrow_mut().point(tree.0, key);
         }
+    }
+
+    /// Where what it reads is noted, if that is validated.
+    fn noted(&self) -> Option<&RefCell<ReadSet>> {
+        self.reads.as_ref().filter(|_| self.shared.options.isolation == Isolation::Serializable)
     }
 
     /// Runs `with` on everything that this transaction says.
@@ -404,6 +362,15 @@ impl WriteTxn {
         Ok(())
     }
 
+    /// Gives up, and waits until all that it saw is visible: it was perhaps only sequenced, and who acts on it must not find it gone, or
+    /// see less next (I22).
+    pub(crate) fn abandon(self) -> Result<()> {
+        let (core, seen) = (Arc::clone(&self.shared), self.seen);
+        drop(self);
+        core.check_owner()?;
+        core.wait_visible(seen)
+    }
+
     /// Makes the writes durable as far as asked, and visible. Returns the commit's timestamp.
     pub(crate) fn commit(self, durability: Durability) -> Result<u64> {
         self.sequence(durability)?.finish()
@@ -433,6 +400,9 @@ impl WriteTxn {
             spills,
             durability,
         });
+        if let Some(reads) = &self.reads {
+            reads.borrow_mut().seal();
+        }
         let mut patience = PATIENCE;
         let pending = loop {
             let reads = self.reads.as_ref().map(RefCell::borrow);
@@ -574,7 +544,7 @@ impl View for WriteTxn {
             self.snapshot.raw_cursor(tree, lower, upper)
         };
         let mut cursor = Cursor::over_layers(base, tree, self.snapshot.seen(), snapshot, layers, lower, upper);
-        if let Some(reads) = &self.reads {
+        if let Some(reads) = self.noted() {
             cursor.note_in(reads);
         }
         Ok(cursor)
@@ -582,6 +552,7 @@ impl View for WriteTxn {
 }
 
 impl Drop for WriteTxn {
+    /// An exclusive one that was not sequenced waits as [`abandon`](WriteTxn::abandon) does; others go on, or are run again.
     fn drop(&mut self) {
         if self.reads.is_some() {
             self.shared.pipeline.leave(self.seen);
@@ -594,6 +565,14 @@ impl Drop for WriteTxn {
             for extent in extents {
                 let freed = space.free(extent);
                 debug_assert!(freed.is_ok(), "an extent of this transaction was not allocated: {freed:?}");
+            }
+        }
+        if let Some(turn) = self.turn.take() {
+            drop(turn);
+            let is_forked = self.shared.check_owner().is_err();
+            if !is_forked && !crate::sync::thread::panicking() {
+                // A failure stops all writing, as the next transaction is told.
+                let _ = self.shared.wait_visible(self.seen);
             }
         }
     }

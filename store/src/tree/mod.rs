@@ -33,7 +33,7 @@ pub(crate) use forest::Forest;
 pub(crate) use merge::{Underfull, load_neighbours};
 pub(crate) use pack::{Packed, Run};
 pub(crate) use pager::{Memory, Pager, page_image};
-pub(crate) use registry::{Registered, Registry, Seen, TooManySnapshots};
+pub(crate) use registry::{Registered, Registry, Seen};
 pub(crate) use relocate::MovedValue;
 pub(crate) use scan::{At, SnapshotCursor};
 pub(crate) use versions::{Superseded, Versions};

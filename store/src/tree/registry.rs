@@ -47,7 +47,14 @@ pub(crate) struct TooManySnapshots;
 
 impl TooManySnapshots {
     /// How many fit.
-    pub(crate) const MOST: usize = FIRST * ((1 << SEGMENTS) - 1);
+    const MOST: usize = FIRST * ((1 << SEGMENTS) - 1);
+}
+
+impl From<TooManySnapshots> for Error {
+    fn from(_: TooManySnapshots) -> Self {
+        let message = format!("{} transactions are open at once; more are not possible", TooManySnapshots::MOST);
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
 }
 
 #[cfg(not(loom))]
@@ -225,7 +232,8 @@ impl<'a> Seen<'a> {
         }
         Err(Error::new(
             ErrorKind::SnapshotTooOld,
-            "this transaction has read for so long that memory for what it sees ran out; begin it again, or raise `Options::memory`",
+            "this transaction has read for so long that memory for what it sees ran out; begin it again, raise \
+             `Options::memory`, or read with `Database::begin_long_read`",
         ))
     }
 }

@@ -8,6 +8,7 @@
 
 mod apply;
 mod filter;
+mod interval;
 mod log_buffer;
 mod pending;
 mod pipeline;

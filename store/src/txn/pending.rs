@@ -44,6 +44,11 @@ impl Waits for Pending {
 }
 
 impl Pending {
+    /// Bytes of memory that it takes, about.
+    pub(super) fn footprint(&self) -> usize {
+        size_of::<Self>() + self.writes.footprint()
+    }
+
     /// Sorted fingerprints of the keys that it writes.
     pub(super) fn prints(&self) -> &[u64] {
         self.prints.get_or_init(|| {

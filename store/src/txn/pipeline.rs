@@ -111,7 +111,7 @@ impl Pipeline {
         }
         // An exclusive writer keeps its view: what can be superseded under it is bounded by what is sequenced.
         let registered = if optimistic { base.registry.register() } else { base.registry.register_exempt() };
-        let registered = registered.map_err(|_| too_many_snapshots())?;
+        let registered = registered?;
         let above = |pending: &&Arc<Pending>| pending.timestamp > registered.snapshot;
         let below = state.unapplied.iter().rev().filter(above).cloned().collect();
         let seen = state.last;
@@ -124,10 +124,12 @@ impl Pipeline {
     /// An optimistic writer has ended.
     pub(crate) fn leave(&self, seen: u64) {
         let mut state = self.state.lock();
-        state.window.leave(seen);
+        let gone = state.window.leave(seen);
         if state.closing {
             self.left.notify_all();
         }
+        drop(state);
+        drop(gone);
     }
 
     /// Lets no writer begin, and waits for the optimistic ones that run: what is sequenced after the last checkpoint would be lost (I21).
@@ -192,7 +194,7 @@ impl Pipeline {
         state.last = timestamp;
         state.relay.push(Arc::clone(&pending));
         state.unapplied.push_back(Arc::clone(&pending));
-        state.window.push(&pending);
+        state.window.push(&pending, base.pager.pool.budget());
         // The next exclusive writer may begin: it reads through this one.
         *turn = None;
         Ok(Some(pending))
@@ -549,8 +551,4 @@ fn apply_group(base: &Base, state: &mut ApplyState, group: &[Arc<Pending>]) -> R
     Counts::add(&base.counts.committed_bytes, bytes);
     base.registry.publish(last.timestamp);
     Ok(())
-}
-
-fn too_many_snapshots() -> Error {
-    Error::new(ErrorKind::InvalidArgument, "too many transactions are open at once")
 }

@@ -11,8 +11,10 @@ use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Bytes of commits that are kept.
-const MOST: usize = 64 << 20;
+/// Bytes of commits that are kept: a part of the memory for nodes, beside it, within bounds.
+fn most(budget: u64) -> usize {
+    usize::try_from(budget / 8).unwrap_or(usize::MAX).clamp(16 << 20, 256 << 20)
+}
 
 /// What concurrent transactions must not have done for a commit to be right.
 ///
@@ -37,7 +39,7 @@ pub enum Isolation {
 pub(crate) struct Claim<'a> {
     /// The newest commit that it saw.
     pub(crate) seen: u64,
-    /// What it read.
+    /// What it read, sealed.
     pub(crate) reads: &'a ReadSet,
     /// What it must hold against.
     pub(crate) isolation: Isolation,
@@ -60,8 +62,8 @@ impl Window {
         *self.active.entry(seen).or_default() += 1;
     }
 
-    /// It has ended.
-    pub(super) fn leave(&mut self, seen: u64) {
+    /// It has ended. Returns commits that nobody is validated against any more, to be dropped behind the lock: there may be many.
+    pub(super) fn leave(&mut self, seen: u64) -> Vec<Arc<Pending>> {
         if let Some(count) = self.active.get_mut(&seen) {
             *count -= 1;
             if *count == 0 {
@@ -69,9 +71,11 @@ impl Window {
             }
         }
         let oldest = self.active.keys().next().copied().unwrap_or(u64::MAX);
+        let mut gone = Vec::new();
         while self.commits.front().is_some_and(|commit| commit.timestamp <= oldest) {
-            self.drop_oldest();
+            gone.extend(self.take_oldest());
         }
+        gone
     }
 
     /// Whether a transaction runs.
@@ -79,24 +83,24 @@ impl Window {
         !self.active.is_empty()
     }
 
-    /// A commit was sequenced.
-    pub(super) fn push(&mut self, commit: &Arc<Pending>) {
+    /// A commit was sequenced, in a database whose nodes may take so many bytes.
+    pub(super) fn push(&mut self, commit: &Arc<Pending>, budget: u64) {
         if self.active.is_empty() {
             self.floor = commit.timestamp;
             return;
         }
-        self.bytes += commit.writes.encoded_len();
+        self.bytes += commit.footprint();
         self.commits.push_back(Arc::clone(commit));
-        while self.bytes > MOST {
-            self.drop_oldest();
+        while self.bytes > most(budget) {
+            self.take_oldest();
         }
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some(commit) = self.commits.pop_front() {
-            self.bytes -= commit.writes.encoded_len();
-            self.floor = commit.timestamp;
-        }
+    fn take_oldest(&mut self) -> Option<Arc<Pending>> {
+        let commit = self.commits.pop_front()?;
+        self.bytes -= commit.footprint();
+        self.floor = commit.timestamp;
+        Some(commit)
     }
 
     /// Whether a transaction may commit now (I18).

@@ -144,6 +144,19 @@ impl WriteSet {
         self.payload
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(super) fn footprint(&self) -> usize {
+        /// A node of std's map has room for eleven entries, and is half full after a split.
+        const fn nodes(entry: usize, count: usize) -> usize {
+            (count / 6 + 1) * (11 * entry + 16)
+        }
+        let of_tree = |tree: &TreeWrites| nodes(size_of::<(SmallKey, Write)>(), tree.map.len());
+        let trees = nodes(size_of::<(u32, TreeWrites)>(), self.trees.len());
+        // Long keys lie beside the arena.
+        let keys = self.encoded.saturating_sub(self.arena.len());
+        self.arena.capacity() + keys + trees + self.trees.values().map(of_tree).sum::<usize>()
+    }
+
     /// At most how long [`encode`](Self::encode) will be.
     pub(crate) fn encoded_len(&self) -> usize {
         self.encoded

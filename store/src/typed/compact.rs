@@ -96,7 +96,7 @@ impl<S> Database<S> {
     /// [`ErrorKind::StorageFull`] if there is not even room for a checkpoint, after which the database goes on; [`ErrorKind::Corrupt`] if a page is
     /// damaged that it has to read; [`ErrorKind::Io`], [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`], [`ErrorKind::Poisoned`].
     pub fn compact_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<CompactReport> {
-        self.inner.engine.compact(progress).map(CompactReport::of)
+        self.inner.named(self.inner.engine.compact(progress)).map(CompactReport::of)
     }
 }
 

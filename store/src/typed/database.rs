@@ -2,11 +2,12 @@
 
 use super::catalog::{self, Resolved};
 use super::check::{CheckReport, Image, Progress};
+use super::name::Name;
 use super::{Options, ReadTxn, Schema, Stats, WriteTxn};
 use crate::engine::{Durability, Engine, Sequenced};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::RwLock;
-use crate::vfs::{MemoryFile, OpenError, OpenMode, RealFile, Storage};
+use crate::vfs::{OpenError, OpenMode, RealFile, Storage};
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
@@ -60,9 +61,15 @@ pub(super) struct Inner {
     /// Fingerprints of plain tables by their types: describing them each time would cost more than a read.
     fingerprints: RwLock<HashMap<TypeId, u64>>,
     pub(super) durability: Durability,
+    pub(super) name: Name,
 }
 
 impl Inner {
+    /// With the file's name before an error of the device.
+    pub(super) fn named<T>(&self, result: Result<T>) -> Result<T> {
+        self.name.in_front_of(result)
+    }
+
     /// The fingerprint of a plain table of two types.
     pub(super) fn fingerprint<K: KeyPart + 'static, V: Shape + 'static>(&self) -> u64 {
         let types = TypeId::of::<(K, V)>();
@@ -158,10 +165,17 @@ impl<S> Database<S> {
     where
         S: Schema,
     {
+        Self::open_file(path.as_ref(), OpenMode::CreateOrOpen, options)
+    }
+
+    fn open_file(path: &Path, mode: OpenMode, options: Options) -> Result<Self>
+    where
+        S: Schema,
+    {
         options.check()?;
-        let path = path.as_ref();
-        let file = RealFile::open(path, OpenMode::CreateOrOpen).map_err(|error| open_error(path, error))?;
-        Self::on(Arc::new(file), options).map_err(|error| error.context(format_args!("`{}`", path.display())))
+        let file = RealFile::open(path, mode).map_err(|error| open_error(path, error))?;
+        let opened = Self::on_named(Arc::new(file), options, Name::of_file(path));
+        opened.map_err(|error| error.context(format_args!("`{}`", path.display())))
     }
 
     /// Opens an existing file and never writes to it. After a crash the log is replayed in memory. A table of the schema that the file
@@ -182,11 +196,16 @@ impl<S> Database<S> {
     where
         S: Schema,
     {
-        let path = path.as_ref();
-        let file = RealFile::open(path, OpenMode::ReadOnly).map_err(|error| open_error(path, error))?;
-        let mut options = Options::new();
+        Self::open_read_only_with(path, Options::new())
+    }
+
+    /// The same with options, such as how much memory it may use: see [`Options::open_read_only`].
+    pub(super) fn open_read_only_with(path: impl AsRef<Path>, mut options: Options) -> Result<Self>
+    where
+        S: Schema,
+    {
         options.engine.read_only = true;
-        Self::on(Arc::new(file), options).map_err(|error| error.context(format_args!("`{}`", path.display())))
+        Self::open_file(path.as_ref(), OpenMode::ReadOnly, options)
     }
 
     /// A database in memory, gone with its last handle. For tests and caches: it runs the same engine.
@@ -202,10 +221,18 @@ impl<S> Database<S> {
     where
         S: Schema,
     {
-        Self::on(Arc::new(MemoryFile::default()), Options::new())
+        Options::new().in_memory()
     }
 
+    /// Not a file: in memory, or a simulated one.
     pub(crate) fn on(storage: Arc<dyn Storage>, options: Options) -> Result<Self>
+    where
+        S: Schema,
+    {
+        Self::on_named(storage, options, Name::default())
+    }
+
+    fn on_named(storage: Arc<dyn Storage>, options: Options, name: Name) -> Result<Self>
     where
         S: Schema,
     {
@@ -218,6 +245,7 @@ impl<S> Database<S> {
             lanes: super::lanes::Lanes::default(),
             fingerprints: RwLock::default(),
             durability: options.durability,
+            name,
         };
         Ok(Self { inner: Arc::new(inner), of: PhantomData })
     }
@@ -250,7 +278,8 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// What the closure returns; [`ErrorKind::Closed`].
+    /// What the closure returns; [`ErrorKind::Closed`]. Reading for long beside much writing may end with [`ErrorKind::SnapshotTooOld`]: see
+    /// [`begin_read`](Self::begin_read).
     pub fn read<T>(&self, read: impl FnOnce(&ReadTxn<S>) -> Result<T>) -> Result<T> {
         read(&self.begin_read()?)
     }
@@ -271,7 +300,8 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// What the closure returns; [`ErrorKind::StorageFull`] if there is no room, after which the database goes on;
+    /// What the closure returns; [`ErrorKind::StorageFull`] if there is no room, after which the database goes on, as a rule
+    /// (see there);
     /// [`ErrorKind::NestedTransaction`] inside another write transaction of this thread; [`ErrorKind::Timeout`] if a transaction of
     /// [`begin_write`](Self::begin_write) stays open for longer than [`Options::write_timeout`]; [`ErrorKind::InvalidArgument`] if it
     /// writes more than the log can name ([`Options::log_size`]); [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`], [`ErrorKind::Poisoned`].
@@ -301,7 +331,7 @@ impl<S> Database<S> {
         write: &mut dyn FnMut(&WriteTxn<S>) -> Result<T, E>,
     ) -> Result<T, E> {
         let (value, commit) = self.sequence(durability, write)?;
-        commit.finish()?;
+        self.inner.named(commit.finish())?;
         Ok(value)
     }
 
@@ -316,17 +346,22 @@ impl<S> Database<S> {
         let mut conflicts = 0;
         loop {
             let alone = conflicts >= CONFLICTS;
-            let txn = if alone { engine.begin_within()? } else { engine.begin_optimistic()? };
+            let begun = if alone { engine.begin_within() } else { engine.begin_optimistic() };
+            let txn = self.inner.named(begun)?;
             let txn = WriteTxn::new(Arc::clone(&self.inner), txn, durability);
             match write(&txn) {
-                Ok(value) => match txn.sequence(durability) {
+                Ok(value) => match self.inner.named(txn.sequence(durability)) {
                     Ok(commit) => return Ok((value, commit)),
                     Err(error) if !alone && error.kind() == ErrorKind::Conflict => {}
                     Err(error) => return Err(error.into()),
                 },
                 // What it saw was taken from it; with a view that nobody takes it may well succeed.
                 Err(_) if !alone && txn.is_cancelled() => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // What it says is perhaps due to what another transaction did that is on its way to the disk.
+                    self.inner.named(txn.abandon())?;
+                    return Err(error);
+                }
             }
             engine.note_retry();
             conflicts += 1;
@@ -379,7 +414,10 @@ impl<S> Database<S> {
         read(&self.begin_read()?)
     }
 
-    /// Begins a read transaction, for where a closure does not fit. It holds no lock, but what it sees is kept until it is dropped.
+    /// Begins a read transaction, for where a closure does not fit. It holds no lock, and writers never wait for it: what it sees is kept in memory
+    /// until it is dropped, but only as long as that is no more than a quarter of [`Options::memory`](crate::Options::memory). If more is
+    /// written meanwhile, its reads end with [`ErrorKind::SnapshotTooOld`]; begin it again, or use
+    /// [`begin_long_read`](Self::begin_long_read), which never ends so.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};
@@ -401,6 +439,7 @@ impl<S> Database<S> {
     /// It writes a checkpoint, sees everything committed until then, and reads from that checkpoint's pages alone. While it lives they
     /// stay in the file, which grows by what is written meanwhile. It holds back nothing in memory, so it never ends with
     /// [`ErrorKind::SnapshotTooOld`]; what it reads is kept in a sixteenth of [`Options::memory`](crate::Options::memory) of its own.
+    /// Of a database that is open for reading only it is what [`begin_read`](Self::begin_read) is: nobody writes to it.
     /// Shorter transactions are better off with [`begin_read`](Self::begin_read), which shares what is in memory.
     ///
     /// ```
@@ -417,7 +456,8 @@ impl<S> Database<S> {
     /// # Errors
     /// As [`begin_read`](Self::begin_read) and [`checkpoint`](Self::checkpoint).
     pub fn begin_long_read(&self) -> Result<ReadTxn<S>> {
-        Ok(ReadTxn::new(Arc::clone(&self.inner), self.inner.engine.pinned_snapshot()?))
+        let snapshot = self.inner.named(self.inner.engine.pinned_snapshot())?;
+        Ok(ReadTxn::new(Arc::clone(&self.inner), snapshot))
     }
 
     /// Begins an exclusive write transaction, for where a closure does not fit. Dropping it rolls back.
@@ -438,7 +478,8 @@ impl<S> Database<S> {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn begin_write(&self) -> Result<WriteTxn<S>> {
-        Ok(WriteTxn::new(Arc::clone(&self.inner), self.inner.engine.begin()?, self.inner.durability))
+        let txn = self.inner.named(self.inner.engine.begin())?;
+        Ok(WriteTxn::new(Arc::clone(&self.inner), txn, self.inner.durability))
     }
 
     /// What lies below.
@@ -454,7 +495,8 @@ impl<S> Database<S> {
     }
 
     /// Writes everything committed so far into the tables' pages and makes it durable, so that the next open has nothing to replay. The
-    /// database does this by itself when half of the log is used, or much of the memory is dirty. Commits go on meanwhile.
+    /// database does this by itself when half of the log is used, or much of the memory is dirty. Commits go on meanwhile. A database that is open for
+    /// reading only has nothing to write: `Ok`.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};
@@ -465,10 +507,10 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid. After a sync or a write of a superblock that failed,
+    /// [`ErrorKind::Closed`]; [`ErrorKind::Io`], [`ErrorKind::StorageFull`]; the last checkpoint stays valid. After a sync or a write of a superblock that failed,
     /// the database takes no more writes until it is opened again ([`ErrorKind::Poisoned`]).
     pub fn checkpoint(&self) -> Result<()> {
-        self.inner.engine.checkpoint()
+        self.inner.named(self.inner.engine.checkpoint())
     }
 
     /// Makes deferred and buffered commits durable.
@@ -483,9 +525,9 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Io`], [`ErrorKind::StorageFull`], after which the database takes no more writes until it is opened again.
+    /// [`ErrorKind::Closed`]; [`ErrorKind::Io`], [`ErrorKind::StorageFull`], after which the database takes no more writes until it is opened again.
     pub fn flush(&self) -> Result<()> {
-        self.inner.engine.flush()
+        self.inner.named(self.inner.engine.flush())
     }
 
     /// Verifies the whole file, beside readers and writers: [`check_with`](Self::check_with), where the first finding is an error.
@@ -523,9 +565,10 @@ impl<S> Database<S> {
     /// [`ErrorKind::Closed`]; [`ErrorKind::Io`] if the superblocks cannot be read. Damage is no error: it is in the report. Nor is a checkpoint that
     /// cannot be written, as on a full disk: then the one before is checked, with the log behind it.
     pub fn check_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<CheckReport> {
-        let mut image = self.inner.engine.pinned_image()?;
+        let mut image = self.inner.named(self.inner.engine.pinned_image())?;
         let (found, log) = (std::mem::take(&mut image.slots), std::mem::take(&mut image.log));
-        let length = image.storage().len().map_err(|error| Error::io("checking the file", error))?;
+        let length = image.storage().len().map_err(|error| Error::io("checking the file", error));
+        let length = self.inner.named(length)?;
         let pinned = Image { storage: image.storage(), superblock: &image.superblock, length, found, log };
         pinned.check(progress, |blocks| image.contradiction(blocks))
     }
@@ -548,6 +591,6 @@ impl<S> Database<S> {
     /// [`ErrorKind::NestedTransaction`] if this thread is inside of one: then the database is not closed, and other clones go on.
     /// [`ErrorKind::Closed`] if a clone has closed it already; [`ErrorKind::Poisoned`].
     pub fn close(self) -> Result<()> {
-        self.inner.engine.close()
+        self.inner.named(self.inner.engine.close())
     }
 }

@@ -125,7 +125,7 @@ impl<S: 'static> Database<S> {
         let lane = &self.inner.lanes.writes;
         // A commit goes on without the task that asked for it: it counts until both are done.
         let awaited = Arc::new(Arc::clone(&lane.awaiting).acquire_owned().await.map_err(closed)?);
-        let commits = Arc::clone(&awaited);
+        let (commits, name) = (Arc::clone(&awaited), self.inner.name.clone());
         let (db, slot) = (self.clone(), Slot::default());
         let (tell, told) = oneshot::channel();
         let filled = Arc::clone(&slot);
@@ -139,10 +139,10 @@ impl<S: 'static> Database<S> {
                     fill(&filled, Ok(Ok(value)));
                     // Nobody listens any more if the future was dropped: the commit goes on.
                     let watcher = move |answer| {
-                        drop(tell.send(answer));
+                        drop(tell.send(name.in_front_of(answer)));
                         drop(commits);
                     };
-                    if let Err(error) = commit.finish_later(Box::new(watcher)) {
+                    if let Err(error) = db.inner.named(commit.finish_later(Box::new(watcher))) {
                         fill(&filled, Ok(Err(error)));
                     }
                 }

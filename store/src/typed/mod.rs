@@ -18,6 +18,7 @@ mod index;
 #[cfg(feature = "tokio")]
 mod lanes;
 mod lend;
+mod name;
 mod options;
 mod plain;
 mod plan;

@@ -3,7 +3,9 @@
 use super::{Database, Schema};
 use crate::engine::{Durability, EngineOptions, Isolation};
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::MemoryFile;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Options of a database. All have defaults that suit most programs.
@@ -95,7 +97,8 @@ impl Options {
 
     /// Bytes of memory for the nodes of tables and indexes; less than 1 MiB counts as 1 MiB. What is used most stays there, the rest is read from the file when it
     /// is asked for. Not counted: a transaction's own writes ([`write_buffer`](Self::write_buffer)), values longer than
-    /// 4 KiB (8 KiB with pages of 32 KiB) while they are read, and the nodes that one commit touches, which are in memory together until it is visible. A snapshot held
+    /// 4 KiB (8 KiB with pages of 32 KiB) while they are read, the nodes that one commit touches, which are in memory together until it is visible, and an eighth of it, 16 to 256 MiB, for what was
+    /// committed while closures of [`Database::write`] run. A snapshot held
     /// while much is written may use a quarter of it for what only it sees, before it is given up
     /// ([`ErrorKind::SnapshotTooOld`]). Default: on Linux a quarter of the machine's memory, whatever a
     /// container may use of it; elsewhere 1 GiB.
@@ -135,6 +138,38 @@ impl Options {
     /// As [`Database::open`]; [`ErrorKind::InvalidArgument`] for an option out of its range.
     pub fn open<S: Schema>(self, path: impl AsRef<Path>) -> Result<Database<S>> {
         Database::open_with(path, self)
+    }
+
+    /// Opens an existing file with these options and never writes to it: see [`Database::open_read_only`].
+    ///
+    /// ```
+    /// # use tamarack::{Database, Options};
+    /// # let dir = tempfile::tempdir().unwrap(); let path = dir.path().join("a.tam");
+    /// # Database::<()>::open(&path)?.close()?;
+    /// let db = Options::new().memory(16 << 20).open_read_only::<()>(&path)?;
+    /// assert_eq!(db.stats().memory_budget, 16 << 20);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Database::open_read_only`]; [`ErrorKind::InvalidArgument`] for an option out of its range.
+    pub fn open_read_only<S: Schema>(self, path: impl AsRef<Path>) -> Result<Database<S>> {
+        Database::open_read_only_with(path, self)
+    }
+
+    /// A database in memory with these options: see [`Database::in_memory`].
+    ///
+    /// ```
+    /// # use tamarack::{Isolation, Options};
+    /// let db = Options::new().isolation(Isolation::Snapshot).in_memory::<()>()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Database::in_memory`]; [`ErrorKind::InvalidArgument`] for an option out of its range.
+    pub fn in_memory<S: Schema>(self) -> Result<Database<S>> {
+        self.check()?;
+        Database::on(Arc::new(MemoryFile::default()), self)
     }
 
     pub(crate) fn check(&self) -> Result<()> {

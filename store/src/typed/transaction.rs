@@ -258,7 +258,8 @@ impl<S> WriteTxn<S> {
     /// # Errors
     /// As [`Database::write`](super::Database::write).
     pub fn commit_with(self, durability: Durability) -> Result<()> {
-        self.sequence(durability)?.finish().map(|_| ())
+        let inner = Arc::clone(&self.inner);
+        inner.named(self.sequence(durability).and_then(|commit| commit.finish()).map(|_| ()))
     }
 
     pub(crate) fn sequence(self, durability: Durability) -> Result<engine::Sequenced> {
@@ -276,7 +277,8 @@ impl<S> WriteTxn<S> {
         self.writer.txn.is_cancelled()
     }
 
-    /// Gives up: nothing was written. Dropping does the same.
+    /// Gives up: nothing was written. Dropping does the same. What other transactions wrote is read as soon as their commits have a place, on their way to
+    /// the disk; so this may wait for a flush, until all that it read is visible to everybody.
     ///
     /// ```
     /// # use tamarack::{Database, Durability, TableDef};
@@ -289,4 +291,8 @@ impl<S> WriteTxn<S> {
     /// # Ok::<(), tamarack::Error>(())
     /// ```
     pub fn rollback(self) {}
+
+    pub(super) fn abandon(self) -> Result<()> {
+        self.writer.txn.abandon()
+    }
 }

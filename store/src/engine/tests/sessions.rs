@@ -114,3 +114,24 @@ fn i20_a_transaction_with_a_write_that_failed_commits_nothing() {
     assert_eq!(contents(&engine.snapshot().unwrap(), 1).len(), 2);
     audit(&engine);
 }
+
+/// What was committed meanwhile is kept as long as it takes a part of the memory; the bytes of keys and values were counted alone, a thirtieth of it.
+#[test]
+fn a_closure_that_outlives_the_window_runs_again() {
+    let engine = open(&Arc::new(MemoryFile::default()), small(Background::Inline, 1));
+    let commit = |txn: WriteTxn| txn.commit(Durability::Deferred).map_err(|error| error.to_string());
+    for (commits, knows_them) in [(1_000, true), (20_000, false)] {
+        let closure = engine.begin_optimistic().unwrap();
+        assert!(closure.get(TreeId(2), b"key").unwrap().is_none());
+        closure.put(TreeId(2), b"other", b"").unwrap();
+        for i in 0..commits {
+            let txn = engine.begin_optimistic().unwrap();
+            txn.put(TreeId(1), &u32::to_be_bytes(i % 100), b"value").unwrap();
+            commit(txn).unwrap();
+        }
+        match commit(closure) {
+            Ok(_) => assert!(knows_them, "{commits} commits were kept"),
+            Err(why) => assert!(!knows_them && why.contains("for so long"), "{commits} commits: {why}"),
+        }
+    }
+}

@@ -4,6 +4,7 @@
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::vfs::MemoryFile;
+use crate::{Database, Options, TableDef};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -80,6 +81,51 @@ fn commit(engine: &Engine, key: &[u8], durability: Durability) {
     let txn = engine.begin().unwrap();
     txn.put(TreeId(1), key, b"value").unwrap();
     txn.commit(durability).unwrap();
+}
+
+/// What another transaction has written is read as soon as its commit has a place. Who gave up because of it was told so at once: of a commit that nobody saw
+/// yet, and that might never be there.
+#[test]
+fn i22_who_gives_up_waits_for_what_it_saw() {
+    const ROWS: TableDef<u64, u64> = TableDef::new("rows");
+    let taken = || Error::new(ErrorKind::KeyExists, "there is one");
+    let closure =
+        |db: &Database<()>| db.write(|tx| if tx.open_table(&ROWS)?.get(1)?.is_some() { Err(taken()) } else { Ok(()) });
+    let guard = |db: &Database<()>| {
+        let tx = db.begin_write()?;
+        let is_there = tx.open_table(&ROWS)?.get(1)?.is_some();
+        tx.rollback();
+        if is_there { Err(taken()) } else { Ok(()) }
+    };
+    let ways: [(&(dyn Fn(&Database<()>) -> Result<()> + std::marker::Sync), _); 3] =
+        [(&closure, false), (&closure, true), (&guard, false)];
+    for (gives_up, fails) in ways {
+        let storage = Arc::new(SlowSync::default());
+        let mut options = Options::new();
+        options.engine = small(Background::Inline, 1);
+        let db = Database::<()>::on(storage.clone(), options).unwrap();
+        db.write(|tx| tx.open_table(&ROWS)?.insert(0, 0).map(|_| ())).unwrap();
+        if fails {
+            storage.fail_slowly()
+        } else {
+            storage.hold(true)
+        }
+        std::thread::scope(|scope| {
+            let db = &db;
+            let first = scope.spawn(move || db.write(|tx| tx.open_table(&ROWS)?.insert(1, 1)));
+            storage.wait_for_sync();
+            let (tell, told) = channel();
+            scope.spawn(move || tell.send(gives_up(db).map_err(|error| error.kind())).unwrap());
+            let early = told.recv_timeout(Duration::from_millis(200));
+            storage.hold(false);
+            assert!(early.is_err(), "it was told {early:?} of a commit that nobody sees");
+            let kind = if fails { ErrorKind::Poisoned } else { ErrorKind::KeyExists };
+            assert_eq!(told.recv().unwrap(), Err(kind));
+            assert_eq!(first.join().unwrap().is_err(), fails);
+            let seen = db.read(|tx| tx.open_table(&ROWS)?.get(1)).unwrap();
+            assert_eq!(seen, if fails { None } else { Some(1) });
+        });
+    }
 }
 
 /// The background flush of deferred commits used to lead them too: those that came meanwhile waited for the device.

@@ -102,9 +102,8 @@ impl<S> Database<S> {
         writer: &mut dyn Write,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Backup> {
-        let (image, backup) = write_backup(&self.inner.engine, since, writer, progress)?;
-        image.note()?;
-        Ok(backup)
+        let made = write_backup(&self.inner.engine, since, writer, progress);
+        self.inner.named(made.and_then(|(image, backup)| image.note().map(|()| backup)))
     }
 }
 
