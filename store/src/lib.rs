@@ -42,7 +42,7 @@
 //!     for customer in customers.query(Customer::CITY_AGE.at("Oslo").range(18..=65)) {
 //!         println!("{}", customer?.email);
 //!     }
-//!     assert_eq!(customers.query(Customer::TAGS.at("vip")).keys().count(), 1);
+//!     assert_eq!(customers.query(Customer::TAGS.at("vip")).keys().try_count()?, 1);
 //!     Ok(())
 //! })?;
 //! db.close()

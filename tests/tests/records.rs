@@ -144,6 +144,7 @@ fn a_unique_index_names_record_index_and_key() {
         tagged.tags = vec!["vip".into()];
         let error = customers.insert(&tagged).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UniqueViolation);
+        assert_eq!(error.index(), Some("email"));
         assert_eq!(
             error.to_string(),
             "`Customer` 1 has the email \"anna@example.org\" already: it is unique in table `customers`"

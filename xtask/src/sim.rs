@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-pub(crate) const MUTANTS: [Mutant; 11] = [
+pub(crate) const MUTANTS: [Mutant; 12] = [
     Mutant {
         what: "a sync is left out: a synced commit is only written (I21)",
         file: "store/src/txn/pipeline.rs",
@@ -33,6 +33,14 @@ pub(crate) const MUTANTS: [Mutant; 11] = [
         changes: &[(
             "    base.syncs.sync(DOING)\n",
             "    if slot == SLOTS[1] { base.syncs.sync(DOING) } else { base.poison.check() }\n",
+        )],
+    },
+    Mutant {
+        what: "where a session's log begins is written to one superblock alone (I35)",
+        file: "store/src/ckpt/superblocks.rs",
+        changes: &[(
+            "    next.salts.push((salt, position));\n    write_both(base, &next)?;\n",
+            "    next.salts.push((salt, position));\n    settle_slots(base)?;\n    write_slot(base, &next.encode(), SLOTS[0])?;\n",
         )],
     },
     Mutant {

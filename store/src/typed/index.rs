@@ -363,8 +363,8 @@ pub struct RawQuery {
 /// # #[derive(Record)]
 /// # #[record(index(place = (country, city)))]
 /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
-/// fn count<R: Record>(table: &RecordTable<'_, R, ReadOnly>, query: impl IntoQuery<R>) -> usize {
-///     table.query(query).count()
+/// fn count<R: Record>(table: &RecordTable<'_, R, ReadOnly>, query: impl IntoQuery<R>) -> tamarack::Result<u64> {
+///     table.query(query).try_count()
 /// }
 /// # let _ = |table: &RecordTable<'_, Shop, ReadOnly>| count(table, Shop::PLACE);
 /// ```

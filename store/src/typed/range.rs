@@ -14,8 +14,8 @@ use tamarack_codec::{KeyArg, KeyRange, PartPlace};
 /// db.write(|tx| {
 ///     let mut squares = tx.open_table(&SQUARES)?;
 ///     (0..10).try_for_each(|n| squares.insert(n, n * n).map(|_| ()))?;
-///     assert_eq!(squares.range(3..=4).count(), 2);
-///     assert_eq!(squares.range(8..).count(), 2);
+///     assert_eq!(squares.range(3..=4).try_count()?, 2);
+///     assert_eq!(squares.range(8..).try_count()?, 2);
 ///     Ok(())
 /// })
 /// # }

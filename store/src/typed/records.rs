@@ -7,7 +7,7 @@ use super::access::{Access, CanWrite, Writer};
 use super::catalog::Resolved;
 use super::index::{FindQuery, IntoQuery};
 use super::record::{IndexEntry, IndexSink, Record};
-use super::rows::Rows;
+use super::rows::{Rows, dangling};
 use super::scan::RawScan;
 use super::{KeyBounds, MAX_KEY, ReadWrite};
 use crate::engine::MAX_VALUE;
@@ -47,7 +47,7 @@ use tamarack_codec::{
 ///     let customers = tx.table::<Customer>()?;
 ///     let one = customers.find(Customer::EMAIL.at("anna@example.org"))?;
 ///     assert_eq!(one.map(|customer| customer.age), Some(32));
-///     assert_eq!(customers.query(Customer::AGE.range(18..=65)).count(), 1);
+///     assert_eq!(customers.query(Customer::AGE.range(18..=65)).try_count()?, 1);
 ///     Ok(())
 /// })
 /// # }
@@ -128,7 +128,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file; [`ErrorKind::SnapshotTooOld`], see
+    /// [`Database::begin_read`](crate::Database::begin_read).
     pub fn get<A: KeyArg<R::Key>>(&self, key: A) -> Result<Option<R>> {
         self.get_encoded(&Self::key(&key))
     }
@@ -169,7 +170,10 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     pub fn find<Q: FindQuery<R>>(&self, query: Q) -> Result<Option<R>> {
         let (number, key, none) = query.into_key();
         if none {
-            let message = "many records can have `None` in a unique index: use `query(..)` instead of `find(..)`";
+            let index = self.resolved.indexes.get(number).map_or("", |index| index.def.name);
+            let message = format!(
+                "index `{index}`: many records can have `None` in a unique index; use `query(..)` instead of `find(..)`"
+            );
             return Err(self.named(Error::new(ErrorKind::InvalidArgument, message)));
         }
         let Some(index) = self.resolved.indexes.get(number) else { return self.get_encoded(&key) };
@@ -177,10 +181,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         match primary {
             None => Ok(None),
             Some(primary) => match self.get_encoded(&primary)? {
-                None => Err(Error::corrupt(format!(
-                    "table `{}`: its index `{}` names a record that is not there",
-                    self.resolved.name, index.def.name
-                ))),
+                None => Err(dangling(self.resolved, number, &primary)),
                 found => Ok(found),
             },
         }
@@ -196,8 +197,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
     /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
     /// cities.insert(&oslo)?;
-    /// assert_eq!(cities.query(City::COUNTRY.at("NO")).count(), 1);
-    /// assert_eq!(cities.query(City::NAME.starts_with("Os")).count(), 1);
+    /// assert_eq!(cities.query(City::COUNTRY.at("NO")).try_count()?, 1);
+    /// assert_eq!(cities.query(City::NAME.starts_with("Os")).try_count()?, 1);
     /// # Ok::<(), tamarack::Error>(())
     /// ```
     pub fn query<Q: IntoQuery<R>>(&self, query: Q) -> Rows<'_, R, M> {
@@ -232,7 +233,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
     /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
     /// cities.insert(&oslo)?;
-    /// assert_eq!(cities.range(..5).count(), 1);
+    /// assert_eq!(cities.range(..5).try_count()?, 1);
     /// # Ok::<(), tamarack::Error>(())
     /// ```
     pub fn range<B: KeyBounds<R::Key>>(&self, range: B) -> Rows<'_, R, M> {
@@ -276,7 +277,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         self.iter().next_back().transpose()
     }
 
-    /// Number of records. Cost: reads a counter.
+    /// Number of records. Cost: reads a counter. A write transaction that asks for it conflicts with each that adds or removes records.
     ///
     /// ```
     /// # use tamarack::{Database, Record, Schema};
@@ -330,7 +331,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     ///
     /// # Errors
     /// [`ErrorKind::KeyExists`], [`ErrorKind::UniqueViolation`], [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`],
-    /// [`ErrorKind::Encode`]: nothing was changed, and the transaction can go on.
+    /// [`ErrorKind::Encode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file. Nothing was changed, and the transaction can go on.
     pub fn insert<A: Borrow<R>>(&mut self, record: A) -> Result<R::Key>
     where
         M: CanWrite<A>,
@@ -361,7 +362,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// ```
     ///
     /// # Errors
-    /// As [`insert`](Self::insert), without [`ErrorKind::KeyExists`].
+    /// As [`insert`](Self::insert), without [`ErrorKind::KeyExists`]; [`ErrorKind::Decode`] if the record that was there does not decode, which its
+    /// index entries are removed by.
     pub fn upsert<A: Borrow<R>>(&mut self, record: A) -> Result<R::Key>
     where
         M: CanWrite<A>,
@@ -438,7 +440,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
     /// cities.insert(&oslo)?;
     /// assert!(cities.remove(1)?.is_some());
-    /// assert_eq!(cities.query(City::COUNTRY).count(), 0);
+    /// assert_eq!(cities.query(City::COUNTRY).try_count()?, 0);
     /// # Ok::<(), tamarack::Error>(())
     /// ```
     ///
@@ -546,7 +548,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             render_key(&parts, &entry.key),
             self.resolved.name,
         );
-        Err(Error::new(ErrorKind::UniqueViolation, message))
+        Err(Error::of_index(ErrorKind::UniqueViolation, index.def.name, message))
     }
 }
 

@@ -109,6 +109,28 @@ impl<'a, K: KeyPart, V: Shape, M> Iter<'a, K, V, M> {
         Self { table, scan: RawScan::new(range) }
     }
 
+    /// How many there are. [`Iterator::count`] would count an error, too, and end there. Of a whole table, [`Table::len`] knows it. Cost: a
+    /// step for each; nothing is decoded.
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.extend([("coffee", 4), ("milk", 1), ("tea", 3)])?;
+    /// assert_eq!(prices.range("d"..).try_count()?, 2);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Table::get`], but for [`ErrorKind::Decode`](crate::ErrorKind::Decode).
+    pub fn try_count(mut self) -> Result<u64> {
+        let table = self.table;
+        let mut count = 0;
+        while self.scan.next_key(table.access.view, table.tree).map_err(|error| table.named(error))?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn step(&mut self, back: bool) -> Option<Result<(K, V)>> {
         let table = self.table;
         let view = table.access.view;
@@ -169,6 +191,24 @@ impl<K: KeyPart, V: Shape, M> DoubleEndedIterator for Iter<'_, K, V, M> {
 #[derive(Debug)]
 pub struct IterKeys<'a, K, V, M>(pub(super) Iter<'a, K, V, M>);
 
+impl<K: KeyPart, V: Shape, M> IterKeys<'_, K, V, M> {
+    /// How many there are: see [`Iter::try_count`].
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert_eq!(prices.keys().try_count()?, 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Iter::try_count`].
+    pub fn try_count(self) -> Result<u64> {
+        self.0.try_count()
+    }
+}
+
 impl<K: KeyPart, V: Shape, M> Iterator for IterKeys<'_, K, V, M> {
     type Item = Result<K>;
 
@@ -195,6 +235,24 @@ impl<K: KeyPart, V: Shape, M> DoubleEndedIterator for IterKeys<'_, K, V, M> {
 #[must_use = "iterators do nothing until they are stepped"]
 #[derive(Debug)]
 pub struct IterValues<'a, K, V, M>(pub(super) Iter<'a, K, V, M>);
+
+impl<K: KeyPart, V: Shape, M> IterValues<'_, K, V, M> {
+    /// How many there are: see [`Iter::try_count`].
+    ///
+    /// ```
+    /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
+    /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
+    /// prices.insert("tea", 3)?;
+    /// assert_eq!(prices.values().try_count()?, 1);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Iter::try_count`].
+    pub fn try_count(self) -> Result<u64> {
+        self.0.try_count()
+    }
+}
 
 impl<K: KeyPart, V: Shape, M> Iterator for IterValues<'_, K, V, M> {
     type Item = Result<V>;

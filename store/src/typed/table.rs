@@ -91,7 +91,8 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    /// [`ErrorKind::Decode`]; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file; [`ErrorKind::SnapshotTooOld`], see
+    /// [`Database::begin_read`](crate::Database::begin_read).
     pub fn get<A: KeyArg<K>>(&self, key: A) -> Result<Option<V>> {
         self.get_encoded(&Self::key(&key))
     }
@@ -157,7 +158,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
     /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
     /// prices.extend([("coffee", 4), ("milk", 1), ("tea", 3)])?;
-    /// assert_eq!(prices.range("d"..="milk").count(), 1);
+    /// assert_eq!(prices.range("d"..="milk").try_count()?, 1);
     /// # Ok::<(), tamarack::Error>(())
     /// ```
     pub fn range<B: KeyBounds<K>>(&self, range: B) -> Iter<'_, K, V, M> {
@@ -274,7 +275,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
         self.iter().next_back().transpose()
     }
 
-    /// Number of entries. Cost: reads a counter.
+    /// Number of entries. Cost: reads a counter. A write transaction that asks for it conflicts with each that adds or removes entries.
     ///
     /// ```
     /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
@@ -316,7 +317,8 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]: nothing was changed.
+    /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]; [`ErrorKind::InvalidArgument`] if this transaction has deleted the table;
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file. Nothing was changed.
     pub fn replace<A: KeyArg<K>, W: ValueArg<V>>(&mut self, key: A, value: W) -> Result<bool>
     where
         M: CanWrite<A>,
@@ -362,7 +364,7 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::KeyTooLong`], [`ErrorKind::ValueTooLong`]: nothing was changed.
+    /// As [`replace`](Self::replace); [`ErrorKind::Decode`] if the value that was there does not decode.
     pub fn insert<A: KeyArg<K>, W: ValueArg<V>>(&mut self, key: A, value: W) -> Result<Option<V>>
     where
         M: CanWrite<A>,
@@ -471,12 +473,12 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
     /// ```
     ///
     /// # Errors
-    /// As [`insert`](Self::insert); the entries before the failing one are stored.
+    /// As [`replace`](Self::replace); the entries before the failing one are stored.
     pub fn extend<A: KeyArg<K>, W: ValueArg<V>>(&mut self, entries: impl IntoIterator<Item = (A, W)>) -> Result<()>
     where
         M: CanWrite<A>,
     {
-        entries.into_iter().try_for_each(|(key, value)| self.insert(key, value).map(|_| ()))
+        entries.into_iter().try_for_each(|(key, value)| self.replace(key, value).map(|_| ()))
     }
 
     /// Keeps only the entries for which `keep` is true.
