@@ -83,6 +83,8 @@ fn commit(engine: &Engine, key: &[u8], durability: Durability) {
     txn.commit(durability).unwrap();
 }
 
+type GivesUp<'a> = &'a (dyn Fn(&Database<()>) -> Result<()> + std::marker::Sync);
+
 /// What another transaction has written is read as soon as its commit has a place. Who gave up because of it was told so at once: of a commit that nobody saw
 /// yet, and that might never be there.
 #[test]
@@ -97,8 +99,7 @@ fn i22_who_gives_up_waits_for_what_it_saw() {
         tx.rollback();
         if is_there { Err(taken()) } else { Ok(()) }
     };
-    let ways: [(&(dyn Fn(&Database<()>) -> Result<()> + std::marker::Sync), _); 3] =
-        [(&closure, false), (&closure, true), (&guard, false)];
+    let ways: [(GivesUp<'_>, bool); 3] = [(&closure, false), (&closure, true), (&guard, false)];
     for (gives_up, fails) in ways {
         let storage = Arc::new(SlowSync::default());
         let mut options = Options::new();
