@@ -69,11 +69,6 @@ impl Writer {
         self.txn.next_number(catalog::TREE, &catalog::counter_key(table))
     }
 
-    /// A table is gone: its counter too.
-    pub(super) fn forget(&self, table: u32) -> Result<()> {
-        self.txn.forget_tally(catalog::TREE, &catalog::counter_key(table))
-    }
-
     /// Gives the commit its place; what is left is to wait.
     pub(super) fn sequence(self, durability: engine::Durability) -> Result<engine::Sequenced> {
         self.txn.sequence(durability)

@@ -89,6 +89,25 @@ impl<S> ReadTxn<S> {
         Ok(Table::new(Access::reading(&self.snapshot), def.name(), head))
     }
 
+    /// The names of all tables in the file, sorted: of plain ones and of records, those too that this program does not know. Cost: a step for each.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema, TableDef};
+    /// # #[derive(Record)] struct Note { #[record(key)] id: u32, text: String }
+    /// # #[derive(Schema)] struct Notebook(Note);
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// let db = Database::<Notebook>::in_memory()?;
+    /// db.write(|tx| tx.open_table(&HITS)?.insert("/", 1))?;
+    /// assert_eq!(db.begin_read()?.table_names()?, ["hits", "note"]);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    pub fn table_names(&self) -> Result<Vec<String>> {
+        catalog::table_names(&self.snapshot)
+    }
+
     /// What lies below.
     #[cfg(feature = "simulate")]
     pub(crate) fn view(&self) -> &Snapshot {
@@ -214,14 +233,82 @@ impl<S> WriteTxn<S> {
     pub fn delete_table<K: KeyPart + 'static, V: Shape + 'static>(&self, def: &TableDef<K, V>) -> Result<bool> {
         let shapes = || (K::describe(), V::describe());
         let txn = &self.writer.txn;
-        match catalog::find_plain(txn, def.name(), self.inner.fingerprint::<K, V>(), shapes)? {
-            Some(head) => {
-                catalog::drop_plain(txn, def.name(), head)?;
-                self.writer.forget(head.table)?;
-                Ok(true)
-            }
-            None => Ok(false),
+        let Some(head) = catalog::find_plain(txn, def.name(), self.inner.fingerprint::<K, V>(), shapes)? else {
+            return Ok(false);
+        };
+        catalog::drop_table(txn, def.name(), head.table, std::iter::once(head.tree))?;
+        Ok(true)
+    }
+
+    /// Removes a table of any type with everything in it, indexes too; `false` if there is none of this name. For what no program reads any more:
+    /// after a record has changed in a way that [`Database::open`](super::Database::open) refuses, open the file as `Database<()>`, and delete
+    /// the table; the next open with the new schema makes it anew. Cost: as [`delete_table`](Self::delete_table), for each index too.
+    ///
+    /// ```
+    /// use tamarack::{Database, Record, Schema};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let path = dir.path().join("notes.tam");
+    /// # mod before {
+    /// #     #[derive(tamarack::Record)] struct Note { #[record(key)] title: String }
+    /// #     #[derive(tamarack::Schema)] pub struct Notebook(Note);
+    /// # }
+    /// # Database::<before::Notebook>::open(&path)?.close()?;
+    /// #[derive(Record)]
+    /// struct Note {
+    ///     #[record(key)]
+    ///     id: u32, // the key was the title
+    ///     title: String,
+    /// }
+    ///
+    /// #[derive(Schema)]
+    /// struct Notebook(Note);
+    ///
+    /// assert!(Database::<Notebook>::open(&path).is_err());
+    /// let old = Database::<()>::open(&path)?;
+    /// old.write(|tx| {
+    ///     assert_eq!(tx.table_names()?, ["note"]);
+    ///     tx.delete_table_named("note")
+    /// })?;
+    /// old.close()?;
+    /// let db = Database::<Notebook>::open(&path)?;
+    /// # db.close()?;
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if it is the table of a record of this database's schema, whose handles rely on it. Nothing was changed.
+    /// [`ErrorKind::Decode`] if the catalog's entry of the table is not readable by this version.
+    pub fn delete_table_named(&self, name: &str) -> Result<bool> {
+        if self.inner.records.iter().any(|record| record.name == name) {
+            let message = format!(
+                "table `{name}` belongs to a record of this database's schema, and cannot be deleted while it is open with it: `clear` removes \
+                 its records; to delete the table, open the file with a schema that does not list it, as `Database<()>`"
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        let txn = &self.writer.txn;
+        let Some(entry) = catalog::table(txn, name)? else { return Ok(false) };
+        catalog::drop_table(txn, name, entry.table, entry.trees())?;
+        Ok(true)
+    }
+
+    /// The names of all tables in the file, sorted, as this transaction leaves them: of plain ones and of records, those too that this program
+    /// does not know. Cost: a step for each. A table that another transaction makes or deletes meanwhile is a conflict.
+    ///
+    /// ```
+    /// # use tamarack::{Database, TableDef};
+    /// # const HITS: TableDef<String, u64> = TableDef::new("hits");
+    /// # let db = Database::<()>::in_memory()?;
+    /// let tx = db.begin_write()?;
+    /// tx.open_table(&HITS)?;
+    /// assert_eq!(tx.table_names()?, ["hits"]);
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
+    pub fn table_names(&self) -> Result<Vec<String>> {
+        catalog::table_names(&self.writer.txn)
     }
 
     /// Commits with the durability of the options.

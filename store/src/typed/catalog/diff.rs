@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 /// What to do about it, as long as this version cannot change a stored schema.
 const ADVICE: &str = "Nothing was changed. This version cannot change a stored schema: \
-                      restore the definition that wrote the file, or store the new one under another table name.";
+                      restore the definition that wrote the file, store the new one under another table name, or give up what the \
+                      table holds: open the file as `Database<()>` and call `delete_table_named` in a write transaction.";
 
 /// The error for a table whose definition differs from the file's.
 pub(super) fn mismatch(name: &str, file: &TableEntry, program: &TableEntry) -> Error {

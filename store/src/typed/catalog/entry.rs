@@ -142,6 +142,11 @@ impl TableEntry {
         })
     }
 
+    /// The trees of its rows and of its indexes.
+    pub(in crate::typed) fn trees(&self) -> impl Iterator<Item = TreeId> {
+        std::iter::once(self.tree).chain(self.indexes.iter().map(|index| index.tree))
+    }
+
     /// The newest version's fields.
     pub(in crate::typed) fn fields(&self) -> impl Iterator<Item = &Named> {
         self.versions.last().into_iter().flat_map(|version| version.fields.iter().map(|(_, named)| named))

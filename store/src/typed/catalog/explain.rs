@@ -1,7 +1,7 @@
 //! The catalog's entries as they lie in its tree, for tools that have no program.
 
 use super::install::Header;
-use super::{COUNTER, HEADER_KEY, Head, TABLE, TableEntry, check_table, table_key};
+use super::{COUNTER, HEADER_KEY, Head, TABLE, TableEntry, check_table, table_key, table_name};
 use crate::engine::Tally;
 use tamarack_codec::{DecodeError, ShapeDef, decode_value};
 
@@ -23,9 +23,9 @@ pub(in crate::typed) fn explain(key: &[u8], value: &[u8]) -> Result<Explained, D
             Ok(Explained::Header { table, tree })
         }
         [TABLE, name @ ..] => {
-            let name = str::from_utf8(name).map_err(|_| DecodeError::new("a table's name is not UTF-8"))?;
+            let name = table_name(name)?.to_owned();
             let fingerprint = Head::decode(value)?.fingerprint;
-            Ok(Explained::Table { name: name.to_owned(), entry: TableEntry::decode(value)?, fingerprint })
+            Ok(Explained::Table { name, entry: TableEntry::decode(value)?, fingerprint })
         }
         [COUNTER, number @ ..] => {
             let number = number.try_into().map_err(|_| DecodeError::new("a counter of no table"))?;

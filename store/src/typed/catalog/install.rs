@@ -1,14 +1,13 @@
 //! Finding, making and dropping tables.
 
 use super::{
-    FIRST_TREE, FORMAT, HEADER_KEY, Head, TABLE, TREE, TableEntry, counter_key, head, in_bounds, mismatch, read, table,
-    table_key,
+    FIRST_TREE, FORMAT, HEADER_KEY, Head, TREE, TableEntry, counter_key, head, in_bounds, mismatch, read, table,
+    table_key, tables,
 };
 use crate::engine::{Durability, Engine, MAX_ENTRY, MAX_TREES, TreeId, View, WriteTxn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::typed::record::RecordDef;
 use crate::typed::{IndexDef, MAX_KEY, MAX_TABLES};
-use std::ops::Bound;
 use tamarack_codec::{DecodeError, Shape, ShapeDef, decode_value};
 
 /// A number that no tree has: what a table reads from that a read-only file does not hold. It is empty.
@@ -68,8 +67,7 @@ impl Header {
             return Ok(header);
         }
         // Numbers from the first on again would be those of tables that are there, and two tables would share a tree.
-        let tables = (Bound::Included(&[TABLE][..]), Bound::Excluded(&[TABLE + 1][..]));
-        if view.cursor(TREE, tables.0, tables.1)?.next()?.is_some() {
+        if tables(view)?.next()?.is_some() {
             let message =
                 "the catalog has lost the numbers to be given next, so no table can be made: salvage the file";
             return Err(Error::corrupt(message));
@@ -212,9 +210,17 @@ pub(in crate::typed) fn create_plain(txn: &WriteTxn, name: &str, key: ShapeDef, 
     Ok(Head { table: entry.table, tree: entry.tree, fingerprint: entry.fingerprint() })
 }
 
-/// Removes a plain table with everything in it.
-pub(in crate::typed) fn drop_plain(txn: &WriteTxn, name: &str, head: Head) -> Result<()> {
-    txn.delete(TREE, &table_key(name))?;
-    txn.delete(TREE, &counter_key(head.table))?;
-    txn.drop_tree(head.tree)
+/// Removes a table with everything in it: its entry, its counter and its trees. After a failure half-way the transaction commits nothing.
+pub(in crate::typed) fn drop_table(
+    txn: &WriteTxn,
+    name: &str,
+    table: u32,
+    mut trees: impl Iterator<Item = TreeId>,
+) -> Result<()> {
+    let mut drop_all = || {
+        txn.delete(TREE, &table_key(name))?;
+        txn.forget_tally(TREE, &counter_key(table))?;
+        trees.try_for_each(|tree| txn.drop_tree(tree))
+    };
+    txn.end_write(drop_all())
 }

@@ -15,15 +15,18 @@ mod diff;
 mod entry;
 mod explain;
 mod install;
+#[cfg(test)]
+mod tests;
 
 use diff::mismatch;
 pub(super) use entry::{IndexEntry, TableEntry, Version};
 pub(super) use explain::{Explained, bytes_table, explain, header_entry};
-pub(super) use install::{Resolved, create_plain, drop_plain, find_plain, install, plain_fingerprint};
+pub(super) use install::{Resolved, create_plain, drop_table, find_plain, install, plain_fingerprint};
 
 use super::MAX_TABLES;
-use crate::engine::{MAX_TREES, Tally, TreeId, View};
+use crate::engine::{Cursor, MAX_TREES, Tally, TreeId, View};
 use crate::error::{Error, ErrorKind, Result};
+use std::ops::Bound;
 use tamarack_codec::{DecodeError, decode_value};
 
 /// The catalog's own tree.
@@ -67,6 +70,27 @@ fn table_key(name: &str) -> Vec<u8> {
     key.push(TABLE);
     key.extend_from_slice(name.as_bytes());
     key
+}
+
+/// The name of a table, from behind the kind of its stored key.
+fn table_name(bytes: &[u8]) -> Result<&str, DecodeError> {
+    str::from_utf8(bytes).map_err(|_| DecodeError::new("a table's name is not UTF-8"))
+}
+
+/// A cursor over the entries of all tables.
+fn tables(view: &dyn View) -> Result<Cursor<'_>> {
+    view.cursor(TREE, Bound::Included(&[TABLE]), Bound::Excluded(&[TABLE + 1]))
+}
+
+/// The names of all tables, in order.
+pub(super) fn table_names(view: &dyn View) -> Result<Vec<String>> {
+    let named = |error: Error| error.context("the catalog");
+    let mut cursor = tables(view).map_err(named)?;
+    let mut names = Vec::new();
+    while let Some(key) = cursor.next_key().map_err(named)? {
+        names.push(table_name(key.get(1..).unwrap_or_default()).map_err(damaged)?.to_owned());
+    }
+    Ok(names)
 }
 
 /// Reads a value of the catalog.

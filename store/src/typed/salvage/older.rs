@@ -122,7 +122,7 @@ impl Claims {
     /// Whether an entry claims no number that one before it has. What is no table's entry claims none.
     fn admit(&mut self, key: &[u8], value: &[u8], notes: &mut Notes) -> bool {
         let Ok(Explained::Table { name, entry, .. }) = catalog::explain(key, value) else { return true };
-        let trees = || std::iter::once(entry.tree.0).chain(entry.indexes.iter().map(|index| index.tree.0));
+        let trees = || entry.trees().map(|tree| tree.0);
         let mut own = BTreeSet::new();
         let twin = self.tables.get(&entry.table).or_else(|| trees().find_map(|tree| self.trees.get(&tree)));
         let twin = twin.or_else(|| (!trees().all(|tree| own.insert(tree))).then_some(&name));
