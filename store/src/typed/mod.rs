@@ -27,6 +27,7 @@ mod queue;
 mod range;
 mod record;
 mod records;
+mod removal;
 mod rows;
 mod salvage;
 mod scan;

@@ -8,8 +8,7 @@ use super::catalog::Resolved;
 use super::index::{FindQuery, IntoQuery};
 use super::record::{IndexEntry, IndexSink, Record};
 use super::rows::{Rows, dangling};
-use super::scan::RawScan;
-use super::{KeyBounds, MAX_KEY, ReadWrite};
+use super::{KeyBounds, MAX_KEY};
 use crate::engine::MAX_VALUE;
 use crate::error::{Error, ErrorKind, Result};
 use std::borrow::Borrow;
@@ -190,6 +189,9 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     /// The records that a query matches, in the order of its index. Lazy, double-ended. Cost: for each record a step in the index and a
     /// descent.
     ///
+    /// In a write transaction it [sees what is written while it runs](Rows#in-a-write-transaction): to change what an index is over, collect
+    /// the [keys](Rows::keys) first; to remove, use [`remove_all`](Self::remove_all).
+    ///
     /// ```
     /// # use tamarack::{Database, Record, Schema};
     /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
@@ -224,7 +226,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     }
 
     /// The records of a range of primary keys, in order. For ranges under the first parts of a compound key, query
-    /// [`Record::PRIMARY`].
+    /// [`Record::PRIMARY`]. In a write transaction it [sees what is written while it runs](Rows#in-a-write-transaction).
     ///
     /// ```
     /// # use tamarack::{Database, Record, Schema};
@@ -381,7 +383,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     }
 
     /// Changes the record of a key in place; returns it as it is now, or `None` if there is none, or the closure removed it.
-    /// Only index entries that change are written.
+    /// Only index entries that change are written. For a closure that may refuse, [`try_update`](Self::try_update).
     ///
     /// ```
     /// # use tamarack::{Database, Record, Schema};
@@ -401,12 +403,48 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     where
         M: CanWrite<A>,
     {
+        self.try_update(key, |record| {
+            change(record);
+            Ok(())
+        })
+    }
+
+    /// [`update`](Self::update) for a closure that may refuse, with an error type of its own. After an error the record is as it was; what the closure has
+    /// written by other handles stays.
+    ///
+    /// ```
+    /// # use tamarack::{Database, Record, Schema};
+    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
+    /// # #[derive(Schema)] struct World(City);
+    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
+    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
+    /// use tamarack::{Error, ErrorKind};
+    /// cities.insert(&oslo)?;
+    /// let refused = cities.try_update(1, |city| {
+    ///     city.name.clear();
+    ///     Err(Error::new(ErrorKind::Aborted, "a city needs a name"))
+    /// });
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::Aborted);
+    /// assert_eq!(cities.get(1)?.map(|city| city.name).as_deref(), Some("Oslo"));
+    /// # Ok::<(), tamarack::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the closure returns, and what [`update`](Self::update) says, turned into that type.
+    pub fn try_update<A: KeyArg<R::Key>, E: From<Error>>(
+        &mut self,
+        key: A,
+        change: impl FnOnce(&mut R) -> Result<(), E>,
+    ) -> Result<Option<R>, E>
+    where
+        M: CanWrite<A>,
+    {
         let key = Self::key(&key);
         let Some(mut record) = self.get_encoded(&key)? else { return Ok(None) };
         let before = self.entries(&record, &key)?;
         let writer = self.access.writer()?;
         let written = writer.txn.written();
-        change(&mut record);
+        change(&mut record)?;
         let before = if writer.txn.written() == written {
             before
         } else {
@@ -423,7 +461,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
             let message = format!(
                 "an update changed the primary key from {from} to {to}: remove the record and insert the new one"
             );
-            return Err(self.named(Error::new(ErrorKind::InvalidArgument, message)));
+            return Err(self.named(Error::new(ErrorKind::InvalidArgument, message)).into());
         }
         let write = Write { entries: self.entries(&record, &key)?, key, new_id: None };
         self.store_over(write, &record, Some(before))?;
@@ -456,7 +494,8 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
         Ok(Some(record))
     }
 
-    fn forget(&self, record: &R, key: &[u8]) -> Result<()> {
+    /// Removes a record that is there, with its index entries.
+    pub(super) fn forget(&self, record: &R, key: &[u8]) -> Result<()> {
         let writer = self.access.writer()?;
         for entry in self.entries(record, key)? {
             self.unlist(writer, &entry)?;
@@ -593,80 +632,6 @@ impl Write {
         key.clear();
         next.encode(key);
         Ok(next)
-    }
-}
-
-impl<R: Record> RecordTable<'_, R, ReadWrite> {
-    /// Removes all records for which `keep` is false.
-    ///
-    /// ```
-    /// # use tamarack::{Database, Record, Schema};
-    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
-    /// # #[derive(Schema)] struct World(City);
-    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
-    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
-    /// cities.insert(&oslo)?;
-    /// cities.retain(|city| city.country != "NO")?;
-    /// assert!(cities.is_empty()?);
-    /// # Ok::<(), tamarack::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub fn retain(&mut self, mut keep: impl FnMut(&R) -> bool) -> Result<()> {
-        let writer = self.access.writer()?;
-        for record in self.iter() {
-            let record = record?;
-            let written = writer.txn.written();
-            if keep(&record) {
-                continue;
-            }
-            let mut key = KeyBuf::new();
-            record.encode_key(&mut key);
-            if writer.txn.written() == written {
-                self.forget(&record, &key)?;
-            } else if let Some(now) = self.get_encoded(&key)? {
-                // The closure has written to this transaction too: maybe to this very record.
-                self.forget(&now, &key)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes all records, those too that do not decode. Cost: a step and a removal for each record and each index entry.
-    ///
-    /// ```
-    /// # use tamarack::{Database, Record, Schema};
-    /// # #[derive(Record, Clone)] struct City { #[record(key)] id: u32, #[record(index)] country: String, #[record(unique)] name: String }
-    /// # #[derive(Schema)] struct World(City);
-    /// # let db = Database::<World>::in_memory()?; let tx = db.begin_write()?; let mut cities = tx.table::<City>()?;
-    /// # let oslo = City { id: 1, country: "NO".into(), name: "Oslo".into() };
-    /// cities.insert(&oslo)?;
-    /// cities.clear()?;
-    /// assert!(cities.is_empty()?);
-    /// # Ok::<(), tamarack::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file. Some records are gone then, some are not, and so are index entries: the transaction
-    /// commits nothing any more.
-    pub fn clear(&mut self) -> Result<()> {
-        let writer = self.access.writer()?;
-        writer.txn.end_write(self.clear_all(writer))
-    }
-
-    fn clear_all(&self, writer: &Writer) -> Result<()> {
-        let indexes = self.resolved.indexes.iter().map(|index| (index.tree, 0));
-        for (tree, records) in indexes.chain([(self.resolved.tree, -1)]) {
-            let mut scan = RawScan::new(KeyRange::all());
-            while let Some(key) = scan.next_key(self.access.view, tree).map_err(|error| self.named(error))? {
-                writer.txn.delete(tree, key).map_err(|error| self.named(error))?;
-                if records != 0 {
-                    writer.add(self.resolved.table, records)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

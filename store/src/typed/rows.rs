@@ -30,6 +30,29 @@ use tamarack_codec::{KeyRange, decode_key, render_key};
 /// })
 /// # }
 /// ```
+///
+/// # In a write transaction
+///
+/// It sees what the transaction writes while it runs, by another handle of the table. A record that an update moves ahead in the index that is
+/// walked is met again: this makes everybody older, again and again, and does not end well. Collect the keys first, as below; to remove what a
+/// query matches, use [`remove_all`](RecordTable::remove_all).
+///
+/// ```
+/// # use tamarack::{Database, Record, Schema};
+/// # #[derive(Record)] struct Person { #[record(key)] id: u32, #[record(index)] age: u16 }
+/// # #[derive(Schema)] struct Village(Person);
+/// # let db = Database::<Village>::in_memory()?; let tx = db.begin_write()?;
+/// # let mut others = tx.table::<Person>()?;
+/// # let mut people = tx.table::<Person>()?;
+/// for person in people.query(Person::AGE.range(18..)) {
+///     others.update(person?.id, |person| person.age += 1)?; // wrong
+/// }
+/// let ids = people.query(Person::AGE.range(18..)).keys().collect::<tamarack::Result<Vec<u32>>>()?;
+/// for id in ids {
+///     people.update(id, |person| person.age += 1)?; // right
+/// }
+/// # Ok::<(), tamarack::Error>(())
+/// ```
 #[must_use = "a query does nothing until it is stepped"]
 pub struct Rows<'a, R, M> {
     table: &'a RecordTable<'a, R, M>,

@@ -154,6 +154,10 @@ impl<'tx, K: KeyPart, V: Shape, M> Table<'tx, K, V, M> {
 
     /// Entries of a range of keys, in order; also backwards, by `rev`. Lazy: nothing is read before the first step.
     ///
+    /// In a write transaction it sees what the transaction writes while it runs, by another handle of the table: entries that are put ahead of it
+    /// are met, so that a loop which always puts one more behind the last does not end. Collect the keys first; to remove, use
+    /// [`extract_if`](Self::extract_if) or [`retain`](Self::retain).
+    ///
     /// ```
     /// # let db = tamarack::Database::<()>::in_memory()?; let tx = db.begin_write()?;
     /// # let mut prices = tx.open_table(&tamarack::TableDef::<String, u32>::new("prices"))?;
