@@ -3,7 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
 
 use proptest::prelude::*;
-use tamarack::{Database, Id, KeyPart, Record, Result, Schema, Shape};
+use std::collections::BTreeSet;
+use tamarack::{Database, Id, IntoQuery, KeyPart, Record, Result, Schema, Shape};
 
 #[derive(KeyPart, Shape, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Grade {
@@ -58,6 +59,21 @@ fn sorted<K: Ord>(all: &[Thing], wanted: impl Fn(&Thing) -> bool, order: impl Fn
     let mut found: Vec<&Thing> = all.iter().filter(|thing| wanted(thing)).collect();
     found.sort_by_key(|thing| (order(thing), thing.id));
     found.iter().map(|thing| thing.id.get()).collect()
+}
+
+/// Removes what a query matches, and compares what is left with a filter. Nothing is committed.
+fn removes(db: &Database<Things>, all: &[Thing], query: impl IntoQuery<Thing>, wanted: impl Fn(&Thing) -> bool) {
+    let left: Vec<Thing> = all.iter().filter(|thing| !wanted(thing)).cloned().collect();
+    let tx = db.begin_write().unwrap();
+    let mut table = tx.table::<Thing>().unwrap();
+    assert_eq!(table.remove_all(query).unwrap(), (all.len() - left.len()) as u64);
+    assert_eq!(table.len().unwrap(), left.len() as u64);
+    assert_eq!(ids(table.iter()).unwrap(), sorted(&left, |_| true, |_| ()));
+    assert_eq!(ids(table.query(Thing::NUMBER)).unwrap(), sorted(&left, |_| true, |t| t.number));
+    assert_eq!(ids(table.query(Thing::SEAT)).unwrap(), sorted(&left, |_| true, |t| (t.grade, t.name.clone())));
+    assert_eq!(ids(table.query(Thing::PLACE)).unwrap(), sorted(&left, |_| true, |t| t.place));
+    let words = left.iter().map(|thing| thing.words.iter().collect::<BTreeSet<_>>().len());
+    assert_eq!(table.query(Thing::WORDS).count(), words.sum::<usize>());
 }
 
 proptest! {
@@ -139,6 +155,14 @@ proptest! {
             assert_eq!(ids(table.query(Thing::WORDS.at(&word[..])))?, sorted(&all, |t| t.words.contains(&word), |_| ()));
             Ok(())
         }).unwrap();
+        removes(&db, &all, Thing::PRIMARY.range(..Id::new(10)), |t| t.id.get() < 10);
+        removes(&db, &all, Thing::NUMBER.range(low..=high), |t| low <= t.number && t.number <= high);
+        removes(&db, &all, Thing::BOTH.at(&name[..]).range(low..high), |t| t.name == name && low <= t.number && t.number < high);
+        removes(&db, &all, Thing::SEAT.at(None), |t| t.grade.is_none());
+        removes(&db, &all, Thing::PLACE.range(Some(3)..=Some(30)), |t| t.place.is_some_and(|p| (3..=30).contains(&p)));
+        removes(&db, &all, Thing::WORDS, |t| !t.words.is_empty());
+        removes(&db, &all, Thing::WORDS.starts_with("a"), |t| t.words.iter().any(|word| word.starts_with('a')));
+        removes(&db, &all, Thing::WORDS.at(&word[..]), |t| t.words.contains(&word));
         db.check().unwrap();
     }
 }
