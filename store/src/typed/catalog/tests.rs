@@ -1,11 +1,11 @@
 //! Tables deleted by name: nothing of them is left, in memory, in the file or in the log, and nothing else is gone.
 
 use super::*;
+use crate::Schema;
 use crate::engine::{Background, Durability};
 use crate::typed::check::tests::{CUSTOMERS, Customer, Shop, fill, options};
 use crate::typed::{Database, Options, TableDef};
 use crate::vfs::{CrashPolicy, FaultFile, FaultPlan, Storage};
-use crate::Schema;
 use std::sync::Arc;
 
 /// What a later program stores in the tables of the shop's names.
@@ -161,7 +161,8 @@ fn i27_a_deletion_by_name_is_recovered_from_the_log() {
         }
         let file = on(image);
         let db = open::<later::Shop>(&file, options.clone());
-        db.write(|tx| tx.table::<later::Customer>()?.insert(later::Customer { name: "Anna".into(), points: 1 })).unwrap();
+        db.write(|tx| tx.table::<later::Customer>()?.insert(later::Customer { name: "Anna".into(), points: 1 }))
+            .unwrap();
         assert_eq!(names(&db), ["customers", "hits", "more", "seats"]);
         sound(&db);
         db.close().unwrap();
@@ -226,7 +227,10 @@ fn i20_a_deletion_by_name_that_is_rolled_back_leaves_no_trace() {
     let (records, oldest) = db
         .read(|tx| {
             let customers = tx.table::<Customer>()?;
-            Ok((customers.iter().filter(Result::is_ok).count() as u64, customers.find(Customer::EMAIL.at("c0@example.org"))?))
+            Ok((
+                customers.iter().filter(Result::is_ok).count() as u64,
+                customers.find(Customer::EMAIL.at("c0@example.org"))?,
+            ))
         })
         .unwrap();
     assert!(records == CUSTOMERS - 15 && oldest.is_some(), "{records} records");
