@@ -424,7 +424,7 @@ impl<'tx, R: Record, M> RecordTable<'tx, R, M> {
     ///     city.name.clear();
     ///     Err(Error::new(ErrorKind::Aborted, "a city needs a name"))
     /// });
-    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::Aborted);
+    /// assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Aborted));
     /// assert_eq!(cities.get(1)?.map(|city| city.name).as_deref(), Some("Oslo"));
     /// # Ok::<(), tamarack::Error>(())
     /// ```
