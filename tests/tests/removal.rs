@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
 
-use tamarack::{Database, Error, ErrorKind, Id, IntoQuery, Options, Record, Result, Schema, Timestamp, WriteTxn};
+use tamarack::{Database, Error, ErrorKind, Id, IntoQuery, Record, Result, Schema, Timestamp, WriteTxn};
 use tamarack_tests::{Customer, Order, Shop, State, customer};
 
 const COUNT: u64 = 600;
@@ -127,25 +127,6 @@ fn a_prefix_of_a_compound_key_and_a_unique_index() {
     })
     .unwrap();
     db.check().unwrap();
-}
-
-/// The cursor goes on while what is removed moves to the file.
-#[test]
-fn more_than_memory_is_meant_to_hold() {
-    const MANY: u64 = 20_000;
-    let folder = tempfile::tempdir().unwrap();
-    let db: Database<Shop> = Options::new().write_buffer(1 << 20).open(folder.path().join("shop.tam")).unwrap();
-    db.write(|tx| fill(tx, 1..=MANY)).unwrap();
-    let removed = db.write(|tx| tx.table::<Customer>()?.remove_all(Customer::TAGS)).unwrap();
-    assert_eq!(removed, MANY / 5 * 4);
-    assert_eq!(db.write(|tx| tx.table::<Customer>()?.remove_all(Customer::PRIMARY)).unwrap(), MANY / 5);
-    let left = |tx: &tamarack::ReadTxn<Shop>| {
-        let customers = tx.table::<Customer>()?;
-        Ok((customers.len()?, customers.query(Customer::EMAIL).count(), customers.query(Customer::CITY_AGE).count()))
-    };
-    assert_eq!(db.read(left).unwrap(), (0, 0, 0));
-    db.check().unwrap();
-    db.close().unwrap();
 }
 
 type Meanwhile<'a> = &'a (dyn Fn() + Sync);

@@ -119,3 +119,37 @@ impl<R: Record> RecordTable<'_, R, ReadWrite> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Background;
+    use crate::typed::Database;
+    use crate::typed::check::tests::{Customer, Shop, fill, options};
+    use crate::vfs::MemoryFile;
+    use crate::{Record, Result};
+    use std::sync::Arc;
+
+    /// The cursor goes on while what is removed outgrows memory and moves to the file, again and again.
+    #[test]
+    fn what_is_removed_may_outgrow_memory() {
+        let mut options = options();
+        options.engine.background = Background::Inline;
+        options.engine.write_buffer = 600;
+        let db = Database::<Shop>::on(Arc::new(MemoryFile::default()), options).unwrap();
+        fill(&db);
+        let rows = || db.read(|tx| tx.table::<Customer>()?.iter().collect::<Result<Vec<_>>>()).unwrap();
+        let (all, mut left) = (rows(), rows());
+        left.retain(|one| one.tags.is_empty());
+        let removed = db.write(|tx| tx.table::<Customer>()?.remove_all(Customer::TAGS)).unwrap();
+        assert_eq!((removed, rows()), ((all.len() - left.len()) as u64, left.clone()));
+        db.check().unwrap();
+        left.retain(|one| one.city != "Oslo" || one.age < 30);
+        db.write(|tx| tx.table::<Customer>()?.remove_all(Customer::CITY_AGE.at("Oslo").range(30..))).unwrap();
+        assert_eq!(rows(), left);
+        assert!(!left.is_empty());
+        db.check().unwrap();
+        let removed = db.write(|tx| tx.table::<Customer>()?.remove_all(Customer::PRIMARY)).unwrap();
+        assert_eq!((removed, rows().len()), (left.len() as u64, 0));
+        db.check().unwrap();
+    }
+}
