@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-/// The number that identifies a record of type `R`. Ids of different records do not mix.
+/// The number that identifies a record of type `R`. Ids of different records do not mix. serde sees the number.
 ///
 /// ```
 /// use tamarack_codec::Id;

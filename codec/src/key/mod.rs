@@ -12,6 +12,7 @@ mod containers;
 mod external;
 mod id;
 mod numbers;
+mod serde;
 mod time;
 mod tuples;
 mod wrappers;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400_000_000;
 
-/// A point in time: microseconds since the start of 1970, UTC. Eight bytes, the default choice for keys.
+/// A point in time: microseconds since the start of 1970, UTC. Eight bytes, the default choice for keys. serde sees the microseconds.
 ///
 /// ```
 /// use tamarack_codec::Timestamp;

@@ -1,4 +1,4 @@
-//! Wrappers that choose an order or a size: `Desc`, `Total`, `Finite`, `Compact`.
+//! Wrappers that choose an order or a size: `Desc`, `Total`, `Finite`, `Compact`. serde sees the value inside.
 
 use super::KeyPart;
 use crate::error::DecodeError;
@@ -10,6 +10,7 @@ use std::{error, fmt};
 /// A part in descending order: the complement of its encoding.
 ///
 /// In queries, bounds are given as plain values, smaller first: `.range(18..=65)`. Descending twice is ascending.
+/// serde sees the plain value.
 ///
 /// ```
 /// use tamarack_codec::{Desc, KeyBuf, KeyPart};
@@ -72,7 +73,7 @@ impl<T: KeyPart> KeyPart for Desc<T> {
     }
 }
 
-/// A float in IEEE 754 total order: -NaN, -inf, .., -0, 0, .., inf, NaN. Every bit pattern is kept.
+/// A float in IEEE 754 total order: -NaN, -inf, .., -0, 0, .., inf, NaN. Every bit pattern is kept. serde sees the float.
 ///
 /// ```
 /// use tamarack_codec::Total;
@@ -81,7 +82,7 @@ impl<T: KeyPart> KeyPart for Desc<T> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Total<T>(pub T);
 
-/// A float that is not NaN; -0 becomes 0. Its order is that of the numbers.
+/// A float that is not NaN; -0 becomes 0. Its order is that of the numbers. With serde, too, NaN is refused when it is read.
 ///
 /// ```
 /// use tamarack_codec::Finite;
@@ -250,7 +251,7 @@ floats! {
     f64, u64, 8, Total64, Finite64;
 }
 
-/// A number that takes one byte while it is small, up to nine when it is not. For numbers in the middle of keys.
+/// A number that takes one byte while it is small, up to nine when it is not. For numbers in the middle of keys. serde sees the number.
 ///
 /// ```
 /// use tamarack_codec::{Compact, KeyBuf, KeyPart};
