@@ -412,9 +412,25 @@ fn arguments_encode_as_their_parts() {
     same(&Some(vec![0_u8, 1]), &[0_u8, 1][..]);
     same(&Some("a\0".to_owned()), "a\0".to_owned());
     same(&Some("a\0".to_owned()), &"a\0");
+    same(&Some("a\0".to_owned()), &"a\0".to_owned());
+    same(&Some(3_u16), &3);
+    same(&Some(3_u16), &3_u16);
+    same(&Some(Timestamp::from_micros(3)), &Timestamp::from_micros(3));
+    same(&Some(Id::<()>::new(4)), &Id::new(4));
+    same(&Some(vec![0_u8, 1]), vec![0, 1]);
+    same(&Some(vec![0_u8, 1]), &vec![0, 1]);
+    same(&Some(vec!["a".to_owned()]), &vec!["a".to_owned()]);
+    same(&Some([0_u8, 1]), [0, 1]);
+    same(&Some([0_u8, 1]), &[0, 1]);
+    same(&Some(["a".to_owned()]), &["a".to_owned()]);
+    same(&Desc(Some("a\0".to_owned())), &"a\0".to_owned());
+    same(&Some(Desc("a\0".to_owned())), Some(Desc("a\0".to_owned())));
+    same(&(Some("a".to_owned()), Some(3_u16)), (&"a".to_owned(), &3));
     #[cfg(feature = "bytes")]
     {
         same(&bytes::Bytes::from_static(b"a\0"), &b"a\0"[..]);
+        same(&Some(bytes::Bytes::from_static(b"a\0")), &b"a\0"[..]);
+        same(&Some(bytes::Bytes::from_static(b"a\0")), &bytes::Bytes::from_static(b"a\0"));
         let mut prefix = KeyBuf::new();
         tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
         tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);

@@ -1,4 +1,5 @@
-//! What a query takes for a key part: the part's type, references to it, and the borrowed forms of text and bytes.
+//! What a query takes for a key part: the part's type, references to it, and the borrowed forms of text and bytes; for an optional part
+//! also what the part inside takes.
 //!
 //! Implemented type by type and never for all at once, so that integer literals take the part's type: `at(18)`, `range(18..=65)`.
 
@@ -7,7 +8,7 @@ use crate::key_buf::KeyBuf;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime};
 
-/// A value that a query accepts where the key part `K` stands.
+/// A value that a query accepts where the key part `K` stands: the part or a reference to it; `&str` for text, `&[u8]` for bytes.
 ///
 /// ```
 /// use tamarack_codec::{KeyArg, KeyBuf};
@@ -15,6 +16,24 @@ use std::time::{Duration, SystemTime};
 /// KeyArg::<String>::encode_arg(&"abc", &mut key);
 /// assert_eq!(&key[..], b"abc\0");
 /// ```
+///
+/// An optional part takes the same without `Some`, and `None`:
+///
+/// ```
+/// # use tamarack_codec::{KeyArg, KeyBuf};
+/// fn encoded(arg: impl KeyArg<Option<String>>) -> KeyBuf {
+///     let mut key = KeyBuf::new();
+///     arg.encode_arg(&mut key);
+///     key
+/// }
+/// let name = String::from("abc");
+/// assert_eq!(encoded(&name), encoded("abc"));
+/// assert_eq!(encoded(name.clone()), encoded(Some(name)));
+/// assert_ne!(encoded(None), encoded(""));
+/// ```
+///
+/// It does not take `Option<&str>`: with two kinds of `None`, `at(None)` would have to say which. A `match` with an `at` in
+/// each arm does.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit here: the next key component is `{K}`",
     label = "expected `{K}`"
@@ -57,7 +76,7 @@ pub trait PrefixArg<K> {
     fn encode_prefix(&self, out: &mut KeyBuf, last: bool);
 }
 
-/// Implements [`KeyArg`] for a key part of one's own: for itself, a reference to it, and where the component is descending or optional.
+/// Implements [`KeyArg`] for a key part of one's own: for itself and a reference to it, also where the component is optional.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! key_args {
@@ -83,6 +102,18 @@ macro_rules! key_args {
         }
 
         impl $crate::KeyArg<::core::option::Option<$part>> for $part {
+            fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
+                __out.push(1);
+                <$part as $crate::KeyPart>::encode(self, __out);
+            }
+
+            fn encode_arg_last(&self, __out: &mut $crate::KeyBuf) {
+                __out.push(1);
+                <$part as $crate::KeyPart>::encode_last(self, __out);
+            }
+        }
+
+        impl $crate::KeyArg<::core::option::Option<$part>> for &$part {
             fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
                 __out.push(1);
                 <$part as $crate::KeyPart>::encode(self, __out);
@@ -268,4 +299,28 @@ itself! {
     <T;> Option<T>;
     <T;> Vec<T>;
     <T; N> [T; N];
+}
+
+/// Where the component is optional, owned or by reference. Not for `Option` itself: `None` would have two meanings.
+macro_rules! optional {
+    ($(<$($len:ident)?> $part:ty, $arg:ty;)*) => {$(
+        impl<T: KeyPart, $(const $len: usize)?> KeyArg<Option<$part>> for $arg {
+            fn encode_arg(&self, out: &mut KeyBuf) {
+                out.push(1);
+                <$part>::encode(self, out);
+            }
+
+            fn encode_arg_last(&self, out: &mut KeyBuf) {
+                out.push(1);
+                <$part>::encode_last(self, out);
+            }
+        }
+    )*};
+}
+
+optional! {
+    <> Vec<T>, Vec<T>;
+    <> Vec<T>, &Vec<T>;
+    <N> [T; N], [T; N];
+    <N> [T; N], &[T; N];
 }

@@ -121,6 +121,18 @@ mod bytes {
         }
     }
 
+    impl crate::KeyArg<Option<Bytes>> for &[u8] {
+        fn encode_arg(&self, out: &mut KeyBuf) {
+            out.push(1);
+            plain::encode(self, out, false);
+        }
+
+        fn encode_arg_last(&self, out: &mut KeyBuf) {
+            out.push(1);
+            plain::encode(self, out, true);
+        }
+    }
+
     impl crate::PrefixArg<Bytes> for &[u8] {
         fn encode_prefix(&self, out: &mut KeyBuf, last: bool) {
             crate::key::arg::encode_prefix(self, out, last);

@@ -135,6 +135,16 @@ impl<R> KeyArg<Option<Id<R>>> for Id<R> {
     }
 }
 
+impl<R> KeyArg<Option<Id<R>>> for &Id<R> {
+    fn encode_arg(&self, out: &mut KeyBuf) {
+        Some(**self).encode(out);
+    }
+
+    fn encode_arg_last(&self, out: &mut KeyBuf) {
+        Some(**self).encode(out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
