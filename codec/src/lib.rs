@@ -27,8 +27,8 @@ mod varint;
 pub use bounds::{KeyRange, PartPlace, successor};
 pub use error::{DecodeError, EncodeError};
 pub use key::{
-    Compact, Desc, Finite, Id, KeyArg, KeyPart, NoMoreComponents, NotANumber, PartSink, PrefixArg, Timestamp, Total,
-    decode_key,
+    Compact, Desc, Finite, Id, KeyArg, KeyPart, NoMoreComponents, NoSystemTime, NotANumber, PartSink, PrefixArg,
+    Timestamp, Total, decode_key,
 };
 pub use key_buf::KeyBuf;
 pub use laws::check_key_laws;

@@ -56,6 +56,7 @@ laws! {
     truth: any::<bool>();
     character: any::<char>();
     text: nasty_text();
+    boxed_text: nasty_text().prop_map(String::into_boxed_str);
     bytes: nasty_bytes();
     fixed_bytes: any::<[u8; 3]>();
     nested_lists: vec(vec(nasty_text(), 0..3), 0..3);
@@ -121,6 +122,7 @@ proptest! {
         check::<bool>(&bytes);
         check::<char>(&bytes);
         check::<String>(&bytes);
+        check::<Box<str>>(&bytes);
         check::<Vec<u8>>(&bytes);
         check::<Vec<Vec<u8>>>(&bytes);
         check::<Vec<Option<String>>>(&bytes);
@@ -413,6 +415,10 @@ fn arguments_encode_as_their_parts() {
     same(&Some("a\0".to_owned()), "a\0".to_owned());
     same(&Some("a\0".to_owned()), &"a\0");
     same(&Some("a\0".to_owned()), &"a\0".to_owned());
+    same(&Box::<str>::from("a\0"), "a\0");
+    same(&Box::<str>::from("a\0"), &"a\0");
+    same(&Box::<str>::from("a\0"), &Box::<str>::from("a\0"));
+    same(&Some(Box::<str>::from("a\0")), "a\0");
     same(&Some(3_u16), &3);
     same(&Some(3_u16), &3_u16);
     same(&Some(Timestamp::from_micros(3)), &Timestamp::from_micros(3));

@@ -125,6 +125,9 @@ fn containers_lie_in_a_row_as_what_they_stand_for() {
     same(&list[0], &list[0].clone().into_boxed_str());
     same(&7_u16, &Desc(7_u16));
     same(&7_u16, &Box::new(7_u16));
+    same(&-7_i64, &-7_isize);
+    #[cfg(target_pointer_width = "64")]
+    same(&i64::MIN, &isize::MIN);
     same(&7_u64, &Compact(7_u64));
 }
 

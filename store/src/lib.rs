@@ -104,8 +104,8 @@ pub mod simulate;
 pub use engine::{Durability, Isolation};
 pub use error::{Error, ErrorKind, Result};
 pub use tamarack_codec::{
-    Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NoMoreComponents, NotANumber,
-    PrefixArg, Shape, ShapeDef, Timestamp, Total, key_laws,
+    Compact, DecodeError, Desc, EncodeError, Finite, Id, KeyArg, KeyBuf, KeyPart, NoMoreComponents, NoSystemTime,
+    NotANumber, PrefixArg, Shape, ShapeDef, Timestamp, Total, key_laws,
 };
 pub use tamarack_macros::{KeyPart, Record, Schema, Shape};
 pub use typed::{

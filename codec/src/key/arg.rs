@@ -142,6 +142,7 @@ key_args!(
     char,
     (),
     String,
+    Box<str>,
     Timestamp,
     SystemTime,
     Duration,
@@ -196,6 +197,8 @@ macro_rules! borrowed {
 borrowed! {
     &str => String;
     &&str => String;
+    &str => Box<str>;
+    &&str => Box<str>;
     &[u8] => Vec<u8>;
     &&[u8] => Vec<u8>;
     {N} &[u8; N] => Vec<u8>;
@@ -232,6 +235,7 @@ prefixes! {
     &str => String;
     String => String;
     &String => String;
+    &str => Box<str>;
     &[u8] => Vec<u8>;
     Vec<u8> => Vec<u8>;
     &Vec<u8> => Vec<u8>;

@@ -106,6 +106,34 @@ impl KeyPart for String {
     }
 }
 
+impl KeyPart for Box<str> {
+    const FIXED: Option<usize> = None;
+
+    fn encode(&self, out: &mut KeyBuf) {
+        encode(self.as_bytes(), out, false);
+    }
+
+    fn encode_last(&self, out: &mut KeyBuf) {
+        encode(self.as_bytes(), out, true);
+    }
+
+    fn decode(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        String::decode(input).map(Self::from)
+    }
+
+    fn decode_last(input: &mut &[u8]) -> Result<Self, DecodeError> {
+        String::decode_last(input).map(Self::from)
+    }
+
+    fn describe() -> ShapeDef {
+        ShapeDef::Text
+    }
+
+    fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+        skip(input)
+    }
+}
+
 macro_rules! address {
     ($type:ty, $len:literal, $shape:ident) => {
         impl KeyPart for $type {

@@ -8,6 +8,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 /// The number that identifies a record of type `R`. Ids of different records do not mix. serde sees the number.
 ///
@@ -17,6 +19,8 @@ use std::marker::PhantomData;
 /// let id = Id::<Customer>::new(7);
 /// assert_eq!(id.get(), 7);
 /// assert_eq!(id.to_string(), "7");
+/// assert_eq!("7".parse(), Ok(id));
+/// assert_eq!(Id::<Customer>::from(0), Id::AUTO);
 /// ```
 pub struct Id<R>(u64, PhantomData<fn() -> R>);
 
@@ -89,6 +93,21 @@ impl<R> fmt::Display for Id<R> {
     }
 }
 
+impl<R> From<u64> for Id<R> {
+    fn from(number: u64) -> Self {
+        Self::new(number)
+    }
+}
+
+impl<R> FromStr for Id<R> {
+    type Err = ParseIntError;
+
+    /// What [`Display`](fmt::Display) writes: the number.
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.parse().map(Self::new)
+    }
+}
+
 impl<R> KeyPart for Id<R> {
     const FIXED: Option<usize> = Some(8);
 
@@ -158,6 +177,8 @@ mod tests {
         assert_eq!(Some(&two).cloned(), Some(two));
         assert_eq!((one.get(), Id::<u8>::default().get()), (1, 0));
         assert_eq!(format!("{one:?} {one} {two:>3}"), "Id(1) 1   2");
+        assert_eq!((Id::from(2), "2".parse(), "0".parse()), (two, Ok(two), Ok(Id::<u8>::AUTO)));
+        assert!("".parse::<Id<u8>>().is_err() && "-1".parse::<Id<u8>>().is_err() && "Id(1)".parse::<Id<u8>>().is_err());
         let hasher = std::hash::RandomState::new();
         assert_eq!(hasher.hash_one(one), hasher.hash_one(1_u64));
         assert_ne!(hasher.hash_one(one), hasher.hash_one(two));

@@ -20,7 +20,7 @@ mod wrappers;
 pub use arg::{KeyArg, NoMoreComponents, PrefixArg};
 pub(crate) use containers::array;
 pub use id::Id;
-pub use time::Timestamp;
+pub use time::{NoSystemTime, Timestamp};
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
 pub(crate) use time::{decode_instant, encode_instant};
 pub(crate) use time::{instant_of, system_time};

@@ -4,8 +4,8 @@ use super::KeyPart;
 use crate::error::DecodeError;
 use crate::key_buf::{KeyBuf, take_array};
 use crate::shape_def::ShapeDef;
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{error, fmt};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -16,6 +16,7 @@ const DAY: i64 = 86_400_000_000;
 /// let start = Timestamp::from_micros(0);
 /// assert_eq!(start.to_string(), "1970-01-01T00:00:00.000000Z");
 /// assert!(start < Timestamp::now());
+/// assert_eq!(std::time::SystemTime::try_from(start), Ok(std::time::UNIX_EPOCH));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -57,6 +58,31 @@ impl From<SystemTime> for Timestamp {
                 i64::try_from(micros).map_or(i64::MIN, |micros| -micros)
             }
         })
+    }
+}
+
+/// A [`Timestamp`] is outside of what the system's [`SystemTime`] can hold. On Unix none is, on Windows those of far years are.
+///
+/// ```
+/// assert_eq!(tamarack_codec::NoSystemTime.to_string(), "a time that this system cannot represent");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSystemTime;
+
+impl fmt::Display for NoSystemTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time that this system cannot represent")
+    }
+}
+
+impl error::Error for NoSystemTime {}
+
+impl TryFrom<Timestamp> for SystemTime {
+    type Error = NoSystemTime;
+
+    fn try_from(time: Timestamp) -> Result<Self, NoSystemTime> {
+        let (seconds, micros) = (time.0.div_euclid(1_000_000), time.0.rem_euclid(1_000_000));
+        system_time(seconds, micros as u32 * 1000).map_err(|_| NoSystemTime)
     }
 }
 
@@ -153,7 +179,7 @@ pub(crate) fn system_time(seconds: i64, nanos: u32) -> Result<SystemTime, Decode
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
     time.and_then(|time| time.checked_add(Duration::from_nanos(u64::from(nanos))))
-        .ok_or_else(|| DecodeError::new("a time that this system cannot represent"))
+        .ok_or_else(|| DecodeError::new(NoSystemTime.to_string()))
 }
 
 impl KeyPart for SystemTime {
@@ -227,6 +253,19 @@ mod tests {
         let far = Duration::from_secs(1 << 45);
         assert_eq!(Timestamp::from(UNIX_EPOCH + far).as_micros(), i64::MAX);
         assert_eq!(Timestamp::from(UNIX_EPOCH - far).as_micros(), i64::MIN);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn every_timestamp_is_a_system_time() {
+        for micros in [i64::MIN, i64::MIN + 1, -1_000_001, -1_000_000, -1, 0, 1, 999_999, 1_000_000, i64::MAX] {
+            let timestamp = Timestamp::from_micros(micros);
+            let time = SystemTime::try_from(timestamp).unwrap();
+            assert_eq!(Timestamp::from(time), timestamp);
+            let away = time.duration_since(UNIX_EPOCH).unwrap_or_else(|before| before.duration());
+            assert_eq!(away, Duration::from_micros(micros.unsigned_abs()));
+            assert_eq!(time < UNIX_EPOCH, micros < 0);
+        }
     }
 
     #[test]

@@ -75,6 +75,8 @@ nonzero! {
 like! {
     usize as u64, Size, |value| *value as u64, |found| usize::try_from(found)
         .map_err(|_| DecodeError::new(format!("{found} is too large for the usize of this machine")));
+    isize as i64, I64, |value| *value as i64, |found| isize::try_from(found)
+        .map_err(|_| DecodeError::new(format!("{found} does not fit the isize of this machine")));
     Timestamp as i64, Timestamp, |value| value.as_micros(), |found| Ok(Self::from_micros(found));
     Total<f32> as f32, Total32, |value| value.0, |found| Ok(Self(found));
     Total<f64> as f64, Total64, |value| value.0, |found| Ok(Self(found));

@@ -290,6 +290,7 @@ fn widths_are_those_of_the_types() {
     same::<Finite<f32>>();
     same::<i64>();
     same::<usize>();
+    same::<isize>();
     same::<u128>();
     same::<Timestamp>();
     same::<Duration>();
