@@ -20,6 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///     matches!(error.kind(), ErrorKind::StorageFull)
 /// }
 /// # let _ = retry_later;
+/// assert_eq!(ErrorKind::UniqueViolation.to_string(), "unique violation");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -83,6 +84,43 @@ pub enum ErrorKind {
     InvalidArgument,
     /// The transaction's closure gave up, see the source.
     Aborted,
+}
+
+impl fmt::Display for ErrorKind {
+    /// A few words, for statistics and logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Io => "I/O error",
+            Self::StorageFull => "storage full",
+            Self::Locked => "locked",
+            Self::NotADatabase => "not a database",
+            Self::TooNew => "too new",
+            Self::Truncated => "truncated",
+            Self::Corrupt => "corrupt",
+            Self::LogDamaged => "log damaged",
+            Self::Poisoned => "poisoned",
+            Self::ReadOnly => "read only",
+            Self::Closed => "closed",
+            Self::BackupMismatch => "backup mismatch",
+            Self::SchemaMismatch => "schema mismatch",
+            Self::KeyExists => "key exists",
+            Self::NotFound => "not found",
+            Self::UniqueViolation => "unique violation",
+            Self::KeyTooLong => "key too long",
+            Self::ValueTooLong => "value too long",
+            Self::TooManyTables => "too many tables",
+            Self::Decode => "decode error",
+            Self::Encode => "encode error",
+            Self::NestedTransaction => "nested transaction",
+            Self::Conflict => "conflict",
+            Self::Timeout => "timeout",
+            Self::SnapshotTooOld => "snapshot too old",
+            Self::OutOfMemory => "out of memory",
+            Self::Forked => "forked",
+            Self::InvalidArgument => "invalid argument",
+            Self::Aborted => "aborted",
+        })
+    }
 }
 
 /// An error of the database: a [kind](ErrorKind), a sentence, and the cause underneath where there is one.
@@ -249,3 +287,25 @@ impl fmt::Display for Forked {
 }
 
 impl error::Error for Forked {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words are those of the name, but for three that say nothing alone.
+    #[test]
+    fn kinds_are_told_in_words() {
+        use ErrorKind as K;
+        let kinds = [
+            K::StorageFull, K::Locked, K::NotADatabase, K::TooNew, K::Truncated, K::Corrupt, K::LogDamaged, K::Poisoned,
+            K::ReadOnly, K::Closed, K::BackupMismatch, K::SchemaMismatch, K::KeyExists, K::NotFound, K::UniqueViolation,
+            K::KeyTooLong, K::ValueTooLong, K::TooManyTables, K::NestedTransaction, K::Conflict, K::Timeout,
+            K::SnapshotTooOld, K::OutOfMemory, K::Forked, K::InvalidArgument, K::Aborted,
+        ];
+        for kind in kinds {
+            assert_eq!(kind.to_string().replace(' ', ""), format!("{kind:?}").to_lowercase());
+        }
+        assert_eq!([K::Io, K::Decode, K::Encode].map(|kind| kind.to_string()), ["I/O error", "decode error", "encode error"]);
+        assert_eq!(format!("{:>8}|{:8}|", K::Locked, K::Closed), "  locked|closed  |");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::range::KeyBounds;
 use super::record::{Locate, Record};
+use std::fmt;
 use std::marker::PhantomData;
 use tamarack_codec::{DecodeError, KeyArg, KeyBuf, KeyPart, KeyRange, NoMoreComponents, PartPlace, PrefixArg};
 
@@ -164,7 +165,6 @@ rest!(A B C D E F G H);
 /// # }
 /// ```
 #[must_use = "a query does nothing until a table runs it"]
-#[derive(Debug)]
 pub struct Index<R, Parts, U> {
     number: usize,
     of: Marker<R, Parts, U>,
@@ -177,6 +177,12 @@ impl<R, Parts, U> Clone for Index<R, Parts, U> {
 }
 
 impl<R, Parts, U> Copy for Index<R, Parts, U> {}
+
+impl<R, Parts, U> fmt::Debug for Index<R, Parts, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("number", &self.number).finish()
+    }
+}
 
 impl<R, Parts, U> Index<R, Parts, U> {
     /// Stands for the primary key.
@@ -251,11 +257,11 @@ impl<R: Record, Parts: Rest, U: Kind> Index<R, Parts, U> {
 /// # #[record(index(place = (country, city)))]
 /// # struct Shop { #[record(key)] id: u32, country: String, city: String }
 /// let in_norway = Shop::PLACE.at("NO");
-/// let in_oslo = in_norway.at("Oslo");
-/// # let _ = in_oslo;
+/// let in_oslo = in_norway.clone().at("Oslo");
+/// let in_bergen = in_norway.at("Bergen");
+/// # let _ = (in_oslo, in_bergen);
 /// ```
 #[must_use = "a query does nothing until a table runs it"]
-#[derive(Debug)]
 pub struct Query<R, Remaining, U> {
     number: usize,
     locate: Locate,
@@ -263,6 +269,20 @@ pub struct Query<R, Remaining, U> {
     /// Whether a part given so far was `None`.
     none: bool,
     of: Marker<R, Remaining, U>,
+}
+
+impl<R, Remaining, U> Clone for Query<R, Remaining, U> {
+    fn clone(&self) -> Self {
+        let Self { number, locate, prefix, none, .. } = self;
+        Self { number: *number, locate: *locate, prefix: prefix.clone(), none: *none, of: PhantomData }
+    }
+}
+
+impl<R, Remaining, U> fmt::Debug for Query<R, Remaining, U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, prefix, none, .. } = self;
+        f.debug_struct("Query").field("number", number).field("prefix", prefix).field("none", none).finish()
+    }
 }
 
 impl<R: Record, Remaining: Rest, U: Kind> Query<R, Remaining, U> {
@@ -336,15 +356,27 @@ impl<R: Record, Remaining: Rest, U: Kind> Query<R, Remaining, U> {
 /// # let _ = large;
 /// ```
 #[must_use = "a query does nothing until a table runs it"]
-#[derive(Debug)]
 pub struct RangeQuery<R> {
     raw: RawQuery,
     of: PhantomData<fn() -> R>,
 }
 
+impl<R> Clone for RangeQuery<R> {
+    fn clone(&self) -> Self {
+        Self { raw: self.raw.clone(), of: PhantomData }
+    }
+}
+
+impl<R> fmt::Debug for RangeQuery<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RawQuery { number, range, .. } = &self.raw;
+        f.debug_struct("RangeQuery").field("number", number).field("range", range).finish()
+    }
+}
+
 /// A query as the table runs it.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RawQuery {
     pub(super) number: usize,
     pub(super) locate: Locate,

@@ -54,6 +54,12 @@ impl<K: KeyPart, V: Shape> TableDef<K, V> {
     }
 }
 
+impl<K, V> Clone for TableDef<K, V> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), of: PhantomData }
+    }
+}
+
 impl<K, V> fmt::Debug for TableDef<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("TableDef").field(&self.name).finish()

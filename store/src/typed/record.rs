@@ -3,7 +3,7 @@
 use super::MAX_KEY;
 use super::index::{Index, Primary};
 use crate::error::{Error, ErrorKind, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use tamarack_codec::{DecodeError, EncodeError, Id, KeyBuf, KeyPart, PartSink, RowReader, RowWriter, ShapeDef};
 
 /// A struct that is stored as a row under its primary key, with its indexes. Derive it.
@@ -185,7 +185,7 @@ impl IndexDef {
 #[diagnostic::on_unimplemented(
     message = "`index(each)` needs a field of several elements, and this is `{Self}`",
     label = "no elements",
-    note = "it works on Vec, BTreeSet, Option and arrays of key parts"
+    note = "it works on Vec, VecDeque, BTreeSet, HashSet, Option and arrays of key parts"
 )]
 ///
 /// ```
@@ -209,8 +209,8 @@ pub trait Each {
 }
 
 macro_rules! each {
-    ($(<$(const $len:ident)?> $type:ty;)*) => {$(
-        impl<T: KeyPart, $(const $len: usize)?> Each for $type {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<T: KeyPart, $($generics)*> Each for $type {
             type Element = T;
 
             fn each(&self, with: impl FnMut(&T)) {
@@ -220,7 +220,7 @@ macro_rules! each {
     )*};
 }
 
-each! { <> Vec<T>; <> BTreeSet<T>; <> Option<T>; <const N> [T; N]; }
+each! { [] Vec<T>; [] VecDeque<T>; [] BTreeSet<T>; [S] HashSet<T, S>; [] Option<T>; [const N: usize] [T; N]; }
 
 /// An index entry of a record, before its primary key is known to be free.
 #[derive(Debug, Clone, PartialEq, Eq)]
