@@ -184,7 +184,18 @@ fn fields_of_other_crates_come_back() {
         assert_eq!(<bytes::Bytes as Shape>::describe(), <Vec<u8> as Shape>::describe());
     }
     #[cfg(feature = "chrono")]
-    round_trip(&chrono::DateTime::from_timestamp(-1, 999_999_999).unwrap());
+    {
+        let last = chrono::DateTime::from_timestamp(-1, 999_999_999).unwrap();
+        round_trip(&last);
+        for nanos in [1_000_000_000, 1_999_999_999] {
+            let leap = chrono::DateTime::from_timestamp(-1, nanos).unwrap();
+            let (mut row, mut key) = (Vec::new(), tamarack_codec::KeyBuf::new());
+            leap.encode(&mut row);
+            tamarack_codec::KeyPart::encode(&leap, &mut key);
+            assert_eq!(decode_value(&row), Ok(last), "as the documentation says");
+            assert_eq!(tamarack_codec::decode_key(&key), Ok(last));
+        }
+    }
     #[cfg(feature = "jiff")]
     round_trip(&jiff::Timestamp::from_nanosecond(-1).unwrap());
     #[cfg(feature = "time")]

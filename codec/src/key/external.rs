@@ -31,7 +31,7 @@ macro_rules! instant {
 #[cfg(feature = "chrono")]
 instant!(
     chrono::DateTime<chrono::Utc>,
-    // A leap second counts as the end of the second before it.
+    // A leap second is told by more nanoseconds than a second has. It counts as the end of the second before it.
     |value| (value.timestamp(), value.timestamp_subsec_nanos().min(999_999_999)),
     |seconds, nanos| chrono::DateTime::from_timestamp(seconds, nanos)
 );

@@ -35,6 +35,10 @@ use crate::shape_def::ShapeDef;
 /// Implemented for integers, `bool`, `char`, text, bytes, `Option`, `Vec`, arrays, tuples up to 8, and more; derive it for your own
 /// structs and enums. An implementation by hand must keep the laws that [`key_laws!`](crate::key_laws) checks.
 ///
+/// The features `bytes`, `chrono`, `jiff`, `time` and `uuid` add types of these crates: `Bytes`, `DateTime<Utc>`, `jiff::Timestamp`,
+/// `UtcDateTime`, `Uuid`. A leap second, which chrono alone knows, is stored as the last nanosecond of the second before it,
+/// 23:59:59.999999999, and comes back as that: in keys and in rows.
+///
 /// ```
 /// use tamarack_codec::{KeyBuf, KeyPart};
 /// let mut key = KeyBuf::new();
