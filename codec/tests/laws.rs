@@ -376,23 +376,22 @@ fn sinks_take_parts() {
     assert_eq!(seen.0, [(KeyBuf::from(&[7][..]), false), (KeyBuf::from(&b"a\0"[..]), true)]);
 }
 
+/// Whether an argument is written as the part, in both forms.
+fn same<K: KeyPart>(part: &K, arg: impl KeyArg<K>) {
+    let (mut a, mut b) = (KeyBuf::new(), KeyBuf::new());
+    part.encode(&mut a);
+    arg.encode_arg(&mut b);
+    assert_eq!(a, b);
+    part.encode_last(&mut a);
+    arg.encode_arg_last(&mut b);
+    assert_eq!(a, b);
+    assert_eq!(part.is_none(), arg.is_none_arg());
+}
+
 #[test]
 #[expect(clippy::needless_borrows_for_generic_args, reason = "references are arguments too")]
 fn arguments_encode_as_their_parts() {
-    fn same<K: KeyPart>(part: &K, arg: impl KeyArg<K>) {
-        let (mut a, mut b) = (KeyBuf::new(), KeyBuf::new());
-        part.encode(&mut a);
-        arg.encode_arg(&mut b);
-        assert_eq!(a, b);
-        part.encode_last(&mut a);
-        arg.encode_arg_last(&mut b);
-        assert_eq!(a, b);
-        assert_eq!(part.is_none(), arg.is_none_arg());
-    }
     same(&"a\0".to_owned(), "a\0");
-    same(&Some("a".to_owned()), "a");
-    same(&Some(3_u16), 3);
-    same(&None::<u16>, None);
     same(&vec![0_u8, 1], &[0, 1]);
     same(&vec![0_u8, 1], &[0_u8, 1][..]);
     same(&Desc("a\0".to_owned()), "a\0");
@@ -401,23 +400,39 @@ fn arguments_encode_as_their_parts() {
     same(&(1_u8, "x".to_owned()), &(1, "x".to_owned()));
     same(&Id::<()>::new(4), Id::new(4));
     same(&Id::<()>::new(4), &Id::new(4));
-    same(&Some(Id::<()>::new(4)), Id::new(4));
     same(&vec!["a".to_owned()], vec!["a".to_owned()]);
     same(&vec!["a".to_owned()], &vec!["a".to_owned()]);
     same(&["a".to_owned()], ["a".to_owned()]);
     same(&["a".to_owned()], &["a".to_owned()]);
+    same(&7_u64, &7);
+    same(&Box::<str>::from("a\0"), "a\0");
+    same(&Box::<str>::from("a\0"), &"a\0");
+    same(&Box::<str>::from("a\0"), &Box::<str>::from("a\0"));
+    #[cfg(feature = "bytes")]
+    {
+        same(&bytes::Bytes::from_static(b"a\0"), &b"a\0"[..]);
+        let mut prefix = KeyBuf::new();
+        tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
+        tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);
+        assert_eq!(&prefix[..], b"a\x01\0a\0");
+    }
+}
+
+#[test]
+#[expect(clippy::needless_borrows_for_generic_args, reason = "references are arguments too")]
+fn optional_parts_take_what_is_inside() {
+    same(&Some("a".to_owned()), "a");
+    same(&Some(3_u16), 3);
+    same(&None::<u16>, None);
+    same(&Some(Id::<()>::new(4)), Id::new(4));
     same(&Some("a".to_owned()), &Some("a".to_owned()));
     same(&None::<String>, &None::<String>);
     same(&Desc(Some(5_u16)), Some(5));
     same(&Desc(None::<u16>), None::<u16>);
-    same(&7_u64, &7);
     same(&Some(vec![0_u8, 1]), &[0_u8, 1][..]);
     same(&Some("a\0".to_owned()), "a\0".to_owned());
     same(&Some("a\0".to_owned()), &"a\0");
     same(&Some("a\0".to_owned()), &"a\0".to_owned());
-    same(&Box::<str>::from("a\0"), "a\0");
-    same(&Box::<str>::from("a\0"), &"a\0");
-    same(&Box::<str>::from("a\0"), &Box::<str>::from("a\0"));
     same(&Some(Box::<str>::from("a\0")), "a\0");
     same(&Some(3_u16), &3);
     same(&Some(3_u16), &3_u16);
@@ -434,13 +449,8 @@ fn arguments_encode_as_their_parts() {
     same(&(Some("a".to_owned()), Some(3_u16)), (&"a".to_owned(), &3));
     #[cfg(feature = "bytes")]
     {
-        same(&bytes::Bytes::from_static(b"a\0"), &b"a\0"[..]);
         same(&Some(bytes::Bytes::from_static(b"a\0")), &b"a\0"[..]);
         same(&Some(bytes::Bytes::from_static(b"a\0")), &bytes::Bytes::from_static(b"a\0"));
-        let mut prefix = KeyBuf::new();
-        tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, false);
-        tamarack_codec::PrefixArg::<bytes::Bytes>::encode_prefix(&&b"a\0"[..], &mut prefix, true);
-        assert_eq!(&prefix[..], b"a\x01\0a\0");
     }
 }
 

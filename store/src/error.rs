@@ -297,15 +297,40 @@ mod tests {
     fn kinds_are_told_in_words() {
         use ErrorKind as K;
         let kinds = [
-            K::StorageFull, K::Locked, K::NotADatabase, K::TooNew, K::Truncated, K::Corrupt, K::LogDamaged, K::Poisoned,
-            K::ReadOnly, K::Closed, K::BackupMismatch, K::SchemaMismatch, K::KeyExists, K::NotFound, K::UniqueViolation,
-            K::KeyTooLong, K::ValueTooLong, K::TooManyTables, K::NestedTransaction, K::Conflict, K::Timeout,
-            K::SnapshotTooOld, K::OutOfMemory, K::Forked, K::InvalidArgument, K::Aborted,
+            K::StorageFull,
+            K::Locked,
+            K::NotADatabase,
+            K::TooNew,
+            K::Truncated,
+            K::Corrupt,
+            K::LogDamaged,
+            K::Poisoned,
+            K::ReadOnly,
+            K::Closed,
+            K::BackupMismatch,
+            K::SchemaMismatch,
+            K::KeyExists,
+            K::NotFound,
+            K::UniqueViolation,
+            K::KeyTooLong,
+            K::ValueTooLong,
+            K::TooManyTables,
+            K::NestedTransaction,
+            K::Conflict,
+            K::Timeout,
+            K::SnapshotTooOld,
+            K::OutOfMemory,
+            K::Forked,
+            K::InvalidArgument,
+            K::Aborted,
         ];
         for kind in kinds {
             assert_eq!(kind.to_string().replace(' ', ""), format!("{kind:?}").to_lowercase());
         }
-        assert_eq!([K::Io, K::Decode, K::Encode].map(|kind| kind.to_string()), ["I/O error", "decode error", "encode error"]);
+        assert_eq!(
+            [K::Io, K::Decode, K::Encode].map(|kind| kind.to_string()),
+            ["I/O error", "decode error", "encode error"]
+        );
         assert_eq!(format!("{:>8}|{:8}|", K::Locked, K::Closed), "  locked|closed  |");
     }
 }

@@ -80,7 +80,7 @@ pub trait PrefixArg<K> {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! key_args {
-    ($($part:ty),* $(,)?) => {$(
+    (#$optional_reference:tt $($part:ty),* $(,)?) => {$(
         impl $crate::KeyArg<$part> for $part {
             fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
                 <$part as $crate::KeyPart>::encode(self, __out);
@@ -113,6 +113,7 @@ macro_rules! key_args {
             }
         }
 
+        #$optional_reference
         impl $crate::KeyArg<::core::option::Option<$part>> for &$part {
             fn encode_arg(&self, __out: &mut $crate::KeyBuf) {
                 __out.push(1);
@@ -125,9 +126,16 @@ macro_rules! key_args {
             }
         }
     )*};
+
+    ($($part:ty),* $(,)?) => {
+        $crate::key_args!(#[automatically_derived] $($part),*);
+    };
 }
 
+// Errors list what fits elsewhere, and say enough without references to what is optional. Code of others does without the attribute:
+// its name can mean something else there.
 key_args!(
+    #[diagnostic::do_not_recommend]
     u8,
     u16,
     u32,

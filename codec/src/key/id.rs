@@ -154,6 +154,8 @@ impl<R> KeyArg<Option<Id<R>>> for Id<R> {
     }
 }
 
+// As in `key_args!`.
+#[diagnostic::do_not_recommend]
 impl<R> KeyArg<Option<Id<R>>> for &Id<R> {
     fn encode_arg(&self, out: &mut KeyBuf) {
         Some(**self).encode(out);
