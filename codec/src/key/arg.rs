@@ -1,5 +1,5 @@
-//! What a query takes for a key part: the part's type, references to it, and the borrowed forms of text and bytes; for an optional part
-//! also what the part inside takes.
+//! What a query takes for a key part: the part's type, references to it, and the borrowed forms of text and bytes; where the part is
+//! optional, the same without `Some`.
 //!
 //! Implemented type by type and never for all at once, so that integer literals take the part's type: `at(18)`, `range(18..=65)`.
 
@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 /// assert_eq!(&key[..], b"abc\0");
 /// ```
 ///
-/// An optional part takes the same without `Some`, and `None`:
+/// Where a part is optional, texts, bytes, numbers and the like need no `Some`:
 ///
 /// ```
 /// # use tamarack_codec::{KeyArg, KeyBuf};
@@ -32,8 +32,8 @@ use std::time::{Duration, SystemTime};
 /// assert_ne!(encoded(None), encoded(""));
 /// ```
 ///
-/// It does not take `Option<&str>`: with two kinds of `None`, `at(None)` would have to say which. A `match` with an `at` in
-/// each arm does.
+/// An `Option<&str>` does not fit: with two kinds of `None`, every `at(None)` would have to say which. Take it apart, and call `at` in both
+/// arms of the `match`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit here: the next key component is `{K}`",
     label = "expected `{K}`"
