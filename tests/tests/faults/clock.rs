@@ -13,7 +13,8 @@ fn mentions(folder: &Path, found: &mut Vec<String>) -> usize {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files += 1;
             let text = std::fs::read_to_string(&path).unwrap();
-            if ["Instant", "SystemTime", "UNIX_EPOCH", "clock_gettime"].iter().any(|word| text.contains(word)) {
+            let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if words.any(|word| ["Instant", "SystemTime", "UNIX_EPOCH", "clock_gettime"].contains(&word)) {
                 found.push(path.display().to_string());
             }
         }
