@@ -460,7 +460,8 @@ impl<S> Database<S> {
         Ok(ReadTxn::new(Arc::clone(&self.inner), snapshot))
     }
 
-    /// Begins an exclusive write transaction, for where a closure does not fit. Dropping it rolls back.
+    /// Begins an exclusive write transaction, for where a closure does not fit. Dropping it rolls back, and may wait for a flush: see
+    /// [`WriteTxn::rollback`].
     ///
     /// Waits for the exclusive one that runs. While this one is open no other transaction commits: closures of
     /// [`write`](Self::write) run, and wait at their end. So it never conflicts.

@@ -277,7 +277,7 @@ impl<S> WriteTxn<S> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if it is the table of a record of this database's schema, whose handles rely on it. Nothing was changed.
-    /// [`ErrorKind::Decode`] if the catalog's entry of the table is not readable by this version.
+    /// [`ErrorKind::Decode`] if the catalog's entry of the table is not readable by this version; [`ErrorKind::Corrupt`], [`ErrorKind::Io`] reading the file.
     pub fn delete_table_named(&self, name: &str) -> Result<bool> {
         if self.inner.records.iter().any(|record| record.name == name) {
             let message = format!(
