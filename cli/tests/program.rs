@@ -77,6 +77,32 @@ fn check_says_what_is_wrong_and_how_it_ended() {
     drop(db);
 }
 
+/// A file of a stranger makes no report say what the program does not.
+#[test]
+fn names_of_tables_give_no_orders_to_terminals() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, new) = (folder.path().join("a.tam"), folder.path().join("b.tam"));
+    let db = Database::<()>::open(&path).unwrap();
+    let hostile = TableDef::<u64, String>::named("\u{1b}[2J\nsound: nothing is wrong\n".to_owned());
+    for round in 0..20 {
+        db.write(|tx| {
+            let mut rows = tx.open_table(&hostile)?;
+            (0..200).try_for_each(|i| rows.insert(round * 200 + i, "x".repeat(200)).map(drop))
+        })
+        .unwrap();
+    }
+    db.close().unwrap();
+    damage(&path);
+    let (path, new) = (path.to_str().unwrap(), new.to_str().unwrap());
+    for arguments in [&["check", path][..], &["salvage", path, "--into", new]] {
+        let (code, out, _) = run(arguments);
+        assert_eq!(code, 1, "{out}");
+        assert!(out.contains(r"table `\u{1b}[2J\nsound: nothing is wrong\n`, keys "), "{out}");
+        assert!(!out.contains('\u{1b}') && !out.lines().any(|line| line.starts_with("sound")), "{out}");
+    }
+    assert_eq!(run(&["check", new]).0, 0);
+}
+
 #[test]
 fn salvage_makes_a_new_file_and_says_what_was_lost() {
     let folder = tempfile::tempdir().unwrap();

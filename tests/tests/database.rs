@@ -78,10 +78,35 @@ fn what_is_not_a_database() {
     let mut almost_zeros = [0; 100_000];
     almost_zeros[50_000] = 1;
     assert_eq!(open(&almost_zeros), ErrorKind::NotADatabase);
+    // What a crash leaves of a new file is no longer than one: more zeros were something else.
+    assert_eq!(open(&vec![0; 20 << 20]), ErrorKind::NotADatabase);
+    assert_eq!(Database::<()>::open_read_only(folder.file()).unwrap_err().kind(), ErrorKind::NotADatabase);
     assert_eq!(Database::<()>::open(folder.0.path()).unwrap_err().kind(), ErrorKind::NotADatabase);
     let missing = folder.0.path().join("missing").join("x.tam");
     assert_eq!(Database::<()>::open(&missing).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(Database::<()>::open_read_only(folder.0.path().join("y.tam")).unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// A program may have ended while it made the file, and goes on; but who is told to work on a database does not make one.
+#[test]
+fn zeros_are_made_a_database_by_programs_alone() {
+    let folder = Folder::new();
+    let other = folder.0.path().join("other");
+    for length in [0, 4096, 100_000] {
+        let zeros = vec![0; length];
+        std::fs::write(folder.file(), &zeros).unwrap();
+        let refused = [
+            tamarack::backup_file(folder.file(), None, &other, &mut |_| {}).unwrap_err(),
+            tamarack::compact_file(folder.file(), &mut |_| {}).unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.kind(), ErrorKind::NotADatabase, "{error}");
+            assert!(error.to_string().contains("test.tam"), "{error}");
+        }
+        assert_eq!(std::fs::read(folder.file()).unwrap(), zeros, "nothing was changed");
+        assert!(!other.exists());
+        Database::<()>::open(folder.file()).unwrap().close().unwrap();
+    }
 }
 
 #[test]

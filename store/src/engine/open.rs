@@ -115,10 +115,11 @@ impl Engine {
         } else {
             storage
         };
-        let EngineOptions { block_size, page_size, log_size, reserve, .. } = options;
+        let EngineOptions { block_size, page_size, log_size, existing, reserve, .. } = options;
         let budget = options.memory.unwrap_or_else(default_memory).max(LEAST_MEMORY);
         let memory = Memory { largest: MAX_NODE, budget, reserve };
-        let mut opened = recover::open(storage, &OpenParameters { block_size, page_size, log_size, file_id, memory })?;
+        let parameters = OpenParameters { block_size, page_size, log_size, file_id, existing, memory };
+        let mut opened = recover::open(storage, &parameters)?;
         opened.base.appliers = AtomicUsize::new(options.appliers());
         let salts_full = opened.base.superblock.lock().salts.len() + 1 >= crate::format::MAX_SALTS;
         let core = Core::new(opened, salt, options, None);

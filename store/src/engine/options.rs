@@ -39,6 +39,8 @@ pub(crate) struct EngineOptions {
     pub(crate) appliers: Option<usize>,
     /// Recover in memory and refuse writes.
     pub(crate) read_only: bool,
+    /// Refuse a file in which there is no database, where a program would make one.
+    pub(crate) existing: bool,
     /// Seed of file id and salts; `None` asks the system. Simulations set it.
     pub(crate) seed: Option<u64>,
 }
@@ -69,6 +71,7 @@ impl Default for EngineOptions {
             background: Background::Thread,
             appliers: None,
             read_only: false,
+            existing: false,
             seed: None,
         }
     }

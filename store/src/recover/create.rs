@@ -8,19 +8,20 @@ use crate::vfs::Storage;
 use crate::wal::UNIT;
 use std::io;
 
+/// The generation of a new file's first superblock.
+const FIRST: u64 = 1;
 /// Zeros are written this many bytes at a time.
 const PIECE: u64 = 1 << 20;
 
 /// Writes the log's zeros, then the superblocks: a file without a superblock holds nothing.
 pub(super) fn create(storage: &dyn Storage, parameters: &OpenParameters) -> Result<Superblock> {
     let block = u64::from(parameters.block_size);
-    let address = (SLOTS[1] + SUPERBLOCK_LEN as u64).div_ceil(block);
-    let length = parameters.log_size.max(16 * UNIT).next_multiple_of(UNIT.max(block));
+    let (address, length) = log_place(parameters);
     let superblock = Superblock {
         block_size: parameters.block_size,
         page_size: parameters.page_size,
         file_id: parameters.file_id,
-        generation: 1,
+        generation: FIRST,
         commit_timestamp: 0,
         tail: address + length / block,
         directory: None,
@@ -32,6 +33,24 @@ pub(super) fn create(storage: &dyn Storage, parameters: &OpenParameters) -> Resu
         backups: Vec::new(),
     };
     write(storage, superblock, block).map_err(|error| Error::io("making a new file", error))
+}
+
+/// The block at which the log of a new file begins, and the log's bytes.
+fn log_place(parameters: &OpenParameters) -> (u64, u64) {
+    let block = u64::from(parameters.block_size);
+    let length = parameters.log_size.max(16 * UNIT).next_multiple_of(UNIT.max(block));
+    ((SLOTS[1] + SUPERBLOCK_LEN as u64).div_ceil(block), length)
+}
+
+/// Bytes of a new file.
+pub(super) fn new_length(parameters: &OpenParameters) -> u64 {
+    let (address, length) = log_place(parameters);
+    address * u64::from(parameters.block_size) + length
+}
+
+/// Whether a file of this length may have nothing in it but this superblock, which slot B alone has.
+pub(super) fn is_first(superblock: &Superblock, length: u64) -> bool {
+    superblock.generation == FIRST && length <= superblock.tail * u64::from(superblock.block_size)
 }
 
 fn write(storage: &dyn Storage, superblock: Superblock, block: u64) -> io::Result<Superblock> {

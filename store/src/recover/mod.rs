@@ -33,6 +33,8 @@ pub(crate) struct OpenParameters {
     pub(crate) log_size: u64,
     /// For a new file.
     pub(crate) file_id: [u8; 16],
+    /// No new file is made.
+    pub(crate) existing: bool,
     /// How nodes are kept in memory.
     pub(crate) memory: Memory,
 }
@@ -48,8 +50,11 @@ pub(crate) struct Opened {
 
 /// See the module.
 pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Result<Opened> {
-    let Chosen { superblock, slots } = match read_superblock(&*storage)? {
+    let Chosen { superblock, slots } = match read_superblock(&*storage, parameters)? {
         Some(chosen) => chosen,
+        None if parameters.existing => {
+            return Err(Error::new(ErrorKind::NotADatabase, "no database is in it: it is empty, or holds only zeros"));
+        }
         None => Chosen { superblock: create::create(&*storage, parameters)?, slots: Slots::Same },
     };
     let _span = span!("recover", generation = superblock.generation);
@@ -97,7 +102,7 @@ fn log_ring(superblock: &Superblock) -> Result<Ring> {
 }
 
 /// The superblock to start from; `None` if there is no database yet.
-fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
+fn read_superblock(storage: &dyn Storage, parameters: &OpenParameters) -> Result<Option<Chosen>> {
     let io = |error| Error::io("reading the superblocks", error);
     let length = storage.len().map_err(io)?;
     if length == 0 {
@@ -111,14 +116,23 @@ fn read_superblock(storage: &dyn Storage) -> Result<Option<Chosen>> {
         }
     }
     let [a, b] = &slots;
+    let interrupted = || create::was_interrupted(storage, a, length).map_err(io);
     match choose(a, b, length) {
         // A process wrote slot B of a new file and failed: nothing says that it is more than the system's cache has. Nothing was committed.
-        Ok(Chosen { slots: Slots::OnlyB, .. }) if create::was_interrupted(storage, a, length).map_err(io)? => Ok(None),
-        Ok(chosen) => Ok(Some(chosen)),
-        Err(error) if create::was_interrupted(storage, a, length).map_err(io)? => {
-            let _ = error;
+        Ok(Chosen { superblock, slots: Slots::OnlyB }) if create::is_first(&superblock, length) && interrupted()? => {
             Ok(None)
         }
+        Ok(chosen) => Ok(Some(chosen)),
+        Err(_) if interrupted()? => match create::new_length(parameters) {
+            longest if length <= longest => Ok(None),
+            longest => Err(Error::new(
+                ErrorKind::NotADatabase,
+                format!(
+                    "it holds only zeros, {length} bytes of them, and a new file has {longest}: something may have been in it that is gone. Restore a \
+                     backup, or remove the file if it was never used"
+                ),
+            )),
+        },
         Err(error) => Err(refusal(&error)),
     }
 }

@@ -5,7 +5,7 @@ use super::check::Progress;
 use super::database::open_error;
 use crate::compact::Compacted;
 use crate::engine::{Engine, EngineOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::vfs::{OpenMode, RealFile, Storage};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,8 +93,10 @@ impl<S> Database<S> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::StorageFull`] if there is not even room for a checkpoint, after which the database goes on; [`ErrorKind::Corrupt`] if a page is
-    /// damaged that it has to read; [`ErrorKind::Io`], [`ErrorKind::ReadOnly`], [`ErrorKind::Closed`], [`ErrorKind::Poisoned`].
+    /// [`ErrorKind::StorageFull`](crate::ErrorKind::StorageFull) if there is not even room for a checkpoint, after which the database goes on;
+    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if a page is damaged that it has to read; [`ErrorKind::Io`](crate::ErrorKind::Io),
+    /// [`ErrorKind::ReadOnly`](crate::ErrorKind::ReadOnly), [`ErrorKind::Closed`](crate::ErrorKind::Closed),
+    /// [`ErrorKind::Poisoned`](crate::ErrorKind::Poisoned).
     pub fn compact_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<CompactReport> {
         self.inner.named(self.inner.engine.compact(progress)).map(CompactReport::of)
     }
@@ -117,7 +119,7 @@ impl<S> Database<S> {
 /// ```
 ///
 /// # Errors
-/// As [`Database::open`](crate::Database::open) and [`Database::compact_with`]; [`ErrorKind::Io`] if there is no such file.
+/// As [`Database::open`](crate::Database::open) and [`Database::compact_with`]; [`ErrorKind::Io`](crate::ErrorKind::Io) if there is no such file.
 pub fn compact_file(path: impl AsRef<Path>, progress: &mut dyn FnMut(Progress)) -> Result<CompactReport> {
     let path = path.as_ref();
     let file = RealFile::open(path, OpenMode::Existing).map_err(|error| open_error(path, error))?;
@@ -126,10 +128,8 @@ pub fn compact_file(path: impl AsRef<Path>, progress: &mut dyn FnMut(Progress)) 
 
 fn compact_storage(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(Progress)) -> Result<CompactReport> {
     let length = || storage.len().map_err(|error| Error::io("compacting the file", error));
-    if length()? == 0 {
-        return Err(Error::new(ErrorKind::NotADatabase, "the file is empty"));
-    }
-    let engine = Engine::open(Arc::clone(&storage), EngineOptions::default())?;
+    let options = EngineOptions { existing: true, ..EngineOptions::default() };
+    let engine = Engine::open(Arc::clone(&storage), options)?;
     let report = CompactReport::of(engine.compact(progress)?);
     engine.close()?;
     Ok(CompactReport { bytes_after: length()?, ..report })
@@ -139,7 +139,7 @@ fn compact_storage(storage: Arc<dyn Storage>, progress: &mut dyn FnMut(Progress)
 #[allow(clippy::disallowed_methods, reason = "tests use files and threads as programs do")]
 mod tests {
     use super::*;
-    use crate::{Durability, Options, TableDef};
+    use crate::{Durability, ErrorKind, Options, TableDef};
     use std::collections::BTreeMap;
     use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -88,15 +88,13 @@ impl RealFile {
             let readable = refused && existed && writing && OpenOptions::new().read(true).open(path).is_ok();
             if readable { OpenError::ReadOnly(error) } else { OpenError::Io(error) }
         })?;
-        lock(&file, writing)?;
-        if !bears_name(&file, path).map_err(OpenError::Io)? {
-            return Ok(None);
-        }
-        // An empty one may be what somebody left who failed here.
-        if writing && (!existed || file.metadata().map_err(OpenError::Io)?.len() == 0) {
-            sync_folder(path, &file).map_err(OpenError::Io)?;
-        }
-        Ok(Some(Self {
+        let kept = keep(&file, path, writing, existed).inspect_err(|error| {
+            // Whoever was told that nothing was made finds nothing there. What somebody else has locked meanwhile is theirs.
+            if mode == OpenMode::CreateNew && matches!(error, OpenError::Io(_)) {
+                super::plain::discard(path);
+            }
+        })?;
+        Ok(kept.then_some(Self {
             #[cfg(target_os = "linux")]
             direct: std::sync::OnceLock::new(),
             #[cfg(target_os = "linux")]
@@ -109,6 +107,19 @@ impl RealFile {
             turn: crate::sync::Mutex::new(()),
         }))
     }
+}
+
+/// Locks a file and makes its name durable. Whether it still bears that name.
+fn keep(file: &File, path: &Path, writing: bool, existed: bool) -> Result<bool, OpenError> {
+    lock(file, writing)?;
+    if !bears_name(file, path).map_err(OpenError::Io)? {
+        return Ok(false);
+    }
+    // An empty one may be what somebody left who failed here.
+    if writing && (!existed || file.metadata().map_err(OpenError::Io)?.len() == 0) {
+        sync_folder(path, file).map_err(OpenError::Io)?;
+    }
+    Ok(true)
 }
 
 /// Whether this is the file that the path leads to now.

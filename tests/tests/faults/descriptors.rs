@@ -66,14 +66,18 @@ pub(super) fn without(folder: &Path) {
 /// With none, one, two ... descriptors, until it opens.
 pub(super) fn with_few(folder: &Path) {
     let mut refused = 0;
+    let mut backup = Vec::new();
+    Database::<()>::in_memory().unwrap().backup(&mut backup).unwrap();
     for few in 3..1000 {
-        let file = folder.join(format!("{few}.tam"));
+        let (file, other) = (folder.join(format!("{few}.tam")), folder.join(format!("{few}.restored.tam")));
         let before = limit(few);
         let first = Database::<()>::open(&file).and_then(|db| {
             put(&db, 0..50, 1, Durability::Synced)?;
             db.close()
         });
+        let restored = tamarack::restore([&backup[..]], &other, &mut |_| {});
         setrlimit(Resource::Nofile, before).unwrap();
+        assert_eq!(other.exists(), restored.is_ok(), "a restore that failed leaves no file: limit {few}");
         if let Err(error) = &first {
             assert_eq!(error.kind(), ErrorKind::Io, "{error}");
             refused += 1;

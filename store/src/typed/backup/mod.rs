@@ -16,7 +16,7 @@ use super::check::Progress;
 use super::database::open_error;
 use crate::engine::{BackupImage, Engine, EngineOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::{OpenError, OpenMode, RealFile, Storage, create_plain, discard, finish_plain};
+use crate::vfs::{OpenError, OpenMode, RealFile, create_plain, discard, finish_plain};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -189,10 +189,6 @@ fn open_existing(path: &Path) -> Result<Engine> {
         }
         Err(error) => return Err(open_error(path, error)),
     };
-    let engine = match file.len() {
-        Ok(0) => Err(Error::new(ErrorKind::NotADatabase, "the file is empty")),
-        Ok(_) => Engine::open(Arc::new(file), EngineOptions { read_only, ..EngineOptions::default() }),
-        Err(error) => Err(Error::io("opening the file", error)),
-    };
-    engine.map_err(|error| error.context(format_args!("`{}`", path.display())))
+    let options = EngineOptions { read_only, existing: true, ..EngineOptions::default() };
+    Engine::open(Arc::new(file), options).map_err(|error| error.context(format_args!("`{}`", path.display())))
 }

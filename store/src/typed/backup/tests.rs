@@ -6,7 +6,7 @@ use crate::backup::{Header, Kind, StreamReader, StreamWriter, Streams};
 use crate::check::read_slots;
 use crate::typed::check::tests::{Customer, HITS, Shop, World, customer, fill, options};
 use crate::typed::{Options, TableDef};
-use crate::vfs::{FaultFile, FaultPlan, MemoryFile};
+use crate::vfs::{FaultFile, FaultPlan, MemoryFile, Storage};
 use crate::{Id, restore, restore_file};
 use std::error::Error as _;
 

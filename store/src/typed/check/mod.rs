@@ -11,8 +11,8 @@ mod schema;
 #[cfg(test)]
 pub(in crate::typed) mod tests;
 
-pub(super) use report::Names;
 pub use report::{CheckReport, Finding, TableTotals, Totals};
+pub(super) use report::{Names, printable};
 pub(super) use schema::{Raw, Role, Schema};
 
 use super::catalog;

@@ -148,7 +148,7 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableTotals {
-    /// Its name.
+    /// Its name. Control characters in it are escaped, as in all text of the report.
     pub table: String,
     /// Records that could be read.
     pub records: u64,
@@ -333,6 +333,19 @@ pub(in crate::typed) fn quote(key: &[u8]) -> String {
     }
 }
 
+/// Text with names of the file in it, as it may be shown: in a file of a stranger they may hold lines, and commands for terminals, that would make a
+/// report say something else.
+pub(in crate::typed) fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
 impl Names<'_> {
     /// Table and index of a tree.
     pub(in crate::typed) fn of(&self, tree: u32) -> (Option<String>, Option<String>) {
@@ -379,8 +392,10 @@ pub(super) fn make(names: &Names<'_>, findings: Findings, tables: Vec<TableTotal
         let (table, index) = found.tree.map_or((None, None), |tree| names.of(tree));
         let keys = found.tree.zip(found.keys.as_ref()).map(|(tree, keys)| names.keys(tree, keys));
         let Found { kind, tree, block, unread, what, .. } = found;
-        Finding { kind, table, index, tree, keys, block, unread, what }
+        let (table, index) = (table.map(printable), index.map(printable));
+        Finding { kind, table, index, tree, keys, block, unread, what: printable(what) }
     };
     let Findings { list, more, broken } = findings;
+    let tables = tables.into_iter().map(|of| TableTotals { table: printable(of.table), ..of }).collect();
     CheckReport { findings: list.into_iter().map(name).collect(), more, broken, tables, totals }
 }

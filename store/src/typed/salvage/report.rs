@@ -1,5 +1,6 @@
 //! What a salvage says.
 
+use crate::typed::check::printable;
 use std::fmt;
 
 /// Keys whose records could not be brought over.
@@ -14,7 +15,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LostKeys {
-    /// The table's name.
+    /// The table's name. Control characters in it are escaped, as in all text of the report.
     pub table: String,
     /// The key, or the range of keys in which records may have been: `keys from 152 to before 165`.
     pub keys: String,
@@ -40,7 +41,7 @@ impl fmt::Display for LostKeys {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SalvagedTable {
-    /// Its name.
+    /// Its name. Control characters in it are escaped, as in all text of the report.
     pub table: String,
     /// Records in the new file.
     pub records: u64,
@@ -194,5 +195,8 @@ pub(super) fn make(
     log_commits: u64,
     remarks: Vec<String>,
 ) -> SalvageReport {
+    let tables = tables.into_iter().map(|of| SalvagedTable { table: printable(of.table), ..of }).collect();
+    let shown = |lost: LostKeys| LostKeys { table: printable(lost.table), what: printable(lost.what), ..lost };
+    let (lost, remarks) = (lost.into_iter().map(shown).collect(), remarks.into_iter().map(printable).collect());
     SalvageReport { tables, lost, log_commits, remarks }
 }
