@@ -38,10 +38,10 @@ type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E
 #[derive(Parser)]
 #[command(name = "atlas")]
 struct Arguments {
-    /// The database. Without --import an atlas that is there is made anew; a file that holds something else is left alone.
+    /// The database. An atlas that is there is asked as it is; a file that holds something else is left alone.
     #[arg(long, default_value = "atlas.tam")]
     file: PathBuf,
-    /// Adds the cities of this text (plain or gzip) to the atlas instead; a city with a known id is replaced.
+    /// Adds the cities of this text (plain or gzip) to the atlas; a city with a known id is replaced.
     #[arg(long, value_name = "TEXT")]
     import: Option<PathBuf>,
     #[command(flatten)]
@@ -60,24 +60,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result {
     let file = &arguments.file;
-    let source = match &arguments.import {
-        Some(path) => Source::File(path.clone()),
-        None => {
-            remove_own(file)?;
-            Source::Included
-        }
-    };
-    let (db, opening) = timed(|| Database::<Atlas>::open(file))?;
+    let (db, opening) = timed(|| open(file))?;
     println!("opened {} in {opening:.2?}", file.display());
     let before = count(&db)?;
-    let (stored, storing) = timed(|| store(&db, &source)).map_err(|error| {
-        format!("{error}\nnothing of it was stored: the atlas still holds {} cities", HumanCount(before))
-    })?;
-    let rate = HumanCount((stored as f64 / storing.as_secs_f64()) as u64);
-    println!(
-        "stored {} cities with their indexes in one synced transaction in {storing:.2?}, {rate} a second",
-        HumanCount(stored)
-    );
+    match &arguments.import {
+        Some(path) => import(&db, before, &Source::File(path.clone()))?,
+        None if before == 0 => import(&db, before, &Source::Included)?,
+        None => println!("it holds {} cities already, which are asked as they are", HumanCount(before)),
+    }
     arguments.questions.ask(&db)?;
 
     let ((), closing) = timed(|| db.close())?;
@@ -89,6 +79,19 @@ fn run(arguments: &Arguments) -> Result {
     arguments.questions.ask(&db)?;
     db.close()?;
     println!("\nThe atlas is in {}; --help says what else to ask.", full(file).display());
+    Ok(())
+}
+
+/// Adds the cities of a text to those that were there before.
+fn import(db: &Database<Atlas>, before: u64, source: &Source) -> Result {
+    let (stored, storing) = timed(|| store(db, source)).map_err(|error| {
+        format!("{error}\nnothing of it was stored: the atlas still holds {} cities", HumanCount(before))
+    })?;
+    let rate = HumanCount((stored as f64 / storing.as_secs_f64()) as u64);
+    println!(
+        "stored {} cities with their indexes in one synced transaction in {storing:.2?}, {rate} a second",
+        HumanCount(stored)
+    );
     Ok(())
 }
 
@@ -113,20 +116,15 @@ fn store(db: &Database<Atlas>, source: &Source) -> Result<u64> {
     stored
 }
 
-/// Removes an atlas of an earlier run, and nothing else.
-fn remove_own(file: &Path) -> Result {
-    if !file.exists() {
-        return Ok(());
+/// Opens the atlas, or makes one. Whether a file that is there holds an atlas is asked without changing it.
+fn open(file: &Path) -> Result<Database<Atlas>> {
+    if file.exists()
+        && let Err(error) = Database::<Atlas>::open_read_only(file).and_then(Database::close)
+    {
+        let advice = "it is left as it is; name another file with --file";
+        return Err(format!("{} exists and does not open as an atlas: {error}\n{advice}", file.display()).into());
     }
-    match Database::<Atlas>::open_read_only(file) {
-        Ok(db) => db.close()?,
-        Err(error) => {
-            let advice = "it is left as it is; name another file with --file";
-            return Err(format!("{} exists and does not open as an atlas: {error}\n{advice}", file.display()).into());
-        }
-    }
-    println!("replacing the atlas of an earlier run");
-    Ok(fs::remove_file(file)?)
+    Ok(Database::open(file)?)
 }
 
 fn count(db: &Database<Atlas>) -> Result<u64> {

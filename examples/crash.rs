@@ -96,11 +96,12 @@ fn main() -> ExitCode {
 
 /// Whether nothing was lost.
 fn run(arguments: &Arguments) -> Result<bool> {
-    let folder = tempfile::tempdir()?;
-    let file = arguments.file.clone().unwrap_or_else(|| folder.path().join("crash.tam"));
     if arguments.child {
-        return commit_until_killed(&file).map(|()| true);
+        let file = arguments.file.as_ref().ok_or("a child is told its file")?;
+        return commit_until_killed(file).map(|()| true);
     }
+    let mut folder = tempfile::tempdir()?;
+    let file = arguments.file.clone().unwrap_or_else(|| folder.path().join("crash.tam"));
     if file.exists() {
         return Err(format!("{} exists; name a file that does not", file.display()).into());
     }
@@ -127,15 +128,20 @@ fn run(arguments: &Arguments) -> Result<bool> {
     println!("{}", table(&rounds));
     let last = rounds.last().map_or(0, |round| round.acknowledged);
     let records = rounds.last().map_or(0, |round| round.records);
-    match lost {
-        0 => println!(
-            "{last} acknowledged commits, {records} records, {} kills: nothing missing, nothing half there",
-            rounds.len()
-        ),
-        _ => println!("{lost} of {} kills lost or halved something", rounds.len()),
+    if lost > 0 {
+        println!("{lost} of {} kills lost or halved something; the file is kept: {}", rounds.len(), file.display());
+        folder.disable_cleanup(true);
+        return Ok(false);
     }
     fs::remove_file(&file)?;
-    Ok(lost == 0)
+    if last == 0 {
+        return Err("nothing was committed before the kills, so nothing is shown: ask for more of them".into());
+    }
+    println!(
+        "{last} acknowledged commits, {records} records, {} kills: nothing missing, nothing half there",
+        rounds.len()
+    );
+    Ok(true)
 }
 
 /// The child: goes on after the newest commit in the file, says each number once it is safe, and never ends by itself.

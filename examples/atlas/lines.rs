@@ -1,7 +1,7 @@
 //! Cities as text: a line each, columns between tabs, plain or gzip. `data/ATTRIBUTION.md` lists the columns.
 
 use crate::{Result, city::City};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressBarIter};
 use std::{
     collections::BTreeSet,
@@ -47,7 +47,7 @@ impl Source {
         };
         let mut stored: BufReader<ProgressBarIter<_>> = BufReader::new(bar.wrap_read(stored));
         let packed = stored.fill_buf()?.starts_with(&GZIP);
-        let text: Box<dyn Read> = if packed { Box::new(GzDecoder::new(stored)) } else { Box::new(stored) };
+        let text: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(stored)) } else { Box::new(stored) };
         let name = match self {
             Self::Included => "the included cities".to_owned(),
             Self::File(path) => path.display().to_string(),
