@@ -482,6 +482,8 @@ mod tests {
         }
         assert_eq!(ShapeDef::Tuple(vec![]).to_string(), "()");
         assert_eq!(ShapeDef::Tuple(vec![ShapeDef::U8, ShapeDef::Text]).to_string(), "(u8, text)");
+        // No file has it, but its fingerprint is asked for before it is refused: those of two such types differ.
+        assert_eq!(ShapeDef::Endless("`A` holds itself".to_owned()).to_string(), "endless `A` holds itself");
     }
 
     #[test]
