@@ -19,6 +19,9 @@ const LONGEST: u64 = 1024;
 
 /// Runs each target for so long, or the named one. `keep`: what leads to new places goes to `tests/corpus`. Returns the executions of all.
 pub(crate) fn run(seconds: u64, only: Option<&str>, keep: bool) -> Result<u64> {
+    if seconds == 0 {
+        return Err("nothing can be executed in no time; to the fuzzer 0 is for ever".into());
+    }
     let target = root().join("target/fuzz");
     // With a target of its own, build scripts are not instrumented.
     let build = ["build", "--release", "-p", "tamarack-hostile", "--features", "libfuzzer", "--bin", "fuzz"];

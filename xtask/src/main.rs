@@ -196,7 +196,7 @@ enum Task {
     /// they do not find has its reason in tests/survivors.txt. All of it takes many hours.
     Mutants(mutation::Wish),
     /// The tests that take hours, again and again with other seeds until the time is over: simulator, kills, images, cuts, damage, fuzzing, isolation,
-    /// interleavings, ThreadSanitizer, MemorySanitizer. What this machine cannot run is said to be left out.
+    /// interleavings, the four sanitizers, planted mistakes, changed code. What this machine cannot run is said to be left out.
     Soak {
         /// Fractions are allowed.
         #[arg(long)]
@@ -272,7 +272,7 @@ fn perform(task: &Task) -> Result {
         Task::Shuttle { schedules, mutants: false } => shuttle::run(*schedules),
         Task::Shuttle { schedules, mutants: true } => shuttle::mutants(*schedules),
         Task::Coverage { floor } => coverage::run(*floor),
-        Task::Mutants(wish) => mutation::run(wish),
+        Task::Mutants(wish) => mutation::run(wish).map(drop),
         Task::Soak { hours, only } => soak::run(*hours, only),
         Task::Invariants => invariants::check(),
         Task::Unsafe => unsafe_code::check(),

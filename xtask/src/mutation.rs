@@ -134,8 +134,19 @@ pub(crate) struct Wish {
     jobs: usize,
 }
 
-/// Tries the changes.
-pub(crate) fn run(wish: &Wish) -> Result {
+impl Wish {
+    /// About so many of all changes; which, says the seed.
+    pub(crate) fn some(count: u64, seed: u64) -> Self {
+        /// What there is, about.
+        const ALL: u64 = 2000;
+        let shards = (ALL / count.max(1)).max(1);
+        let shard = Some(format!("{}/{shards}", seed % shards));
+        Self { only: None, shard, timeout: 30, quick: false, jobs: 2 }
+    }
+}
+
+/// Tries the changes; how many were more than words that do not compile.
+pub(crate) fn run(wish: &Wish) -> Result<u64> {
     install()?;
     let listed = fs::read_to_string(root().join(SURVIVORS))?;
     let reasons = parse(&listed)?;
@@ -160,7 +171,7 @@ pub(crate) fn run(wish: &Wish) -> Result {
     problems.iter().for_each(|problem| println!("{problem}"));
     match (tried, problems.len()) {
         (0, _) => Err("nothing was tried".into()),
-        (_, 0) => Ok(()),
+        (_, 0) => Ok(tried as u64),
         (_, count) => Err(format!("{count} problems; reasons are in {SURVIVORS}").into()),
     }
 }

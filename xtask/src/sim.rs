@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
-pub(crate) const MUTANTS: [Mutant; 12] = [
+pub(crate) const MUTANTS: [Mutant; 15] = [
     Mutant {
         what: "a sync is left out: a synced commit is only written (I21)",
         file: "store/src/txn/pipeline.rs",
@@ -96,6 +96,27 @@ pub(crate) const MUTANTS: [Mutant; 12] = [
                 "    if false && header.generation != entry.generation {",
             ),
         ],
+    },
+    Mutant {
+        what: "a checkpoint claims one commit more than it holds (I26)",
+        file: "store/src/ckpt/mod.rs",
+        changes: &[(
+            "    superblock.commit_timestamp = capture.timestamp();",
+            "    superblock.commit_timestamp = capture.timestamp() + 1;",
+        )],
+    },
+    Mutant {
+        what: "what a checkpoint has replaced is not free in its map: it belongs to nothing (I29)",
+        file: "store/src/ckpt/mod.rs",
+        changes: &[(
+            "superblock.generation, &replaced, &expired, blobs)?;",
+            "superblock.generation, &[], &expired, blobs)?;",
+        )],
+    },
+    Mutant {
+        what: "a checkpoint that fails keeps its own structures' space (I31)",
+        file: "store/src/ckpt/mod.rs",
+        changes: &[("            for extent in blobs {", "            for extent in blobs.into_iter().take(0) {")],
     },
     Mutant {
         what: "a snapshot is not registered (I17)",

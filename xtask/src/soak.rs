@@ -2,7 +2,7 @@
 //! each tier does as much in it as the last round says it can. A finding does not end a soak: the others go on.
 
 use crate::sanitize::{self, Sanitizer};
-use crate::{Result, cuts, flip, fuzz, images, isolation, kill, shuttle, sim};
+use crate::{Result, cuts, flip, fuzz, images, isolation, kill, mutation, shuttle, sim};
 use comfy_table::{CellAlignment, Table, presets};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ struct Tier {
     lacks: fn() -> Option<&'static str>,
 }
 
-const TIERS: [Tier; 10] = [
+const TIERS: [Tier; 14] = [
     Tier {
         name: "sim",
         unit: "simulated power cuts",
@@ -94,6 +94,42 @@ const TIERS: [Tier; 10] = [
         share: 1,
         run: |_, _| sanitize::run(Sanitizer::Thread).map(|()| 1),
         lacks: sanitize::lacks,
+    },
+    Tier {
+        name: "address",
+        unit: "runs under AddressSanitizer",
+        least: 1,
+        share: 1,
+        run: |_, _| sanitize::run(Sanitizer::Address).map(|()| 1),
+        lacks: nothing,
+    },
+    Tier {
+        name: "leak",
+        unit: "runs under LeakSanitizer",
+        least: 1,
+        share: 1,
+        run: |_, _| sanitize::run(Sanitizer::Leak).map(|()| 1),
+        lacks: nothing,
+    },
+    Tier {
+        name: "planted",
+        unit: "planted mistakes found",
+        least: 1,
+        share: 1,
+        run: |_, seed| {
+            sim::mutants(20_000, seed, None)?;
+            shuttle::mutants(8000)?;
+            Ok((sim::MUTANTS.len() + shuttle::MUTANTS.len()) as u64)
+        },
+        lacks: nothing,
+    },
+    Tier {
+        name: "changed",
+        unit: "changes of the code tried",
+        least: 40,
+        share: 2,
+        run: |count, seed| mutation::run(&mutation::Wish::some(count, seed)),
+        lacks: nothing,
     },
     Tier {
         name: "unwritten",
@@ -174,7 +210,11 @@ impl<'a> Row<'a> {
         self.turns += 1;
         self.time += took;
         match done {
-            Ok(done) => self.done += done,
+            Ok(done) => {
+                self.done += done;
+                self.amount = next(amount, took, slice).max(self.tier.least);
+            }
+            // It may have ended at once: how long so much takes is not known.
             Err(error) => {
                 let error = error.to_string();
                 println!("== FOUND in round {round}: {name}: {error}");
@@ -182,7 +222,6 @@ impl<'a> Row<'a> {
                 self.findings.push(format!("round {round}, {name} {amount}, seed {seed}: {first}"));
             }
         }
-        self.amount = next(amount, took, slice).max(self.tier.least);
     }
 }
 
