@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::panic, reason = "a tool for people and CI")]
 
 mod bits;
+mod bytes;
 mod files;
 mod parent;
 mod stores;
@@ -22,7 +23,7 @@ struct Arguments {
     /// Damages of whole files, for each kind of file.
     #[arg(long, default_value_t = 10_000)]
     damages: u64,
-    /// One in so many bits of the pages.
+    /// One in so many bits of the pages, and bytes of the small file.
     #[arg(long, default_value_t = 1)]
     every: u64,
     #[arg(long, default_value_t = 1)]
@@ -39,6 +40,7 @@ struct Arguments {
 fn trials(name: &str, folder: &std::path::Path, arguments: &Arguments) -> Box<dyn Trials> {
     match name {
         "bits" => Box::new(bits::Bits::new(arguments.every)),
+        "bytes" => Box::new(bytes::Bytes::new(arguments.every, arguments.seed)),
         "small" => Box::new(whole::Small::new(arguments.damages, arguments.seed)),
         _ => Box::new(files::Files::new(name, folder, arguments.damages, arguments.seed)),
     }
@@ -82,11 +84,15 @@ fn report(arguments: &Arguments) -> Result<(), String> {
         Ok(tally)
     };
     let bits = run("bits", true, "every bit of one page of each type")?;
+    let bytes = run("bytes", true, "every byte of a file as a crash leaves it, then bursts of 2 to 64 bytes")?;
+    let all = bytes::Bytes::new(arguments.every, arguments.seed);
+    println!("{}", all.coverage());
     run("small", true, "a file as a crash leaves it, all kinds of pages, damaged as a whole and written on")?;
     for name in stores::NAMES {
         let title = format!("{name}: a closed file of 10,000 rows");
         run(name, *name == "tamarack", &title)?;
     }
     failed.extend(bits::unseen(&bits));
+    failed.extend(all.unseen(&bytes));
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }

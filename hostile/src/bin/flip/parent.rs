@@ -68,8 +68,10 @@ impl Tally {
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        let heads = ["detected", "by check", "harmless", "log cut", "WRONG", "panic", "signal", "hang", "memory"];
-        let order = [1, 2, 0, 3, 4, 5, 6, 7, 8];
+        use Verdict::{ByCheck, Corrected, Cut, Detected, Hang, Harmless, Memory, Panic, Signal, Wrong};
+        let order = [Detected, ByCheck, Corrected, Harmless, Cut, Wrong, Panic, Signal, Hang, Memory];
+        let heads =
+            ["detected", "by check", "corrected", "harmless", "log cut", "WRONG", "panic", "signal", "hang", "memory"];
         table.set_header(["damage", "trials"].into_iter().chain(heads));
         let mut sum = [0; Verdict::ALL.len()];
         for (label, counts) in self.rows() {
@@ -82,8 +84,8 @@ impl Tally {
     }
 }
 
-fn row(table: &mut Table, label: &str, counts: &[u64], order: &[usize]) {
-    let cells = order.iter().filter_map(|&at| counts.get(at)).map(u64::to_string);
+fn row(table: &mut Table, label: &str, counts: &[u64], order: &[Verdict]) {
+    let cells = order.iter().filter_map(|&verdict| counts.get(verdict as usize)).map(u64::to_string);
     table.add_row([label.to_owned(), counts.iter().sum::<u64>().to_string()].into_iter().chain(cells));
 }
 

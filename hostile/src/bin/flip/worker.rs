@@ -11,6 +11,8 @@ use std::sync::Mutex;
 pub(crate) enum Verdict {
     /// The answer is right, and nothing was found: the damage does not matter.
     Harmless,
+    /// The answer is right, and other bytes lie where the damage was.
+    Corrected,
     /// An error, of opening or reading.
     Detected,
     /// The answer is right, and a check says what is damaged.
@@ -28,8 +30,9 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Harmless,
+        Self::Corrected,
         Self::Detected,
         Self::ByCheck,
         Self::Cut,
