@@ -120,8 +120,8 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Damages files on purpose: every bit of one page of each type, and whole files in seven ways; redb, LMDB and SQLite beside it. Each has to be
-    /// told of, or not to matter.
+    /// Damages files on purpose: every bit of one page of each type, every byte of a small file and bursts of them, and whole files in seven ways; redb,
+    /// LMDB and SQLite beside it. Each has to be told of, or not to matter.
     Flip {
         /// Damages of whole files, for each kind of file.
         #[arg(long, default_value_t = 10_000)]

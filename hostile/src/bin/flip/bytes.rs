@@ -22,7 +22,7 @@ const UNIT: usize = 4096;
 const PAGE_HEADER: usize = 40;
 const LONGEST_BURST: usize = 64;
 /// In front of the label of a burst.
-const BURST: &str = "burst, ";
+pub(crate) const BURST: &str = "burst, ";
 /// Kinds of pages, by the first byte of their header: leaf, inner, overflow, blob, spill.
 const KINDS: [u8; 5] = [1, 2, OVERFLOW, 4, 5];
 const OVERFLOW: u8 = 3;

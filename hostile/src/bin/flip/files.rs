@@ -69,6 +69,7 @@ impl Trials for Files {
         let ended = self.store.answer(&place, &gets);
         let _ = fs::remove_dir_all(&place);
         Ok(match ended {
+            Ok(answer) if !answer.right && answer.found => Verdict::WrongToCheck,
             Ok(answer) if !answer.right => Verdict::Wrong,
             Ok(answer) if answer.found => Verdict::ByCheck,
             Ok(_) => Verdict::Harmless,

@@ -6,12 +6,14 @@
 mod bits;
 mod bytes;
 mod files;
+mod joint;
 mod parent;
 mod stores;
 mod whole;
 mod worker;
 
 use clap::Parser;
+use joint::Joint;
 use parent::Tally;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +30,9 @@ struct Arguments {
     every: u64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// One kind of trial alone: bits, bytes, small, or the name of a store.
+    #[arg(long)]
+    only: Option<String>,
     /// Processes side by side.
     #[arg(long, default_value_t = 2)]
     processes: u64,
@@ -61,17 +66,57 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is run, and what has failed of it.
+struct Report<'a> {
+    arguments: &'a Arguments,
+    folder: tempfile::TempDir,
+    joint: Joint,
+    failed: Vec<String>,
+}
+
 fn report(arguments: &Arguments) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let mut failed = Vec::new();
-    let mut run = |name: &str, ours: bool, title: &str| -> Result<Tally, String> {
+    let mut report = Report { arguments, folder, joint: Joint::new(), failed: Vec::new() };
+    if let Some(bits) = report.run("bits", true, "every bit of one page of each type")? {
+        report.joint.sum("one page of each type: a bit", &bits, |_| true);
+        report.failed.extend(bits::unseen(&bits));
+    }
+    let title = "every byte of a file as a crash leaves it, then bursts of 2 to 64 bytes";
+    if let Some(tally) = report.run("bytes", true, title)? {
+        let bytes = bytes::Bytes::new(arguments.every, arguments.seed);
+        println!("{}", bytes.coverage());
+        report.joint.sum("small file after a crash: a byte", &tally, |label| !label.starts_with(bytes::BURST));
+        report.joint.sum("small file after a crash: a burst", &tally, |label| label.starts_with(bytes::BURST));
+        report.failed.extend(bytes.unseen(&tally));
+    }
+    let title = "a file as a crash leaves it, all kinds of pages, damaged as a whole and written on";
+    if let Some(small) = report.run("small", true, title)? {
+        report.joint.sum("small file after a crash: as a whole", &small, |_| true);
+    }
+    for name in stores::NAMES {
+        let title = format!("{name}: a closed file of 10,000 rows");
+        if let Some(tally) = report.run(name, *name == "tamarack", &title)? {
+            report.joint.store(name, stores::named(name).check(), &tally);
+        }
+    }
+    println!("\n{}", report.joint.told());
+    if report.failed.is_empty() { Ok(()) } else { Err(report.failed.join("; ")) }
+}
+
+impl Report<'_> {
+    /// Runs all trials of a kind and prints them, unless another kind alone is wanted.
+    fn run(&mut self, name: &str, ours: bool, title: &str) -> Result<Option<Tally>, String> {
+        if self.arguments.only.as_ref().is_some_and(|only| only != name) {
+            return Ok(None);
+        }
         let begun = Instant::now();
-        let trials = trials(name, folder.path(), arguments);
-        let tally = parent::run(name, folder.path(), &*trials, arguments)?;
+        let trials = trials(name, self.folder.path(), self.arguments);
+        let tally = parent::run(name, self.folder.path(), &*trials, self.arguments)?;
         let seconds = begun.elapsed().as_secs_f64();
         println!("\n{title}: {} trials, {:.0} a second", tally.trials(), tally.trials() as f64 / seconds);
         println!("{}", tally.table());
         tally.examples.iter().filter(|_| ours).for_each(|example| println!("{example}"));
+        let failed = &mut self.failed;
         if tally.trials() != trials.total() || tally.trials() == 0 {
             failed.push(format!("{title}: {} of {} trials were made", tally.trials(), trials.total()));
         }
@@ -81,18 +126,6 @@ fn report(arguments: &Arguments) -> Result<(), String> {
         if ours && tally.count(Verdict::Detected) == 0 {
             failed.push(format!("{title}: nothing was detected"));
         }
-        Ok(tally)
-    };
-    let bits = run("bits", true, "every bit of one page of each type")?;
-    let bytes = run("bytes", true, "every byte of a file as a crash leaves it, then bursts of 2 to 64 bytes")?;
-    let all = bytes::Bytes::new(arguments.every, arguments.seed);
-    println!("{}", all.coverage());
-    run("small", true, "a file as a crash leaves it, all kinds of pages, damaged as a whole and written on")?;
-    for name in stores::NAMES {
-        let title = format!("{name}: a closed file of 10,000 rows");
-        run(name, *name == "tamarack", &title)?;
+        Ok(Some(tally))
     }
-    failed.extend(bits::unseen(&bits));
-    failed.extend(all.unseen(&bytes));
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }

@@ -14,10 +14,13 @@ use std::time::Duration;
 /// A trial that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How many trials had each verdict.
+pub(crate) type Counts = [u64; Verdict::ALL.len()];
+
 /// What came of trials of one kind.
 #[derive(Default)]
 pub(crate) struct Tally {
-    counts: BTreeMap<String, [u64; Verdict::ALL.len()]>,
+    counts: BTreeMap<String, Counts>,
     /// The first few that are wrong.
     pub(crate) examples: Vec<String>,
     /// KiB.
@@ -61,18 +64,18 @@ impl Tally {
     }
 
     /// Rows and their counts.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&str, &[u64; Verdict::ALL.len()])> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&str, &Counts)> {
         self.counts.iter().map(|(label, counts)| (label.as_str(), counts))
     }
 
     pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-        use Verdict::{ByCheck, Corrected, Cut, Detected, Hang, Harmless, Memory, Panic, Signal, Wrong};
-        let order = [Detected, ByCheck, Corrected, Harmless, Cut, Wrong, Panic, Signal, Hang, Memory];
-        let heads =
-            ["detected", "by check", "corrected", "harmless", "log cut", "WRONG", "panic", "signal", "hang", "memory"];
-        table.set_header(["damage", "trials"].into_iter().chain(heads));
+        use Verdict::{ByCheck, Corrected, Cut, Detected, Hang, Harmless, Memory, Panic, Signal, Wrong, WrongToCheck};
+        let order = [Detected, ByCheck, Corrected, Harmless, Cut, Wrong, WrongToCheck, Panic, Signal, Hang, Memory];
+        let told = ["detected", "by check", "corrected", "harmless", "log cut"];
+        let bad = ["WRONG", "wrong, by check", "panic", "signal", "hang", "memory"];
+        table.set_header(["damage", "trials"].into_iter().chain(told).chain(bad));
         let mut sum = [0; Verdict::ALL.len()];
         for (label, counts) in self.rows() {
             sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);

@@ -21,6 +21,8 @@ pub(crate) enum Verdict {
     Cut,
     /// Wrong, and nothing says so.
     Wrong,
+    /// Wrong, and nothing says so but a check that a reader does not make.
+    WrongToCheck,
     Panic,
     /// Ended by a signal.
     Signal,
@@ -30,13 +32,14 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Harmless,
         Self::Corrected,
         Self::Detected,
         Self::ByCheck,
         Self::Cut,
         Self::Wrong,
+        Self::WrongToCheck,
         Self::Panic,
         Self::Signal,
         Self::Hang,

@@ -36,6 +36,10 @@ impl Store for Lmdb {
         Ok(())
     }
 
+    fn check(&self) -> Option<&'static str> {
+        None
+    }
+
     fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer> {
         let env = open(folder)?;
         let open = env.open_databases_and_commit(env.read_txn()?, |opener, txn| -> Result<_> {

@@ -27,7 +27,7 @@ pub(crate) const NAMES: &[&str] = &["tamarack"];
 pub(crate) struct Answer {
     /// All rows are as they were, by a scan and by gets.
     pub(crate) right: bool,
-    /// A check of the store's found something.
+    /// A check of the store's found something, which a reader does not know.
     pub(crate) found: bool,
 }
 
@@ -37,12 +37,20 @@ pub(crate) trait Store {
     fn file(&self, folder: &Path) -> PathBuf;
     /// Stores rows, durably, and closes the file.
     fn write(&self, folder: &Path, rows: &mut dyn Iterator<Item = (u32, Vec<u8>)>) -> Result<()>;
-    /// Reads all rows, then some; checks the file if the store has a check that it does not make by itself.
+    /// The check that it has and that readers do not make.
+    fn check(&self) -> Option<&'static str>;
+    /// Reads all rows, then some: an error is of these. Only then it checks the file, and what that says changes nothing of what was read.
     fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer>;
     /// Whether an error tells of damage; if not, what it tells. Of others' stores any error does.
     fn tells(&self, _: &(dyn std::error::Error + 'static)) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Whether a check found something. One that panics has found nothing that it could say.
+#[cfg(feature = "peers")]
+fn found(check: impl FnOnce() -> bool) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).unwrap_or(false)
 }
 
 /// The bytes of a row.

@@ -1,6 +1,6 @@
 //! redb.
 
-use super::{Answer, ROWS, Result, Scan, Store, last};
+use super::{Answer, ROWS, Result, Scan, Store, found, last};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::{Path, PathBuf};
 
@@ -25,18 +25,29 @@ impl Store for Redb {
         Ok(txn.commit()?)
     }
 
-    fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer> {
-        let db = Database::open(self.file(folder))?;
-        let table = db.begin_read()?.open_table(TABLE)?;
-        let mut scan = Scan::default();
-        for row in table.iter()?.take(ROWS as usize * 2) {
-            let (key, value) = row?;
-            scan.row(key.value(), value.value());
-        }
-        let mut right = scan.right();
-        for &key in gets {
-            right &= table.get(key)?.is_some_and(|value| value.value() == last(key));
-        }
-        Ok(Answer { right, found: false })
+    fn check(&self) -> Option<&'static str> {
+        Some("check_integrity")
     }
+
+    fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer> {
+        let mut db = Database::open(self.file(folder))?;
+        let right = right(&db, gets)?;
+        // An intact file is `true`, a mended one `false`.
+        Ok(Answer { right, found: found(|| !matches!(db.check_integrity(), Ok(true))) })
+    }
+}
+
+/// Reads all rows, then some. Nothing is held of the file afterwards.
+fn right(db: &Database, gets: &[u32]) -> Result<bool> {
+    let table = db.begin_read()?.open_table(TABLE)?;
+    let mut scan = Scan::default();
+    for row in table.iter()?.take(ROWS as usize * 2) {
+        let (key, value) = row?;
+        scan.row(key.value(), value.value());
+    }
+    let mut right = scan.right();
+    for &key in gets {
+        right &= table.get(key)?.is_some_and(|value| value.value() == last(key));
+    }
+    Ok(right)
 }

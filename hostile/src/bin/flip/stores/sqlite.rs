@@ -1,6 +1,6 @@
 //! SQLite through rusqlite: a log that is emptied before the file is closed.
 
-use super::{Answer, ROWS, Result, Scan, Store, last};
+use super::{Answer, ROWS, Result, Scan, Store, found, last};
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,10 @@ impl Store for Sqlite {
         db.close().map_err(|(_, error)| error.into())
     }
 
+    fn check(&self) -> Option<&'static str> {
+        Some("pragma integrity_check")
+    }
+
     fn answer(&self, folder: &Path, gets: &[u32]) -> Result<Answer> {
         let db = Connection::open(self.file(folder))?;
         let mut scan = Scan::default();
@@ -42,6 +46,7 @@ impl Store for Sqlite {
             };
             right &= found == Some(last(key));
         }
-        Ok(Answer { right, found: false })
+        let said = || db.query_row("pragma integrity_check", [], |row| row.get::<_, String>(0));
+        Ok(Answer { right, found: found(|| !said().is_ok_and(|said| said == "ok")) })
     }
 }
