@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod damage;
+pub mod images;
+pub mod salvage;
 pub mod seeds;
 pub mod targets;
 pub mod world;
