@@ -4,8 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod damage;
+mod edit;
 pub mod images;
 pub mod salvage;
 pub mod seeds;
+pub mod streams;
 pub mod targets;
 pub mod world;

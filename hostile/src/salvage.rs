@@ -20,10 +20,9 @@ pub fn salvage<T>(bytes: &[u8], look: impl FnOnce(&Path) -> T) -> std::io::Resul
     std::fs::write(&from, bytes)?;
     Ok(tamarack::salvage_file(&from, &into, &mut |_| {}).map(|report| {
         let check = tamarack::check_file(&into, &mut |_| {});
-        assert!(
-            check.as_ref().is_ok_and(tamarack::CheckReport::is_sound),
-            "what was salvaged is not sound: {check:?}\n{report}"
-        );
+        let sound = check.as_ref().is_ok_and(tamarack::CheckReport::is_sound);
+        let said = check.map_or_else(|error| error.to_string(), |check| check.to_string());
+        assert!(sound, "what was salvaged is not sound: {said:.2000}\n{report}");
         (report, look(&into))
     }))
 }

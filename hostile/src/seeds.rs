@@ -1,5 +1,6 @@
 //! What the fuzzer begins with: sound bytes of each kind.
 
+use crate::streams;
 use crate::targets::Target;
 use crate::world::World;
 use fastrand::Rng;
@@ -25,7 +26,8 @@ pub fn seeds(target: &Target) -> Vec<Vec<u8>> {
         "key" => keys(),
         "log" => logs(),
         "catalog" => catalog(),
-        _ => edits(),
+        "backup" => backups(),
+        _ => edits(&[0, 1, 4, 5]),
     }
 }
 
@@ -134,14 +136,28 @@ fn catalog() -> Vec<Vec<u8>> {
     inputs
 }
 
-fn edits() -> Vec<Vec<u8>> {
+/// Lists of edits behind each of these first bytes: none, and some.
+fn edits(first: &[u8]) -> Vec<Vec<u8>> {
     let mut random = Rng::with_seed(3);
-    let mut script = |count: usize| -> Vec<u8> {
-        let mut bytes = vec![1];
+    let mut script = |first: u8, count: usize| -> Vec<u8> {
+        let mut bytes = vec![first];
         for _ in 0..count {
             bytes.extend((0..4 + random.usize(0..6)).map(|_| random.u8(..)));
         }
         bytes
     };
-    [vec![0], vec![1]].into_iter().chain((1..40).map(|i| script(i % 5 + 1))).collect()
+    let mut inputs: Vec<Vec<u8>> = first.iter().map(|&first| vec![first]).collect();
+    let last = first.len() - 1;
+    inputs.extend((1..40).map(|i| script(first[if i % 4 == 0 { last } else { 1 }], i % 5 + 1)));
+    inputs
+}
+
+/// Small streams as they are, and lists of edits of real ones: pages, and frames.
+fn backups() -> Vec<Vec<u8>> {
+    let [full, increment] = streams::small();
+    // What comes of them, alone and one after the other: see the target.
+    let raw = [(0, &full), (4, &full), (1, &full), (5, &full), (0, &increment), (9, &increment)];
+    let mut inputs: Vec<Vec<u8>> = raw.iter().map(|(first, stream)| [&[*first][..], stream].concat()).collect();
+    inputs.extend([edits(&[2, 6, 3, 7]), edits(&[10, 2, 11, 14, 15, 3])].concat());
+    inputs
 }

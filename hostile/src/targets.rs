@@ -1,12 +1,17 @@
 //! What is fed with bytes that nobody wrote. A target ends with an answer or an error of its own; panics, hangs and memory beyond the limits are
 //! what the fuzzer looks for.
 
+use crate::edit::edit;
+use crate::salvage::salvage;
+use crate::streams;
 use crate::world::{self, World};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
-use tamarack::simulate::anatomy::{self, What};
+use tamarack::simulate::anatomy;
 use tamarack::simulate::{Disk, decode, raw};
+use tamarack::{Database, ErrorKind};
 use tamarack_codec::{
     Compact, Desc, Finite, Id, KeyBuf, KeyPart, RowReader, ShapeDef, Timestamp, Total, check_value, decode_key,
     decode_value, key_parts, render_key,
@@ -22,7 +27,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "superblock", run: decode::superblock },
     Target { name: "page", run: decode::page },
     Target { name: "row", run: row },
@@ -30,6 +35,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "log", run: decode::log },
     Target { name: "catalog", run: decode::catalog },
     Target { name: "file", run: file },
+    Target { name: "backup", run: streams::backup },
 ];
 
 /// The target of a name.
@@ -90,20 +96,24 @@ fn same<K: KeyPart>(bytes: &[u8]) {
     }
 }
 
-/// Numbers that break what does not look.
-const NUMBERS: [u64; 12] =
-    [0, 1, 2, 0x7f, 0xff, 0xffff, 1 << 20, u32::MAX as u64, 1 << 40, (1 << 48) - 1, i64::MAX as u64, u64::MAX];
+/// One in eight files, by bits of the first byte.
+const SALVAGED: u8 = 1;
 
 /// A sound file, changed by a list of edits and sealed again; then opened, read, checked, written and opened once more. The first byte says
-/// whether it is sealed at all. An edit is a part of the file, a place in it, and what is done there.
+/// whether it is sealed at all, and whether it is salvaged first. An edit is a part of the file, a place in it, and what is done there.
 fn file(bytes: &[u8]) -> bool {
     static WORLD: OnceLock<World> = OnceLock::new();
     let world = WORLD.get_or_init(|| World::new(false));
     let Some((&first, edits)) = bytes.split_first() else { return false };
     let mut image = world.bytes.clone();
-    edit(world, &mut image, edits);
+    let spans: Vec<_> = world.parts.iter().map(|part| part.start..part.start + part.length).collect();
+    // The first two are superblocks.
+    edit(&spans, 2, &mut image, edits);
     if first % 4 > 0 {
         anatomy::seal(&mut image, &world.parts);
+    }
+    if first >> 2 & 7 == SALVAGED {
+        salvaged(&image);
     }
     let disk = Disk::holding(1, &image);
     let sound = live(&disk).is_ok();
@@ -114,6 +124,22 @@ fn file(bytes: &[u8]) -> bool {
     sound
 }
 
+/// A salvage ends with a sound file that can be read, or says that there is nothing to begin with.
+fn salvaged(image: &[u8]) {
+    let rows = |path: &Path| {
+        let db = Database::<()>::open_read_only(path).unwrap_or_else(|error| panic!("what was salvaged: {error}"));
+        db.check().unwrap_or_else(|error| panic!("what was salvaged: {error}"));
+    };
+    match salvage(image, rows) {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            let told = matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotADatabase | ErrorKind::TooNew);
+            assert!(told, "damage is told as {:?}: {error}", error.kind());
+        }
+        Err(error) => panic!("no file could be made: {error}"),
+    }
+}
+
 fn live(disk: &Disk) -> tamarack::Result<()> {
     let db = world::open(disk)?;
     let read = world::read(&db).map(|_| ());
@@ -121,40 +147,4 @@ fn live(disk: &Disk) -> tamarack::Result<()> {
     let written = world::commit(&db, 90, false);
     let closed = db.close();
     read.and(check).and(written).and(closed)
-}
-
-fn edit(world: &World, image: &mut [u8], mut edits: &[u8]) {
-    while let Some((&[part, low, high, what], rest)) = edits.split_first_chunk::<4>() {
-        edits = rest;
-        let Some(part) = world.parts.get(usize::from(part) % world.parts.len()) else { continue };
-        let at = part.start + usize::from(u16::from_le_bytes([low, high])) % part.length;
-        let end = part.start + part.length;
-        match what % 4 {
-            0 => {
-                let count = (usize::from(what >> 2) % 16 + 1).min(rest.len()).min(end - at);
-                let (new, later) = rest.split_at(count);
-                image[at..at + count].copy_from_slice(new);
-                edits = later;
-            }
-            1 => {
-                let number = NUMBERS[usize::from(what >> 2) % NUMBERS.len()];
-                let count = 8.min(end - at);
-                image[at..at + count].copy_from_slice(&number.to_le_bytes()[..count]);
-            }
-            2 => {
-                // The address of another part, in blocks.
-                let other = &world.parts[usize::from(what >> 2) * 3 % world.parts.len()];
-                let count = 8.min(end - at);
-                image[at..at + count].copy_from_slice(&((other.start / 512) as u64).to_le_bytes()[..count]);
-            }
-            _ => {
-                // Another part's payload, behind the header of this one.
-                let other = &world.parts[usize::from(what >> 2) * 3 % world.parts.len()];
-                let count = part.length.min(other.length).saturating_sub(40);
-                if !matches!(part.what, What::SuperblockA | What::SuperblockB) {
-                    image.copy_within(other.start + 40..other.start + 40 + count, part.start + 40);
-                }
-            }
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const TARGETS: [&str; 7] = ["superblock", "page", "row", "key", "log", "catalog", "file"];
+const TARGETS: [&str; 8] = ["superblock", "page", "row", "key", "log", "catalog", "file", "backup"];
 /// What cargo-fuzz sets, too.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \

@@ -136,12 +136,12 @@ enum Task {
         #[arg(long)]
         alone: bool,
     },
-    /// Feeds each decoder, and open and check of whole files, with bytes that nobody wrote, guided by coverage (libFuzzer; needs a C++ compiler).
+    /// Feeds each decoder, open, check and salvage of whole files, and restores with bytes that nobody wrote, guided by coverage (libFuzzer; needs a C++ compiler).
     Fuzz {
         /// For each target.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
-        /// Only this target: superblock, page, row, key, log, catalog or file.
+        /// Only this target: superblock, page, row, key, log, catalog, file or backup.
         #[arg(long)]
         only: Option<String>,
         /// Adds what leads to new places to `tests/corpus`.
