@@ -73,10 +73,10 @@ impl Joint {
 
     /// With what it says.
     pub(crate) fn told(&self) -> String {
+        let checks = if self.checks.is_empty() { "none was run".to_owned() } else { self.checks.join("; ") };
         format!(
-            "all stores: what is detected is an error of opening or of reading. The store's own check ({}) is made after the rows that were read have been judged, \
+            "all stores: what is detected is an error of opening or of reading. The store's own check ({checks}) is made after the rows that were read have been judged, \
              and makes none of them right: its columns are a part of those beside it\n{}",
-            self.checks.join("; "),
             self.table
         )
     }
