@@ -72,6 +72,7 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         run.count(|counts| {
             count(counts, crash, in_recovery, depth);
             counts.in_backup += u64::from(ended.is_in_backup(at));
+            counts.removals_cut += u64::from(ended.history.has_removed(at));
         });
         let noise = crash == Crash::Garbage && in_recovery;
         let expected = if noise { ended.history.expected_after_noise(at) } else { ended.history.expected(at, true) };

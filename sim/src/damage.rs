@@ -247,9 +247,14 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
         };
         let tx = db.begin_write()?;
         let mut changes = Vec::new();
+        let doomed = run.shape.tables[random.usize(0..run.shape.tables.len())];
+        if doomed.is_plain() && random.u8(..) < 20 {
+            tables::delete(&tx, doomed, random.bool())?;
+            changes.push(crate::model::Change::Deleted(doomed));
+        }
         let mut put = |table, key, value| -> Result<()> {
             let key = tables::put(&tx, table, key, value)?;
-            changes.push(crate::model::Change { table, key, value: Some(value) });
+            changes.push(crate::model::Change::Row { table, key, value: Some(value) });
             Ok(())
         };
         for _ in 0..random.usize(1..5) {

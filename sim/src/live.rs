@@ -4,6 +4,7 @@
 mod backups;
 mod checks;
 mod excuses;
+mod removals;
 mod snapshots;
 mod steps;
 
@@ -13,7 +14,7 @@ pub(crate) use steps::live;
 use crate::model::{Change, Commit, Expected, History, World};
 use crate::plan::{Life, Shape};
 use crate::report::{Counts, tell, violated};
-use crate::tables::{self, Kind};
+use crate::tables::{self, Kind, Table};
 use checks::check;
 use fastrand::Rng;
 use snapshots::Held;
@@ -61,6 +62,8 @@ struct Open<S> {
     /// What it sees, its own writes included.
     view: World,
     changes: Vec<Change>,
+    /// How often it has removed many rows at once.
+    removals: u64,
 }
 
 /// What a call found when it began within which others go on.
@@ -207,8 +210,9 @@ impl<S: Kind> Live<S> {
     }
 
     fn let_go(&mut self) {
-        for client in &mut self.clients {
-            *client = Client { open: None, sequenced: None, last_attempt: client.last_attempt };
+        for number in 0..self.clients.len() {
+            self.roll_back(number);
+            self.clients[number].sequenced = None;
         }
         self.held.clear();
         self.db = None;
@@ -265,7 +269,7 @@ impl<S: Kind> Live<S> {
         match begun {
             Ok(tx) => {
                 let view = self.history.last.clone();
-                self.clients[number].open = Some(Open { tx, exclusive, view, changes: Vec::new() });
+                self.clients[number].open = Some(Open { tx, exclusive, view, changes: Vec::new(), removals: 0 });
                 true
             }
             Err(error) => {
@@ -283,7 +287,7 @@ impl<S: Kind> Live<S> {
         for _ in 0..count {
             let written = write_one(open, shape, random);
             if let Err(error) = written {
-                self.clients[number].open = None;
+                self.fail_removals(number);
                 self.failed_view("writing", &error, exclusive);
                 return;
             }
@@ -307,9 +311,10 @@ impl<S: Kind> Live<S> {
         let Some(mut open) = client.open.take() else { return false };
         let before = client.last_attempt;
         let noted = leave_attempt(&mut open, attempt, before);
-        let Open { tx, changes, exclusive, .. } = open;
+        let Open { tx, changes, exclusive, removals, .. } = open;
         if let Err(error) = noted {
             drop(tx);
+            self.run.count(|counts| counts.removals_failed += removals);
             self.failed_view("writing", &error, exclusive);
             return false;
         }
@@ -330,18 +335,24 @@ impl<S: Kind> Live<S> {
                         synced: None,
                         dead: None,
                         finished: false,
+                        removals,
                     })
                 });
+                self.count_removals(index);
                 let client = &mut self.clients[number];
                 client.last_attempt = Some(attempt);
                 client.sequenced = Some((sequenced, index, durability));
                 true
             }
             Err(error) if error.kind() == ErrorKind::Conflict => {
-                self.run.count(|counts| counts.conflicts += 1);
+                self.run.count(|counts| {
+                    counts.conflicts += 1;
+                    counts.removals_undone += removals;
+                });
                 false
             }
             Err(error) => {
+                self.run.count(|counts| counts.removals_failed += removals);
                 self.failed_view("committing", &error, exclusive);
                 false
             }
@@ -356,7 +367,11 @@ impl<S: Kind> Live<S> {
                 self.acknowledge(index, durability);
                 self.observe();
             }
-            Err(error) => self.failed("finishing a commit", &error),
+            Err(error) => {
+                let removals = index.and_then(|index| self.history.commits.get(index)).map_or(0, |one| one.removals);
+                self.run.count(|counts| counts.removals_failed += removals);
+                self.failed("finishing a commit", &error);
+            }
         }
     }
 
@@ -383,11 +398,11 @@ impl<S: Kind> Live<S> {
         if random.bool() {
             // Its own writes, what others have sequenced, and its snapshot, as one.
             let chosen = random.usize(0..=shape.tables.len());
-            let table = shape.tables.get(chosen).copied().unwrap_or(tables::Table::Attempts);
+            let table = shape.tables.get(chosen).copied().unwrap_or(Table::Attempts);
             match tables::compare_one(&open.tx, table, open.view.rows(table)) {
                 Ok(()) => self.run.count(|counts| counts.whole_reads += 1),
                 Err(error) => {
-                    self.clients[number].open = None;
+                    self.fail_removals(number);
                     return self.failed_view("reading a table", &error, exclusive);
                 }
             }
@@ -397,7 +412,7 @@ impl<S: Kind> Live<S> {
             let table = shape.tables[random.usize(0..shape.tables.len())];
             let key = random.u32(0..shape.keys);
             if let Err(error) = tables::look(&open.tx, table, key, open.view.rows(table).get(&key).copied()) {
-                self.clients[number].open = None;
+                self.fail_removals(number);
                 self.failed_view("reading", &error, exclusive);
                 return;
             }
@@ -407,7 +422,7 @@ impl<S: Kind> Live<S> {
     /// Waits for what is sequenced, and rolls back what is open.
     fn end_all(&mut self) {
         for number in 0..self.clients.len() {
-            self.clients[number].open = None;
+            self.roll_back(number);
             self.finish(number);
         }
     }
@@ -487,14 +502,17 @@ fn write_one<S: Kind>(open: &mut Open<S>, shape: &Shape, random: &mut Rng) -> Re
             return Ok(());
         }
         tables::remove(&open.tx, table, key)?;
-        note(open, Change { table, key, value: None });
+        note(open, Change::Row { table, key, value: None });
         return Ok(());
     }
-    let value = random.u64(..);
+    put_one(open, table, key, random.u64(..))
+}
+
+fn put_one<S: Kind>(open: &mut Open<S>, table: Table, key: u32, value: u64) -> Result<()> {
     let collides = tables::collides(&open.view, table, key, value);
     match tables::put(&open.tx, table, key, value) {
         Ok(_) if collides => violated!("wrong: two rows of {table:?} share what is unique"),
-        Ok(key) => note(open, Change { table, key, value: Some(value) }),
+        Ok(key) => note(open, Change::Row { table, key, value: Some(value) }),
         Err(error) if collides && tables::is_collision(&error) => {}
         Err(error) => return Err(error),
     }
@@ -508,13 +526,13 @@ fn note<S>(open: &mut Open<S>, change: Change) {
 
 /// Every commit leaves a number, and takes its client's last one away.
 fn leave_attempt<S: Kind>(open: &mut Open<S>, attempt: u32, before: Option<u32>) -> Result<()> {
-    let table = tables::Table::Attempts;
+    let table = Table::Attempts;
     if let Some(key) = before {
         tables::remove(&open.tx, table, key)?;
-        note(open, Change { table, key, value: None });
+        note(open, Change::Row { table, key, value: None });
     }
     tables::put(&open.tx, table, attempt, u64::from(attempt))?;
-    note(open, Change { table, key: attempt, value: Some(u64::from(attempt)) });
+    note(open, Change::Row { table, key: attempt, value: Some(u64::from(attempt)) });
     Ok(())
 }
 

@@ -11,27 +11,49 @@ pub(crate) type Rows = BTreeMap<u32, u64>;
 
 /// All rows.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct World([Arc<Rows>; Table::COUNT]);
+pub(crate) struct World {
+    rows: [Arc<Rows>; Table::COUNT],
+    /// How often each table was deleted.
+    deletions: [u32; Table::COUNT],
+}
 
-/// A row that a commit stores, or removes.
+/// What a commit changes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Change {
-    pub(crate) table: Table,
-    pub(crate) key: u32,
-    pub(crate) value: Option<u64>,
+pub(crate) enum Change {
+    /// A row is stored, or removed.
+    Row { table: Table, key: u32, value: Option<u64> },
+    /// A table is deleted, with whatever it holds then.
+    Deleted(Table),
 }
 
 impl World {
     pub(crate) fn rows(&self, table: Table) -> &Rows {
-        &self.0[table as usize]
+        &self.rows[table as usize]
+    }
+
+    pub(crate) fn deletions(&self, table: Table) -> u32 {
+        self.deletions[table as usize]
+    }
+
+    /// Whether it has rows of a table that was deleted on the way to a later world.
+    pub(crate) fn holds_deleted(&self, later: &Self, tables: &[Table]) -> bool {
+        let deleted = |&table: &Table| later.deletions(table) > self.deletions(table);
+        tables.iter().any(|table| deleted(table) && !self.rows(*table).is_empty())
     }
 
     pub(crate) fn change(&mut self, change: Change) {
-        let rows = Arc::make_mut(&mut self.0[change.table as usize]);
-        match change.value {
-            Some(value) => rows.insert(change.key, value),
-            None => rows.remove(&change.key),
-        };
+        match change {
+            Change::Row { table, key, value: Some(value) } => {
+                Arc::make_mut(&mut self.rows[table as usize]).insert(key, value);
+            }
+            Change::Row { table, key, value: None } => {
+                Arc::make_mut(&mut self.rows[table as usize]).remove(&key);
+            }
+            Change::Deleted(table) => {
+                self.rows[table as usize] = Arc::default();
+                self.deletions[table as usize] += 1;
+            }
+        }
     }
 
     pub(crate) fn apply(&mut self, changes: &[Change]) {
@@ -58,6 +80,8 @@ pub(crate) struct Commit {
     pub(crate) dead: Option<usize>,
     /// Whether its owner was told that it is visible.
     pub(crate) finished: bool,
+    /// How often it removes many rows at once.
+    pub(crate) removals: u64,
 }
 
 /// The commits of a life, in their order.
@@ -204,6 +228,11 @@ impl History {
         for commit in self.commits.iter_mut().take(up_to).filter(|commit| commit.dead.is_none()) {
             commit.synced.get_or_insert(at);
         }
+    }
+
+    /// Whether a commit that may be there by then has removed many rows at once.
+    pub(crate) fn has_removed(&self, at: usize) -> bool {
+        self.commits.iter().any(|commit| commit.removals > 0 && commit.sequenced <= at)
     }
 
     /// Commits that are finished, and all before them.

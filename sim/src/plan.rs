@@ -57,6 +57,8 @@ pub(crate) enum What {
         count: usize,
     },
     Read,
+    /// Removes many rows at once; with nothing open, in a transaction of its own.
+    Remove(Removal),
     /// Gives the commit its place and leaves it there.
     Sequence(Durability),
     /// Waits for it.
@@ -88,6 +90,18 @@ pub(crate) enum What {
     /// From here on the file can grow by so many bytes.
     Full(u64),
     Room,
+}
+
+/// How many rows are removed at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Removal {
+    /// A table is deleted; who uses it again makes it anew.
+    Delete,
+    /// The same by its name alone.
+    DeleteNamed,
+    Clear,
+    /// Those that a query or a closure names.
+    Some,
 }
 
 /// A call that fails.
@@ -246,12 +260,12 @@ fn failing(random: &mut Rng, within: u64) -> Failing {
     Failing { after: random.u64(0..within), on, fault }
 }
 
-fn durability(random: &mut Rng) -> Durability {
+pub(crate) fn durability(random: &mut Rng) -> Durability {
     [Durability::Synced, Durability::Synced, Durability::Buffered, Durability::Deferred][random.usize(0..4)]
 }
 
 fn step(random: &mut Rng, all: bool) -> Step {
-    let what = match random.u32(0..if all { 118 } else { 70 }) {
+    let what = match random.u32(0..if all { 121 } else { 73 }) {
         0..20 => What::Commit(durability(random)),
         20..32 => What::Write { count: if random.u8(..) < 20 { random.usize(20..80) } else { random.usize(1..8) } },
         32..40 => What::Begin { exclusive: random.u8(..) < 80 },
@@ -265,25 +279,30 @@ fn step(random: &mut Rng, all: bool) -> Step {
         64..66 => What::Close,
         66..68 => What::Check,
         68..70 => What::Checkpoint(Vec::new()),
-        70..76 => What::Release,
-        76..78 => What::LongRead,
-        78..90 => {
+        70..73 => What::Remove(removal(random)),
+        73..79 => What::Release,
+        79..81 => What::LongRead,
+        81..93 => {
             let most = if random.u8(..) < 100 { 120 } else { 20 };
             // The log goes round before a superblock is durable only if no commit syncs the whole file: those that are all alike do not.
             let alike = (random.u8(..) < 200).then(|| durability(random));
             What::Checkpoint((0..random.usize(0..most)).map(|_| within(random, alike)).collect())
         }
-        90..94 => What::Kill,
-        94..97 => What::Full(random.u64(0..4) * 1024),
-        97..101 => What::Room,
-        101..103 => What::Look,
-        103..105 => What::Snapshot,
-        105..107 => What::Compact((0..random.usize(0..20)).map(|_| within(random, None)).collect()),
-        107..113 => What::Backup(during_backup(random, 12)),
-        113..115 => What::Restore,
+        93..97 => What::Kill,
+        97..100 => What::Full(random.u64(0..4) * 1024),
+        100..104 => What::Room,
+        104..106 => What::Look,
+        106..108 => What::Snapshot,
+        108..110 => What::Compact((0..random.usize(0..20)).map(|_| within(random, None)).collect()),
+        110..116 => What::Backup(during_backup(random, 12)),
+        116..118 => What::Restore,
         _ => What::Commit(durability(random)),
     };
     Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
+}
+
+fn removal(random: &mut Rng) -> Removal {
+    [Removal::Delete, Removal::DeleteNamed, Removal::Clear, Removal::Some][random.usize(0..4)]
 }
 
 /// What happens while a backup is made: it holds up nothing.
@@ -303,11 +322,12 @@ fn during_backup(random: &mut Rng, most: usize) -> Vec<Step> {
 
 /// What clients do while a checkpoint runs. `alike`: how durable all of their commits are.
 fn within(random: &mut Rng, alike: Option<Durability>) -> Step {
-    let what = match random.u32(0..10) {
-        0 => What::Snapshot,
-        1 => What::Look,
-        2 => What::Read,
-        3 => What::Write { count: random.usize(1..6) },
+    let what = match random.u32(0..50) {
+        0..5 => What::Snapshot,
+        5..10 => What::Look,
+        10..15 => What::Read,
+        15..20 => What::Write { count: random.usize(1..6) },
+        20 => What::Remove(removal(random)),
         _ => What::Commit(alike.unwrap_or_else(|| durability(random))),
     };
     Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }

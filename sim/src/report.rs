@@ -72,10 +72,18 @@ counts! {
     synced: "  acknowledged as synced",
     conflicts: "conflicts between clients",
     aborts: "transactions rolled back",
+    deletions: "tables deleted, with all that they held",
+    made_anew: "  commits that stored rows in a table deleted before",
+    clears: "tables cleared, or many rows removed at once",
+    removals_undone: "deletions and clearings that were rolled back",
+    removals_failed: "  that met a fault",
+    removals_cut: "power cuts behind deletions and clearings of the same life",
     whole_reads: "whole tables read within write transactions",
     within: "commits made while a checkpoint ran",
     snapshots: "looks at held snapshots",
     long_reads: "  of them at checkpoints of their own",
+    deleted_seen: "  of them at rows of a table deleted since",
+    deleted_seen_long: "    at checkpoints of their own",
     too_old: "snapshots that were given up for want of memory",
     checkpoints: "checkpoints",
     audits: "audits: every page read, every block looked up in what owns it",
@@ -91,6 +99,7 @@ counts! {
     backups_failed: "backups that failed: of the device, of the writer, or as the process was killed",
     restores: "restores, each checked and compared with the rows at the backup's commit",
     longest: "  backups in them",
+    deleted_restored: "  with rows of a table deleted since",
     went_on: "  restored databases that were backed up as increments, and restored again",
     restores_failed: "restores that failed: of the device",
     restores_cut: "power cuts within restores",
@@ -167,12 +176,17 @@ pub(crate) fn missing(counts: &Counts, crashes: u64) -> Option<&'static str> {
 }
 
 /// What has to have happened at least once, and what it means if it has not.
-fn happened(counts: &Counts) -> [(u64, &'static str); 23] {
+fn happened(counts: &Counts) -> [(u64, &'static str); 28] {
     [
         (counts.kills, "no process was killed"),
         (counts.closes, "no database was closed"),
         (counts.within, "no commit was made while a checkpoint ran"),
         (counts.conflicts, "no clients were in conflict"),
+        (counts.deletions.min(counts.clears), "no table was deleted, or none was cleared"),
+        (counts.made_anew, "no deleted table was used again"),
+        (counts.removals_undone, "no deletion was rolled back"),
+        (counts.removals_cut, "no power cut came behind a deletion"),
+        (counts.deleted_seen, "no snapshot had rows of a deleted table"),
         (counts.whole_reads, "no write transaction read a whole table"),
         (counts.long_reads, "no long read was looked at"),
         (counts.too_old, "no snapshot was given up"),

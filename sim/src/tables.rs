@@ -64,6 +64,10 @@ const PAIRS: TableDef<(u32, String), Option<u32>> = TableDef::new("pairs");
 
 /// Emails that customers share.
 const EMAILS: u64 = 97;
+/// Customers of this city are removed together,
+const CITY: &str = "Oslo";
+/// and orders below this total.
+const SMALL: u64 = 25;
 
 impl Table {
     pub(crate) const COUNT: usize = 8;
@@ -73,6 +77,22 @@ impl Table {
 
     pub(crate) fn is_record(self) -> bool {
         matches!(self, Self::Customers | Self::Orders)
+    }
+
+    /// Whether it can be deleted while the database is open.
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Hits | Self::Blobs | Self::Pairs)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Attempts | Self::Tree | Self::LargeTree => "",
+            Self::Hits => "hits",
+            Self::Blobs => "blobs",
+            Self::Pairs => "pairs",
+            Self::Customers => "customers",
+            Self::Orders => "orders",
+        }
     }
 
     /// Whether it lies below the tables, where a remove is blind.
@@ -212,6 +232,8 @@ impl<S> View<S> for WriteTxn<S> {
 pub(crate) trait Kind: Schema + Sized + 'static {
     fn put(tx: &WriteTxn<Self>, table: Table, key: u32, value: u64) -> Result<u32>;
     fn remove(tx: &WriteTxn<Self>, table: Table, key: u32) -> Result<()>;
+    /// All records, or those of a query; how many, if that is told.
+    fn remove_many(tx: &WriteTxn<Self>, table: Table, all: bool) -> Result<Option<u64>>;
     fn compare(tx: &impl View<Self>, table: Table, rows: &Rows) -> Result<()>;
 }
 
@@ -221,6 +243,10 @@ impl Kind for () {
     }
 
     fn remove(_: &WriteTxn<()>, table: Table, _: u32) -> Result<()> {
+        unreachable!("no records here: {table:?}")
+    }
+
+    fn remove_many(_: &WriteTxn<()>, table: Table, _: bool) -> Result<Option<u64>> {
         unreachable!("no records here: {table:?}")
     }
 
@@ -247,6 +273,15 @@ impl Kind for Shop {
             tx.table::<Customer>()?.remove(Id::new(u64::from(key)))?;
         }
         Ok(())
+    }
+
+    fn remove_many(tx: &WriteTxn<Self>, table: Table, all: bool) -> Result<Option<u64>> {
+        match (table, all) {
+            (Table::Orders, true) => tx.table::<Order>()?.clear().map(|()| None),
+            (Table::Orders, false) => tx.table::<Order>()?.remove_all(Order::TOTAL.range(..SMALL)).map(Some),
+            (_, true) => tx.table::<Customer>()?.clear().map(|()| None),
+            (_, false) => tx.table::<Customer>()?.remove_all(Customer::CITY_AGE.at(CITY)).map(Some),
+        }
     }
 
     fn compare(tx: &impl View<Self>, table: Table, rows: &Rows) -> Result<()> {
@@ -332,6 +367,48 @@ pub(crate) fn remove<S: Kind>(tx: &WriteTxn<S>, table: Table, key: u32) -> Resul
         Table::Pairs => tx.open_table(&PAIRS)?.remove(pair(key)).map(drop),
         Table::Customers | Table::Orders => S::remove(tx, table, key),
     }
+}
+
+/// Deletes a table, by its name alone or not; whether there was one.
+pub(crate) fn delete<S: Kind>(tx: &WriteTxn<S>, table: Table, named: bool) -> Result<bool> {
+    let there = match table {
+        _ if named => tx.delete_table_named(table.name()),
+        Table::Hits => tx.delete_table(&HITS),
+        Table::Blobs => tx.delete_table(&BLOBS),
+        Table::Pairs => tx.delete_table(&PAIRS),
+        _ => tx.delete_table_named(table.name()),
+    }?;
+    if tx.table_names()?.iter().any(|name| name == table.name()) {
+        violated!("wrong: {table:?} was deleted and is still listed");
+    }
+    Ok(there)
+}
+
+/// Removes all rows of a table, or many of them, in one call; returns which, of those that its transaction sees.
+pub(crate) fn remove_many<S: Kind>(tx: &WriteTxn<S>, table: Table, all: bool, rows: &Rows) -> Result<Vec<u32>> {
+    let told = match table {
+        Table::Attempts | Table::Tree | Table::LargeTree => return Ok(Vec::new()),
+        Table::Customers | Table::Orders => S::remove_many(tx, table, all)?,
+        Table::Hits if all => tx.open_table(&HITS)?.clear().map(|()| None)?,
+        Table::Blobs if all => tx.open_table(&BLOBS)?.clear().map(|()| None)?,
+        Table::Pairs if all => tx.open_table(&PAIRS)?.clear().map(|()| None)?,
+        Table::Hits => tx.open_table(&HITS)?.retain(|_, value| !value.is_multiple_of(2)).map(|()| None)?,
+        Table::Blobs => tx.open_table(&BLOBS)?.retain(|key, _| !key.is_multiple_of(2)).map(|()| None)?,
+        Table::Pairs => tx.open_table(&PAIRS)?.retain(|key, _| !key.0.is_multiple_of(2)).map(|()| None)?,
+    };
+    let goes = |&(&key, &value): &(&u32, &u64)| match table {
+        _ if all => true,
+        Table::Customers => city(value) == CITY,
+        Table::Orders => value % 50 < SMALL,
+        Table::Blobs => key.is_multiple_of(2),
+        Table::Pairs => pair(key).0.is_multiple_of(2),
+        _ => value.is_multiple_of(2),
+    };
+    let gone: Vec<u32> = rows.iter().filter(goes).map(|(&key, _)| key).collect();
+    if told.is_some_and(|told| told != gone.len() as u64) {
+        violated!("wrong: {told:?} rows of {table:?} were removed, not {}", gone.len());
+    }
+    Ok(gone)
 }
 
 /// Whether storing this row has to be refused.

@@ -101,7 +101,7 @@ pub(super) fn backup<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], di
     let mut random = Rng::with_seed(dice);
     let (db, since, begun, from) = {
         let live = shared.borrow();
-        live.perhaps_fail(&mut random);
+        live.perhaps_fail(&mut random, 60);
         (live.db.clone(), live.choose_base(&mut random), live.begun(), live.now())
     };
     let Some(db) = db else { return };
@@ -155,8 +155,8 @@ pub(super) fn backup<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], di
 }
 
 impl<S: Kind> Live<S> {
-    /// Some backups meet a failing device.
-    fn perhaps_fail(&self, random: &mut Rng) {
+    /// Some backups meet a failing device, and some deletions.
+    pub(super) fn perhaps_fail(&self, random: &mut Rng, within: u64) {
         if random.u8(..) < 30 {
             let (on, fault) = [
                 (On::Read, Fault::Error),
@@ -166,7 +166,7 @@ impl<S: Kind> Live<S> {
                 (On::Sync, Fault::Error),
                 (On::Sync, Fault::Forgotten),
             ][random.usize(0..6)];
-            self.disk.fail(on, random.u64(0..60), fault);
+            self.disk.fail(on, random.u64(0..within), fault);
         }
     }
 
@@ -229,6 +229,8 @@ impl<S: Kind> Live<S> {
         }
         self.run.count(|counts| {
             counts.restores += 1;
+            let deleted = made.world.holds_deleted(&self.history.last, &self.run.shape.tables);
+            counts.deleted_restored += u64::from(deleted);
             counts.longest += chain.len() as u64;
         });
         if random.bool() {
@@ -342,7 +344,7 @@ fn go_on<S: Kind>(run: &Run, db: Database<S>, made: &Made) -> Result<()> {
     let mut bytes = Vec::new();
     let backup = db.backup_since(&made.backup, &mut bytes)?;
     let mut world = made.world.clone();
-    world.change(Change { table: Table::Attempts, key: attempt, value: Some(u64::from(attempt)) });
+    world.change(Change::Row { table: Table::Attempts, key: attempt, value: Some(u64::from(attempt)) });
     let disk = raw::disk(5, &Medium::default(), run.shape.direct);
     let mut chain = made.chain();
     chain.push(&bytes);

@@ -53,13 +53,19 @@ impl<S: Kind> Live<S> {
         if self.held.is_empty() {
             return;
         }
-        let chosen = random.usize(0..self.held.len());
+        self.look_at(random.usize(0..self.held.len()));
+    }
+
+    pub(super) fn look_at(&mut self, chosen: usize) {
         let Held { tx, world, long } = &self.held[chosen];
         let long = *long;
         match tables::compare(tx, &self.run.shape.tables, world) {
             Ok(()) => self.run.count(|counts| {
                 counts.snapshots += 1;
                 counts.long_reads += u64::from(long);
+                let deleted = world.holds_deleted(&self.history.last, &self.run.shape.tables);
+                counts.deleted_seen += u64::from(deleted);
+                counts.deleted_seen_long += u64::from(deleted && long);
             }),
             Err(error) if self.is_given_up(&error) => {
                 if long {

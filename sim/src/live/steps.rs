@@ -2,7 +2,7 @@
 
 use super::Live;
 use super::backups::backup;
-use crate::plan::{Life, Step, What};
+use crate::plan::{Life, Step, What, durability};
 use crate::report::{tell, violated};
 use crate::tables::Kind;
 use fastrand::Rng;
@@ -33,11 +33,12 @@ impl<S: Kind> Live<S> {
             What::Begin { exclusive } => drop(self.begin(client, *exclusive)),
             What::Write { count } => self.write(client, *count, &mut random),
             What::Read => self.read(client, &mut random),
+            What::Remove(removal) => self.remove(client, *removal, &mut random),
             What::Sequence(durability) => drop(self.sequence(client, *durability)),
             What::Finish => self.finish(client),
             What::Commit(durability) => self.commit(client, *durability, &mut random),
             What::Abort => {
-                if self.clients[client].open.take().is_some() {
+                if self.roll_back(client) {
                     self.run.count(|counts| counts.aborts += 1);
                 }
             }
@@ -58,25 +59,35 @@ impl<S: Kind> Live<S> {
         }
     }
 
+    /// What others have open may be exclusive, and what they have sequenced is led by this commit.
+    fn commit_within(&mut self, step: &Step, random: &mut Rng) {
+        let number = step.client;
+        tell!("  meanwhile client {number}: {:?}", step.what);
+        if self.clients[number].open.is_none() {
+            if !self.begin(number, false) {
+                return;
+            }
+            self.write(number, random.usize(1..6), random);
+        }
+        let durability = match &step.what {
+            What::Commit(durability) => *durability,
+            What::Remove(removal) => {
+                self.remove_now(number, *removal, random);
+                durability(random)
+            }
+            _ => return,
+        };
+        if self.has_room() && self.sequence(number, durability) {
+            self.run.count(|counts| counts.within += 1);
+            self.finish(number);
+        }
+    }
+
     /// A step of a client while a checkpoint runs.
     pub(super) fn step_within(&mut self, step: &Step) {
         let mut random = Rng::with_seed(step.dice);
         match &step.what {
-            What::Commit(durability) if self.has_room() => {
-                // What others have open may be exclusive, and what they have sequenced is led by this commit.
-                let number = step.client;
-                tell!("  meanwhile client {number}: {:?}", step.what);
-                if self.clients[number].open.is_none() {
-                    if !self.begin(number, false) {
-                        return;
-                    }
-                    self.write(number, random.usize(1..6), &mut random);
-                }
-                if self.has_room() && self.sequence(number, *durability) {
-                    self.run.count(|counts| counts.within += 1);
-                    self.finish(number);
-                }
-            }
+            What::Commit(_) | What::Remove(_) if self.has_room() => self.commit_within(step, &mut random),
             // One that fails ends its transaction, and an exclusive one then waits until it is visible what it saw, which the first commit of a process
             // cannot be within a checkpoint.
             What::Write { .. } | What::Read if !self.committed && self.is_exclusive(step.client) => {}
