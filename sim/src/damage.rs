@@ -14,9 +14,9 @@ use tamarack::{Durability, Error, ErrorKind, Result};
 
 const SECTOR: usize = 512;
 /// The superblocks.
-const SLOTS: [std::ops::Range<usize>; 2] = [0..4096, 65_536..65_536 + 4096];
+pub(crate) const SLOTS: [std::ops::Range<usize>; 2] = [0..4096, 65_536..65_536 + 4096];
 /// Where the log lies in the small files of simulations: behind the second superblock.
-const LOG: std::ops::Range<usize> = SLOTS[1].end..SLOTS[1].end + (64 << 10);
+pub(crate) const LOG: std::ops::Range<usize> = SLOTS[1].end..SLOTS[1].end + (64 << 10);
 
 enum Verdict {
     Right,

@@ -18,7 +18,7 @@ use crate::tables::{self, Kind, Table};
 use checks::check;
 use fastrand::Rng;
 use snapshots::Held;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tamarack::simulate::Disk;
 use tamarack::simulate::raw::{self, Medium, Sequenced, Tiny};
@@ -72,6 +72,8 @@ struct Begun {
     /// Commits that were finished, and all before them.
     up_to: usize,
     process: u32,
+    /// Faults that the disk had delivered.
+    met: usize,
 }
 
 pub(crate) struct Live<S> {
@@ -93,7 +95,9 @@ pub(crate) struct Live<S> {
     /// When backups were being made.
     backing_up: Vec<std::ops::Range<usize>>,
     /// Faults that the disk had delivered when this process began.
-    faults_before: u64,
+    met_before: usize,
+    /// The same when the call began that is under way or ended last.
+    met_at_call: Cell<usize>,
     /// Processes that have begun.
     processes: u32,
     /// How many commits were sequenced before this process began.
@@ -129,7 +133,8 @@ impl<S: Kind> Live<S> {
             fresh,
             kept,
             backing_up: Vec::new(),
-            faults_before: 0,
+            met_before: 0,
+            met_at_call: Cell::new(0),
             processes: 0,
             first: 0,
         };
@@ -149,7 +154,8 @@ impl<S: Kind> Live<S> {
         self.committed = false;
         self.processes += 1;
         for attempt in 0.. {
-            self.faults_before = self.faults();
+            self.begin_call();
+            self.met_before = self.met_at_call.get();
             match raw::open::<S>(&self.disk, self.run.tiny(false)) {
                 Ok(db) => {
                     self.db = Some(db);
@@ -176,6 +182,7 @@ impl<S: Kind> Live<S> {
     /// Compares what an open database holds; returns how many of the commits are there. Reading may fail for a while.
     fn verify(&mut self, expected: &Expected) -> usize {
         for _ in 0..20 {
+            self.begin_call();
             match self.try_verify(expected) {
                 Ok(count) => return count,
                 Err(error) => {
@@ -264,6 +271,7 @@ impl<S: Kind> Live<S> {
         if self.clients[number].open.is_some() {
             return true;
         }
+        self.begin_call();
         let begun = if exclusive { db.begin_write() } else { raw::begin_optimistic(&db) };
         drop(db);
         match begun {
@@ -285,6 +293,7 @@ impl<S: Kind> Live<S> {
         let Some(open) = self.clients[number].open.as_mut() else { return };
         let exclusive = open.exclusive;
         for _ in 0..count {
+            self.met_at_call.set(self.disk.met().len());
             let written = write_one(open, shape, random);
             if let Err(error) = written {
                 self.fail_removals(number);
@@ -310,6 +319,7 @@ impl<S: Kind> Live<S> {
         let client = &mut self.clients[number];
         let Some(mut open) = client.open.take() else { return false };
         let before = client.last_attempt;
+        self.met_at_call.set(self.disk.met().len());
         let noted = leave_attempt(&mut open, attempt, before);
         let Open { tx, changes, exclusive, removals, .. } = open;
         if let Err(error) = noted {
@@ -319,6 +329,7 @@ impl<S: Kind> Live<S> {
             return false;
         }
         let at = self.now();
+        self.begin_call();
         match raw::sequence(tx, durability) {
             Ok(sequenced) => {
                 let index = sequenced.timestamp().map(|timestamp| {
@@ -361,6 +372,7 @@ impl<S: Kind> Live<S> {
 
     fn finish(&mut self, number: usize) {
         let Some((sequenced, index, durability)) = self.clients[number].sequenced.take() else { return };
+        self.begin_call();
         match sequenced.finish() {
             Ok(timestamp) => {
                 self.run.note(timestamp);
@@ -395,6 +407,7 @@ impl<S: Kind> Live<S> {
     fn read(&mut self, number: usize, random: &mut Rng) {
         let Some(open) = &self.clients[number].open else { return };
         let (shape, exclusive) = (&self.run.shape, open.exclusive);
+        self.begin_call();
         if random.bool() {
             // Its own writes, what others have sequenced, and its snapshot, as one.
             let chosen = random.usize(0..=shape.tables.len());
@@ -431,6 +444,7 @@ impl<S: Kind> Live<S> {
         self.end_all();
         self.held.clear();
         let Some(db) = self.db.take() else { return };
+        self.begin_call();
         match db.close() {
             Ok(()) => {
                 let (finished, now) = (self.history.finished(), self.now());
@@ -443,36 +457,37 @@ impl<S: Kind> Live<S> {
         self.reopen();
     }
 
-    fn checkpointed(&mut self, Begun { up_to, process }: Begun, result: Result<()>) {
+    fn checkpointed(&mut self, begun: Begun, result: Result<()>) {
         tell!("checkpoint: {result:?}");
         match result {
             Ok(()) => {
                 let now = self.now();
-                self.history.all_synced(up_to, now);
+                self.history.all_synced(begun.up_to, now);
                 self.run.count(|counts| counts.checkpoints += 1);
             }
-            Err(error) => self.failed_call("a checkpoint", &error, process),
+            Err(error) => self.failed_call("a checkpoint", &error, begun),
         }
     }
 
-    fn compacted(&mut self, Begun { up_to, process }: Begun, result: Result<CompactReport>) {
+    fn compacted(&mut self, begun: Begun, result: Result<CompactReport>) {
         tell!("compaction: {result:?}");
         match result {
             Ok(did) => {
                 let now = self.now();
-                self.history.all_synced(up_to, now);
+                self.history.all_synced(begun.up_to, now);
                 self.run.note(did.bytes_after);
                 self.run.count(|counts| {
                     counts.compactions += 1;
                     counts.given_back += did.bytes_before.saturating_sub(did.bytes_after);
                 });
             }
-            Err(error) => self.failed_call("a compaction", &error, process),
+            Err(error) => self.failed_call("a compaction", &error, begun),
         }
     }
 
     fn flush(&mut self) {
         let Some(db) = &self.db else { return };
+        self.begin_call();
         match db.flush() {
             Ok(()) => {
                 let (all, now) = (self.history.commits.len(), self.now());

@@ -1,6 +1,7 @@
 //! Backups of the running database, which somebody keeps elsewhere: no power cut takes them away. Any of them can be what an increment goes on from,
 //! and is restored on a disk of its own, which fails and is cut too.
 
+use super::excuses::explains;
 use super::steps::{checkpoint, compact};
 use super::{Begun, Live, Run};
 use crate::model::{Change, World};
@@ -144,7 +145,7 @@ pub(super) fn backup<S: Kind>(shared: &Rc<RefCell<Live<S>>>, within: &[Step], di
             if out.refused && error.kind() == ErrorKind::Io {
                 live.run.note(error.kind() as u64);
             } else {
-                live.failed_call("a backup", &error, begun.process);
+                live.failed_call("a backup", &error, begun);
             }
         }
     }
@@ -221,7 +222,7 @@ impl<S: Kind> Live<S> {
         disk.heal();
         self.run.note(disk.trace());
         if let Err(error) = restored {
-            if disk.faults().total() == 0 || !matches!(error.kind(), ErrorKind::Io | ErrorKind::StorageFull) {
+            if !explains(error.kind(), &disk.met()) {
                 violated!("wrong: a backup is not restored: {:?}: {error}", error.kind());
             }
             self.run.count(|counts| counts.restores_failed += 1);

@@ -23,6 +23,7 @@ impl<S: Kind> Live<S> {
     pub(super) fn check(&mut self) {
         let Some(db) = self.db.clone() else { return };
         let up_to = self.history.finished();
+        self.begin_call();
         let checked = check(&self.run, &db).and_then(|()| db.check_with(&mut |_| {}));
         // It writes a checkpoint if it can; on a full device it looks at the one before.
         let written = db.stats().commits_since_checkpoint == 0;
@@ -50,6 +51,7 @@ impl<S: Kind> Live<S> {
     fn check_again(&mut self) {
         let Some(db) = self.db.clone() else { return };
         self.disk.heal();
+        self.begin_call();
         let checked = db.check_with(&mut |_| {});
         drop(db);
         match checked {
@@ -87,7 +89,8 @@ pub(super) fn check<S: Kind>(run: &Run, db: &Database<S>) -> Result<()> {
     match run.audit(db) {
         // A checkpoint that failed between the superblocks has left blocks to neither of them, until the file is opened again.
         Err(error) if error.kind() == ErrorKind::Corrupt && poisoned => {
-            Err(Error::new(ErrorKind::Poisoned, error.to_string()))
+            // Whoever wants to write is told why.
+            Err(db.checkpoint().err().unwrap_or(error))
         }
         Err(error) if error.kind() == ErrorKind::Corrupt => violated!("leak: the check says: {error}"),
         result => result,

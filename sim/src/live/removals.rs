@@ -38,6 +38,7 @@ impl<S: Kind> Live<S> {
         let shape = &self.run.shape;
         let Some(open) = self.clients[number].open.as_mut() else { return };
         let exclusive = open.exclusive;
+        self.met_at_call.set(self.disk.met().len());
         if let Err(error) = remove_many(open, shape, removal, random) {
             open.removals += 1;
             self.fail_removals(number);

@@ -20,6 +20,7 @@ impl<S: Kind> Live<S> {
         }
         let Some(db) = &self.db else { return };
         let up_to = self.history.finished();
+        self.begin_call();
         match if long { db.begin_long_read() } else { db.begin_read() } {
             Ok(tx) => {
                 self.see(tx.timestamp());
@@ -30,16 +31,18 @@ impl<S: Kind> Live<S> {
                 }
                 self.held.push(Held { tx, world, long });
             }
-            Err(error) => self.failed("taking a snapshot", &error),
+            Err(error) if long => self.failed("taking a snapshot of a checkpoint", &error),
+            Err(error) => self.excuse_read("taking a snapshot", &error),
         }
     }
 
     /// What a snapshot sees that is taken now: whoever waited for a commit has led those that others have only sequenced.
     pub(super) fn observe(&mut self) {
         let Some(db) = &self.db else { return };
+        self.begin_call();
         match db.begin_read() {
             Ok(tx) => self.see(tx.timestamp()),
-            Err(error) => self.failed("taking a snapshot", &error),
+            Err(error) => self.excuse_read("taking a snapshot", &error),
         }
     }
 
@@ -59,6 +62,7 @@ impl<S: Kind> Live<S> {
     pub(super) fn look_at(&mut self, chosen: usize) {
         let Held { tx, world, long } = &self.held[chosen];
         let long = *long;
+        self.begin_call();
         match tables::compare(tx, &self.run.shape.tables, world) {
             Ok(()) => self.run.count(|counts| {
                 counts.snapshots += 1;
@@ -76,8 +80,7 @@ impl<S: Kind> Live<S> {
                 self.held.swap_remove(chosen);
             }
             Err(error) => {
-                self.excuse("reading a snapshot", &error);
-                self.run.note(error.kind() as u64);
+                self.excuse_read("reading a snapshot", &error);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! What this repository's simulator needs and programs do not: trees below the tables, sizes far below the usual ones, commits in two
 //! steps, and what a disk has been through. Changes without notice.
 
-use super::{Crash, Disk};
+use super::{Crash, Disk, Fault, On};
 use crate::engine::{self, Durability, TreeId, View};
 use crate::error::Result;
 use crate::typed::{CheckReport, Database, Options, ReadTxn, Schema, WriteTxn, restore_onto};
-use crate::vfs::fault::{Device, Dice, Entry, FaultFile, FaultPlan, Fired, Image, Op};
+use crate::vfs::fault::{self, Call, Device, Dice, Entry, Failure, FaultFile, FaultPlan, Fired, Image, Op};
 use std::cell::RefCell;
 use std::ops::Bound;
 use std::thread::LocalKey;
@@ -306,6 +306,39 @@ impl Faults {
     }
 }
 
+/// A call that failed, or did something else than it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Met {
+    pub on: On,
+    pub fault: Fault,
+    pub offset: u64,
+    /// Bytes that were to be written.
+    pub length: usize,
+    /// Where a write went that lost its way.
+    pub elsewhere: Option<usize>,
+}
+
+impl Met {
+    fn of(met: fault::Met) -> Self {
+        let fault::Met { on, failure, offset, length, elsewhere } = met;
+        let on = match on {
+            Call::Read => On::Read,
+            Call::Write => On::Write,
+            Call::Sync => On::Sync,
+            Call::SetLen => On::Resize,
+        };
+        let fault = match failure {
+            Failure::Io => Fault::Error,
+            Failure::NoSpace => Fault::Full,
+            Failure::Short => Fault::Short,
+            Failure::LostSync => Fault::Forgotten,
+            Failure::LostWrite => Fault::Lost,
+            Failure::Misdirected => Fault::Misdirected,
+        };
+        Self { on, fault, offset, length, elsewhere }
+    }
+}
+
 /// A disk with these bytes; it is recorded. `direct`: it offers durable writes of single ranges.
 pub fn disk(seed: u64, medium: &Medium, direct: bool) -> Disk {
     let file = FaultFile::on(medium.0.clone(), FaultPlan { direct, ..FaultPlan::default() });
@@ -336,6 +369,12 @@ impl Disk {
     #[doc(hidden)]
     pub fn heal(&self) {
         self.shared.file.heal();
+    }
+
+    /// The calls that failed, in their order.
+    #[doc(hidden)]
+    pub fn met(&self) -> Vec<Met> {
+        self.shared.file.met().into_iter().map(Met::of).collect()
     }
 
     #[doc(hidden)]

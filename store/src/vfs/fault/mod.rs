@@ -85,6 +85,18 @@ pub(crate) struct Fired {
     pub(crate) misdirected_writes: u64,
 }
 
+/// A call that failed, or did something else than it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Met {
+    pub(crate) on: Call,
+    pub(crate) failure: Failure,
+    pub(crate) offset: u64,
+    /// Bytes that were to be written.
+    pub(crate) length: usize,
+    /// Where a write went that lost its way.
+    pub(crate) elsewhere: Option<usize>,
+}
+
 /// See the module.
 pub(crate) struct FaultFile(Mutex<State>);
 
@@ -94,6 +106,7 @@ struct State {
     plan: FaultPlan,
     waiting: Vec<Waiting>,
     fired: Fired,
+    met: Vec<Met>,
     calls: u64,
     syncs: u64,
     /// Microseconds that the calls have taken.
@@ -120,6 +133,7 @@ impl FaultFile {
             plan,
             waiting: Vec::new(),
             fired: Fired::default(),
+            met: Vec::new(),
             calls: 0,
             syncs: 0,
             clock: 0,
@@ -171,6 +185,12 @@ impl FaultFile {
     #[must_use]
     pub(crate) fn fired(&self) -> Fired {
         self.0.lock().fired
+    }
+
+    /// Which calls these were, in their order.
+    #[must_use]
+    pub(crate) fn met(&self) -> Vec<Met> {
+        self.0.lock().met.clone()
     }
 
     /// Adds a failure that waits for a call.
@@ -267,6 +287,7 @@ impl State {
         });
         if let Some(failure) = failure {
             self.count(call, failure);
+            self.met.push(Met { on: call, failure, offset, length: bytes.len(), elsewhere: None });
         }
         Ok(failure)
     }
@@ -288,10 +309,13 @@ impl State {
         *counter += 1;
     }
 
-    fn room(&mut self, end: usize) -> io::Result<()> {
+    fn room(&mut self, on: Call, offset: usize, length: usize) -> io::Result<()> {
+        let end = offset + length;
         match self.plan.capacity {
             Some(capacity) if end as u64 > capacity && end > self.current.len() => {
                 self.fired.full += 1;
+                let (failure, offset) = (Failure::NoSpace, offset as u64);
+                self.met.push(Met { on, failure, offset, length, elsewhere: None });
                 Err(io::ErrorKind::StorageFull.into())
             }
             _ => Ok(()),
@@ -304,9 +328,13 @@ impl State {
     }
 
     /// Where a write goes that loses its way.
-    fn elsewhere(&self) -> io::Result<usize> {
+    fn elsewhere(&mut self) -> io::Result<usize> {
         let sectors = (self.current.len() as u64 / SECTOR).max(1);
-        place(Dice(self.trace).roll(sectors) * SECTOR)
+        let elsewhere = place(Dice(self.trace).roll(sectors) * SECTOR)?;
+        if let Some(met) = self.met.last_mut() {
+            met.elsewhere = Some(elsewhere);
+        }
+        Ok(elsewhere)
     }
 
     /// Lets something happen to the device.
@@ -355,7 +383,7 @@ impl Storage for FaultFile {
         let offset = place(offset)?;
         match failure {
             None => {
-                state.room(offset + bytes.len())?;
+                state.room(Call::Write, offset, bytes.len())?;
                 state.write(offset, bytes);
                 Ok(())
             }
@@ -367,7 +395,7 @@ impl Storage for FaultFile {
             }
             Some(Failure::Short) => {
                 let part = Dice(state.trace).roll(bytes.len() as u64 + 1) as usize;
-                state.room(offset + part)?;
+                state.room(Call::Write, offset, part)?;
                 state.write(offset, bytes.get(..part).unwrap_or_default());
                 Err(error_of(Failure::Short))
             }
@@ -429,7 +457,7 @@ impl Storage for FaultFile {
             return Err(error_of(failure));
         }
         let length = place(length)?;
-        state.room(length)?;
+        state.room(Call::SetLen, length, 0)?;
         state.current.resize(length);
         state.happen(Entry::Issued(Op::SetLen { length }));
         Ok(())
