@@ -7,6 +7,7 @@ use crate::plan::Damage;
 use crate::report::{tell, violated};
 use crate::tables::{self, Kind};
 use fastrand::Rng;
+use std::ops::Range;
 use std::rc::Rc;
 use tamarack::simulate::raw::{self, Medium, Tape};
 use tamarack::simulate::{Disk, Fault, On};
@@ -14,9 +15,9 @@ use tamarack::{Durability, Error, ErrorKind, Result};
 
 const SECTOR: usize = 512;
 /// The superblocks.
-pub(crate) const SLOTS: [std::ops::Range<usize>; 2] = [0..4096, 65_536..65_536 + 4096];
+pub(crate) const SLOTS: [Range<usize>; 2] = [0..4096, 65_536..65_536 + 4096];
 /// Where the log lies in the small files of simulations: behind the second superblock.
-pub(crate) const LOG: std::ops::Range<usize> = SLOTS[1].end..SLOTS[1].end + (64 << 10);
+pub(crate) const LOG: Range<usize> = SLOTS[1].end..SLOTS[1].end + (64 << 10);
 
 enum Verdict {
     Right,
@@ -32,6 +33,8 @@ enum Met {
     Pages,
     /// One superblock: the other one and its log hold everything that was promised (I23, I25), but perhaps no more.
     Superblock,
+    /// A write of the log that did not come to its place: what was promised before it is not touched.
+    LogEnd,
     /// The log, whose end cannot be told from a torn one.
     Log,
 }
@@ -56,28 +59,28 @@ pub(crate) fn try_out<S: Kind>(
 ) {
     let mut random = Rng::with_seed(dice);
     let mut medium = medium.clone();
-    let online = matches!(damage, Damage::LostWrite | Damage::Misdirected);
-    let met = if online { Met::Log } else { apply(&mut medium, tape, at, damage, &mut random) };
+    let fault = match damage {
+        Damage::LostWrite => Some(Fault::Lost),
+        Damage::Misdirected => Some(Fault::Misdirected),
+        _ => None,
+    };
+    let met = if fault.is_none() { apply(&mut medium, tape, at, damage, &mut random) } else { Met::Pages };
+    let disk = raw::disk(dice, &medium, run.shape.direct);
+    let (met, mut extra) = match fault {
+        Some(fault) => {
+            let Some(astray) = lead_astray::<S>(run, &disk, fault, &mut random) else { return };
+            astray
+        }
+        None => {
+            run.count(|counts| counts.damaged += 1);
+            (met, Vec::new())
+        }
+    };
     tell!("damage: {damage:?}, may have met: {met:?}");
     let Undamaged { mut expected, promised } = undamaged;
     if met == Met::Superblock {
         expected.least = expected.least.min(promised);
-        run.count(|counts| counts.in_superblock += 1);
-    }
-    let disk = raw::disk(dice, &medium, run.shape.direct);
-    let mut extra = Vec::new();
-    if online {
-        let fault = if matches!(damage, Damage::LostWrite) { Fault::Lost } else { Fault::Misdirected };
-        disk.fail(On::Write, random.u64(0..60), fault);
-        // It commits until then, and may or may not notice.
-        extra = work::<S>(run, &disk, &mut random);
-        disk.heal();
-        let lost = disk.faults();
-        if lost.lost_writes + lost.misdirected_writes == 0 {
-            return;
-        }
-    } else {
-        run.count(|counts| counts.damaged += 1);
+        run.count(|counts| counts.in_superblock += u64::from(fault.is_none()));
     }
     run.count(|counts| counts.faults(&disk.faults()));
     let trial = Trial { run, disk: &disk, expected: &expected, damage, met };
@@ -97,6 +100,33 @@ pub(crate) fn try_out<S: Kind>(
     trial.judge::<S>(&kept, &extra);
 }
 
+/// Lets a process commit until one of its writes is lost or goes elsewhere, which it may or may not notice. `None` if none did.
+fn lead_astray<S: Kind>(run: &Rc<Run>, disk: &Disk, fault: Fault, random: &mut Rng) -> Option<(Met, Vec<Extra>)> {
+    disk.fail(On::Write, random.u64(0..60), fault);
+    let extra = work::<S>(run, disk, random);
+    disk.heal();
+    let write = disk.met().into_iter().find(|met| met.fault == fault)?;
+    tell!("{write:?}");
+    let met = met_by(&write);
+    run.count(|counts| counts.outside_log += u64::from(matches!(met, Met::Pages | Met::Superblock)));
+    Some((met, extra))
+}
+
+/// What a write that was lost or went elsewhere has met: where it is missing, and where it is too much.
+fn met_by(write: &raw::Met) -> Met {
+    let touches = |start: usize, place: &Range<usize>| start < place.end && place.start < start + write.length;
+    let (wanted, went) = (write.offset as usize, write.elsewhere);
+    let in_slot = |start: usize| SLOTS.iter().any(|slot| touches(start, slot));
+    match went {
+        Some(went) if touches(went, &LOG) => Met::Log,
+        // Neither of the two is what it should be: there is an older one at best, whose log has been written over.
+        Some(went) if in_slot(wanted) && in_slot(went) => Met::Log,
+        _ if touches(wanted, &LOG) => Met::LogEnd,
+        _ if in_slot(wanted) || went.is_some_and(in_slot) => Met::Superblock,
+        _ => Met::Pages,
+    }
+}
+
 /// A damaged disk.
 struct Trial<'a> {
     run: &'a Rc<Run>,
@@ -112,7 +142,7 @@ impl Trial<'_> {
         let Self { run, disk, expected, damage, met } = *self;
         let seen = look::<S>(run, disk, expected, extra);
         run.note(disk.trace());
-        let Seen { found, cut } = match seen {
+        let Seen { found, cut, cut_before } = match seen {
             Ok(seen) => seen,
             Err(error) => return (reported(&error), Vec::new()),
         };
@@ -120,8 +150,11 @@ impl Trial<'_> {
         if let Some(missing) = kept.iter().find(|&attempt| found.binary_search(attempt).is_err()) {
             violated!("lost: attempt {missing}, found or made after {damage:?}, is gone, and nothing says so");
         }
-        if cut && met != Met::Log {
+        if cut && matches!(met, Met::Pages | Met::Superblock) {
             violated!("lost: {damage:?} outside the log cost commits, and nothing says so");
+        }
+        if cut_before && met == Met::LogEnd {
+            violated!("lost: {damage:?} cost commits that were promised before it, and nothing says so");
         }
         (if cut { Verdict::Cut } else { Verdict::Right }, found)
     }
@@ -176,7 +209,7 @@ fn apply(medium: &mut Medium, tape: &Tape, at: usize, damage: Damage, random: &m
             medium.resize(medium.len() + random.usize(1..5000));
             return Met::Pages;
         }
-        Damage::LostWrite | Damage::Misdirected => return Met::Log,
+        Damage::LostWrite | Damage::Misdirected => unreachable!("that happens to a process"),
     }
     tell!("sector {}", sector / SECTOR);
     if sector + SECTOR <= medium.len() {
@@ -197,6 +230,8 @@ struct Seen {
     found: Vec<u32>,
     /// Whether something that was promised is not.
     cut: bool,
+    /// Whether that was promised before a write went astray.
+    cut_before: bool,
 }
 
 /// Opens, and reads everything up to the first error.
@@ -209,12 +244,14 @@ fn look<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Extra
     let mut world = expected.world(count);
     tell!("  damaged: {count} of {} commits by {found:?}, {} promised", expected.commits.len(), expected.least);
     let mut cut = count < expected.least;
+    let mut cut_before = cut;
     for (number, one) in extra.iter().enumerate() {
         if there(one.attempt) {
             world.apply(&one.changes);
             continue;
         }
         cut |= one.promised;
+        cut_before |= one.before;
         let mut later = extra.iter().skip(number + 1).filter(|later| later.session == one.session);
         if one.promised && later.any(|later| there(later.attempt)) {
             violated!("prefix: damage took a commit out of the middle, and nothing says so");
@@ -223,7 +260,7 @@ fn look<S: Kind>(run: &Rc<Run>, disk: &Disk, expected: &Expected, extra: &[Extra
     tables::compare(&tx, &run.shape.tables, &world)?;
     drop(tx);
     run.audit(&db)?;
-    Ok(Seen { found, cut })
+    Ok(Seen { found, cut, cut_before })
 }
 
 /// A commit on a disk that is damaged.
@@ -233,6 +270,8 @@ struct Extra {
     session: u32,
     changes: Vec<crate::model::Change>,
     promised: bool,
+    /// Whether it was promised before a write went astray.
+    before: bool,
 }
 
 /// Commits a few times and ends, in one way or another.
@@ -266,10 +305,11 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
         }
         put(tables::Table::Attempts, attempt, u64::from(attempt))?;
         let sequenced = raw::sequence(tx, Durability::Synced)?;
-        made.push(Extra { attempt, session, changes, promised: false });
+        made.push(Extra { attempt, session, changes, promised: false, before: false });
         sequenced.finish()?;
         if let Some(made) = made.last_mut() {
             made.promised = true;
+            made.before = disk.met().is_empty();
         }
         Ok(())
     };
@@ -296,4 +336,27 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
     }
     disk.kill();
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_meets_what_it_misses_and_what_it_hits() {
+        let write = |offset: usize, elsewhere| raw::Met {
+            on: On::Write,
+            fault: Fault::Misdirected,
+            offset: offset as u64,
+            length: 4096,
+            elsewhere,
+        };
+        let met = |offset, elsewhere| met_by(&write(offset, elsewhere));
+        let page = LOG.end + 512;
+        assert_eq!((met(page, None), met(page, Some(page + 9000))), (Met::Pages, Met::Pages));
+        assert_eq!((met(LOG.start, None), met(LOG.start + 8192, Some(page))), (Met::LogEnd, Met::LogEnd));
+        assert_eq!((met(page, Some(LOG.end - 512)), met(LOG.start, Some(LOG.start))), (Met::Log, Met::Log));
+        assert_eq!((met(0, None), met(page, Some(SLOTS[1].start - 512))), (Met::Superblock, Met::Superblock));
+        assert_eq!((met(0, Some(SLOTS[1].start)), met(SLOTS[1].start, Some(page))), (Met::Log, Met::Superblock));
+    }
 }

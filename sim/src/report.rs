@@ -113,6 +113,7 @@ counts! {
     full: "writes that found the disk full",
     lost_writes: "lost writes",
     misdirected_writes: "misdirected writes",
+    outside_log: "  lost and misdirected writes outside of the log, where no commit may be missed in silence",
     damaged: "damages of the disk: rot, zeros, noise, stale and twin sectors, truncated, extended",
     in_superblock: "  of them within a superblock",
     after_damage: "synced commits made on a damaged disk",
@@ -176,7 +177,7 @@ pub(crate) fn missing(counts: &Counts, crashes: u64) -> Option<&'static str> {
 }
 
 /// What has to have happened at least once, and what it means if it has not.
-fn happened(counts: &Counts) -> [(u64, &'static str); 28] {
+fn happened(counts: &Counts) -> [(u64, &'static str); 29] {
     [
         (counts.kills, "no process was killed"),
         (counts.closes, "no database was closed"),
@@ -201,6 +202,7 @@ fn happened(counts: &Counts) -> [(u64, &'static str); 28] {
         (counts.full, "no disk was full"),
         (counts.lost_writes, "no write was lost"),
         (counts.misdirected_writes, "no write was misdirected"),
+        (counts.outside_log, "no write was lost outside of the log"),
         (counts.damaged, "no disk was damaged"),
         (counts.in_superblock, "no superblock was damaged"),
         (counts.after_damage, "nothing was committed on a damaged disk"),
