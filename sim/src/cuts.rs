@@ -3,7 +3,7 @@
 use crate::damage::{self, Undamaged};
 use crate::live::{Live, Run, live};
 use crate::model::Expected;
-use crate::plan::{Cut, Life, Plan};
+use crate::plan::{Cut, Life, Place, Plan};
 use crate::report::{CRASHES, Counts, tell, violated};
 use crate::tables::{Kind, Shop};
 use std::cell::RefCell;
@@ -44,7 +44,7 @@ fn begin<S: Kind>(run: &Rc<Run>, life: &Life) {
     all_cuts(run, first, &nothing, life, 0);
 }
 
-/// Lives a life and all that its cuts begin. `depth`: cuts in a row inside recovery that led to it.
+/// Lives a life and all that its cuts begin. `depth`: cuts in a row that led to it, all but the first inside recovery.
 fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life, depth: u32) {
     let ended = live(begun, life);
     run.count(|counts| counts.simulated_micros += ended.disk.elapsed().as_micros() as u64);
@@ -54,15 +54,22 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         .cuts
         .iter()
         .filter_map(|cut| {
-            let most = if cut.early { settled.saturating_sub(1) } else { tape.len() } as u64;
-            (most > 0).then(|| (1 + ((cut.at * most) >> 16) as usize, cut))
+            let (from, to) = match cut.place {
+                Place::Life => (0, tape.len()),
+                Place::Open => (0, ended.opened),
+                Place::Unsettled => (ended.opened, settled.saturating_sub(1)),
+            };
+            let most = to.saturating_sub(from);
+            (most > 0).then(|| (from + 1 + ((cut.at * most as u64) >> 16) as usize, cut))
         })
         .collect();
     places.sort_by_key(|&(at, _)| at);
     let mut player = tape.play();
     for (at, cut) in places {
         player.advance(at);
-        let in_recovery = !ended.is_fresh() && at < settled;
+        // Nothing has happened since the open's last write: it may not have returned.
+        let in_recovery = !ended.is_fresh() && at <= ended.opened;
+        let unsettled = in_recovery || (!ended.is_fresh() && at < settled);
         let depth = if in_recovery { depth.max(1) + 1 } else { 1 };
         // Of a file that is being made, noise leaves something that is no database.
         let being_made = ended.is_fresh() && at < ended.created;
@@ -71,10 +78,11 @@ fn all_cuts<S: Kind>(run: &Rc<Run>, begun: Live<S>, start: &Medium, life: &Life,
         tell!("cut after {at} things, {depth} deep: {crash:?}");
         run.count(|counts| {
             count(counts, crash, in_recovery, depth);
+            counts.unsettled += u64::from(unsettled);
             counts.in_backup += u64::from(ended.is_in_backup(at));
             counts.removals_cut += u64::from(ended.history.has_removed(at));
         });
-        let noise = crash == Crash::Garbage && in_recovery;
+        let noise = crash == Crash::Garbage && unsettled;
         let expected = if noise { ended.history.expected_after_noise(at) } else { ended.history.expected(at, true) };
         if let Some(damage) = cut.damage
             && !being_made

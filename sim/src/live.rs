@@ -83,9 +83,11 @@ pub(crate) struct Live<S> {
     pub(crate) history: History,
     clients: Vec<Client<S>>,
     held: Vec<Held<S>>,
-    /// Whether this process has written to the log: recovery is over.
+    /// Whether this process has written to the log.
     committed: bool,
-    /// When recovery of the life's first process was over.
+    /// When the life's first open returned.
+    pub(crate) opened: usize,
+    /// When a commit was acknowledged for the first time: an open leaves writes to that.
     pub(crate) settled: Option<usize>,
     /// When there was a database for the first time.
     pub(crate) created: usize,
@@ -128,6 +130,7 @@ impl<S: Kind> Live<S> {
             clients,
             held: Vec::new(),
             committed: false,
+            opened: 0,
             settled: None,
             created: 0,
             fresh,
@@ -139,6 +142,7 @@ impl<S: Kind> Live<S> {
             first: 0,
         };
         live.open();
+        live.opened = live.now();
         let count = live.verify(expected);
         live.history = History::new(expected, count);
         live.created = live.now();

@@ -115,15 +115,25 @@ pub(crate) struct Failing {
 /// A power cut, and the life that comes after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cut {
-    /// Where in the life's writes, in 65,536ths.
+    pub(crate) place: Place,
+    /// Where in that, in 65,536ths.
     pub(crate) at: u64,
-    /// Only where recovery is not over.
-    pub(crate) early: bool,
     pub(crate) crash: Crash,
     pub(crate) dice: u64,
     /// What else happens to a copy of the disk.
     pub(crate) damage: Option<Damage>,
     pub(crate) life: Life,
+}
+
+/// The writes among which a power cut comes. Where there are none, there is no cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// All of a life's.
+    Life,
+    /// Those of its first open, which has not returned yet.
+    Open,
+    /// Those that follow until a commit is acknowledged for the first time: what an open has left to do is done by then.
+    Unsettled,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -205,7 +215,7 @@ fn long_life(random: &mut Rng, more: u32) -> Life {
     let steps = (0..random.usize(15..60)).map(|_| step(random, true)).collect();
     let faults =
         if random.u8(..) < 90 { (0..random.usize(1..4)).map(|_| failing(random, 400)).collect() } else { Vec::new() };
-    let mut cuts: Vec<Cut> = (0..random.usize(10..20)).map(|_| cut(random, false, 0)).collect();
+    let mut cuts: Vec<Cut> = (0..random.usize(10..20)).map(|_| cut(random, Place::Life, 0)).collect();
     if more > 0
         && let Some(cut) = cuts.last_mut()
     {
@@ -225,21 +235,22 @@ fn short_life(random: &mut Rng, depth: u32) -> Life {
         steps.push(step(random, false));
     }
     let faults = if random.u8(..) < 20 { vec![failing(random, 40)] } else { Vec::new() };
-    let cuts = match (depth, random.u8(..)) {
-        (4.., _) => 0,
-        (0, 0..210) => 1,
-        (0, _) => 2,
-        (_, 0..110) => 1,
-        _ => 0,
+    // A third of the opens write something before they return, and most of those behind a cut of such an open do.
+    let (opens, unsettled) = match depth {
+        0 => (3, random.u8(..) < 80),
+        1 => (random.usize(1..3), random.u8(..) < 30),
+        2 | 3 => (usize::from(random.u8(..) < 150), random.u8(..) < 30),
+        _ => (0, false),
     };
-    Life { steps, faults, cuts: (0..cuts).map(|_| cut(random, true, depth + 1)).collect() }
+    let places = [Place::Open; 3].into_iter().take(opens).chain(unsettled.then_some(Place::Unsettled));
+    Life { steps, faults, cuts: places.map(|place| cut(random, place, depth + 1)).collect() }
 }
 
-fn cut(random: &mut Rng, early: bool, depth: u32) -> Cut {
+fn cut(random: &mut Rng, place: Place, depth: u32) -> Cut {
     let damage = (random.u8(..) < 12).then(|| Damage::ALL[random.usize(0..Damage::ALL.len())]);
     Cut {
+        place,
         at: random.u64(0..65_536),
-        early,
         crash: Crash::ALL[random.usize(0..Crash::ALL.len())],
         dice: random.u64(..),
         damage,
@@ -349,8 +360,12 @@ fn write_life(f: &mut fmt::Formatter<'_>, life: &Life, depth: usize) -> fmt::Res
     for step in &life.steps {
         write_step(f, step, &indent)?;
     }
-    for Cut { at, early, crash, dice, damage, life } in &life.cuts {
-        let place = if *early { "of recovery" } else { "of the writes" };
+    for Cut { place, at, crash, dice, damage, life } in &life.cuts {
+        let place = match place {
+            Place::Life => "of the writes",
+            Place::Open => "of the first open's writes",
+            Place::Unsettled => "of the writes before the first acknowledged commit",
+        };
         write!(f, "{indent}cut at {at}/65536 {place}: {crash:?} by {dice:#x}")?;
         writeln!(f, "{}", damage.map(|damage| format!(", {damage:?}")).unwrap_or_default())?;
         write_life(f, life, depth + 1)?;
