@@ -2,7 +2,7 @@
 //! that says so. One thing cannot be told from a torn end: damage of the log's last records. Then the answer is that of an earlier commit.
 
 use crate::live::Run;
-use crate::model::Expected;
+use crate::model::{Change, Expected};
 use crate::plan::Damage;
 use crate::report::{tell, violated};
 use crate::tables::{self, Kind};
@@ -268,10 +268,20 @@ struct Extra {
     attempt: u32,
     /// The first attempt of its process.
     session: u32,
-    changes: Vec<crate::model::Change>,
+    changes: Vec<Change>,
     promised: bool,
     /// Whether it was promised before a write went astray.
     before: bool,
+}
+
+/// Deletes a table, perhaps: a damaged one can be.
+fn delete_one<S: Kind>(run: &Run, tx: &tamarack::WriteTxn<S>, random: &mut Rng) -> Result<Vec<Change>> {
+    let table = run.shape.tables[random.usize(0..run.shape.tables.len())];
+    if !table.is_plain() || random.u8(..) >= 20 {
+        return Ok(Vec::new());
+    }
+    tables::delete(tx, table, random.bool())?;
+    Ok(vec![Change::Deleted(table)])
 }
 
 /// Commits a few times and ends, in one way or another.
@@ -285,15 +295,10 @@ fn work<S: Kind>(run: &Rc<Run>, disk: &Disk, random: &mut Rng) -> Vec<Extra> {
             *attempts
         };
         let tx = db.begin_write()?;
-        let mut changes = Vec::new();
-        let doomed = run.shape.tables[random.usize(0..run.shape.tables.len())];
-        if doomed.is_plain() && random.u8(..) < 20 {
-            tables::delete(&tx, doomed, random.bool())?;
-            changes.push(crate::model::Change::Deleted(doomed));
-        }
+        let mut changes = delete_one(run, &tx, random)?;
         let mut put = |table, key, value| -> Result<()> {
             let key = tables::put(&tx, table, key, value)?;
-            changes.push(crate::model::Change::Row { table, key, value: Some(value) });
+            changes.push(Change::Row { table, key, value: Some(value) });
             Ok(())
         };
         for _ in 0..random.usize(1..5) {

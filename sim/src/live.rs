@@ -340,18 +340,7 @@ impl<S: Kind> Live<S> {
                     tell!(
                         "  attempt {attempt} without {before:?} has timestamp {timestamp}, {at} things have happened"
                     );
-                    self.history.push(Commit {
-                        attempt,
-                        timestamp,
-                        changes: changes.into(),
-                        asked: durability,
-                        sequenced: at,
-                        buffered: None,
-                        synced: None,
-                        dead: None,
-                        finished: false,
-                        removals,
-                    })
+                    self.history.push(Commit::new(attempt, timestamp, changes, durability, at, removals))
                 });
                 self.count_removals(index);
                 let client = &mut self.clients[number];

@@ -84,6 +84,21 @@ pub(crate) struct Commit {
     pub(crate) removals: u64,
 }
 
+impl Commit {
+    pub(crate) fn new(
+        attempt: u32,
+        timestamp: u64,
+        changes: Vec<Change>,
+        asked: Durability,
+        sequenced: usize,
+        removals: u64,
+    ) -> Self {
+        let (buffered, synced, dead) = (None, None, None);
+        let (changes, finished) = (changes.into(), false);
+        Self { attempt, timestamp, changes, asked, sequenced, buffered, synced, dead, finished, removals }
+    }
+}
+
 /// The commits of a life, in their order.
 #[derive(Clone, Default)]
 pub(crate) struct History {

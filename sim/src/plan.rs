@@ -276,7 +276,7 @@ pub(crate) fn durability(random: &mut Rng) -> Durability {
 }
 
 fn step(random: &mut Rng, all: bool) -> Step {
-    let what = match random.u32(0..if all { 121 } else { 73 }) {
+    let what = match random.u32(0..if all { 125 } else { 73 }) {
         0..20 => What::Commit(durability(random)),
         20..32 => What::Write { count: if random.u8(..) < 20 { random.usize(20..80) } else { random.usize(1..8) } },
         32..40 => What::Begin { exclusive: random.u8(..) < 80 },
@@ -307,6 +307,7 @@ fn step(random: &mut Rng, all: bool) -> Step {
         108..110 => What::Compact((0..random.usize(0..20)).map(|_| within(random, None)).collect()),
         110..116 => What::Backup(during_backup(random, 12)),
         116..118 => What::Restore,
+        118..122 => What::Sequence(durability(random)),
         _ => What::Commit(durability(random)),
     };
     Step { client: random.usize(0..CLIENTS), what, dice: random.u64(..) }
