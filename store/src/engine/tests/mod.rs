@@ -14,6 +14,7 @@ mod refused;
 #[cfg(shuttle)]
 mod schedules;
 mod sessions;
+mod unlogged;
 mod waits;
 
 use super::*;
