@@ -1,13 +1,14 @@
 //! Crashes at random calls with random survival of unsynced sectors, over commits, checkpoints and recovery itself (I34).
 //!
 //! The model keeps the world after each commit. After a crash the store must hold exactly one of these worlds, not older than the last
-//! commit that was acknowledged as durable.
+//! commit that was acknowledged as durable. Trees are dropped now and then, and others made in their place.
 
 use super::*;
 use crate::error::ErrorKind;
 use crate::vfs::{CrashPolicy, FaultFile, FaultPlan};
 
-const TREES: u32 = 2;
+/// At a time.
+const TREES: usize = 2;
 
 /// What may be found after a crash.
 struct History {
@@ -15,6 +16,8 @@ struct History {
     worlds: Vec<World>,
     /// Whether there was ever a database.
     made: bool,
+    /// No tree has had this number, nor a higher one.
+    next: u32,
 }
 
 /// What lives have shown.
@@ -27,6 +30,9 @@ struct Tally {
     stopped: u64,
     synced: u64,
     closed: u64,
+    /// Commits that dropped a tree, and those of them that were cut off.
+    drops: u64,
+    cut_off: u64,
     /// Images that a read-only open recovered.
     read_only: u64,
 }
@@ -41,11 +47,12 @@ fn crashes_lose_no_acknowledged_commit() {
         life(seed, &mut tally);
     }
     println!("{seed} lives: {tally:?}");
-    let Tally { crashes, nested, stopped, synced, closed, read_only } = tally;
+    let Tally { crashes, nested, stopped, synced, closed, drops, cut_off, read_only } = tally;
     // A few need not show all of that.
     if crashes >= 1_000 {
         assert!(nested * 5 > crashes && stopped * 2 > crashes, "the crashes did not meet the lives");
         assert!(synced > crashes && closed * 50 > crashes, "the lives did little");
+        assert!(drops > crashes && cut_off * 100 > crashes, "hardly a tree was dropped");
         assert!(read_only * 10 > crashes * 9, "hardly an image was read");
     }
 }
@@ -54,7 +61,7 @@ fn crashes_lose_no_acknowledged_commit() {
 fn life(seed: u64, tally: &mut Tally) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut image = Vec::new();
-    let mut history = History { worlds: vec![World::new()], made: false };
+    let mut history = History { worlds: vec![World::new()], made: false, next: 0 };
     for crash in 0..random.u64(3..8) {
         let file = Arc::new(FaultFile::from_image(image, FaultPlan::default()));
         // Sometimes the next crash comes within the first calls: during recovery.
@@ -90,7 +97,7 @@ fn run(
 ) -> Result<()> {
     let engine = Engine::open(Arc::clone(file) as Arc<dyn Storage>, small(Background::Inline, seed))?;
     history.made = true;
-    let mut world = read(&engine.snapshot()?)?;
+    let mut world = read(&engine.snapshot()?, history.next)?;
     // What was found after the crash is what there is.
     assert!(normal(&world) == normal(&history.worlds[0]), "seed {seed}: another world than the one that was found");
     let worked = work(&engine, &mut world, history, random, tally);
@@ -121,11 +128,15 @@ fn work(
         let tx = engine.begin()?;
         let mut after = world.clone();
         let many = if random.u32(0..12) == 0 { 150 } else { 8 };
-        scribble_some(&tx, &mut after, random, many)?;
+        let drops = random.u32(0..16) == 0;
+        scribble_some(&tx, &mut after, &mut history.next, random, (many, drops))?;
         let durability = durability(random);
         // Whether it fails or not, it may be found after the crash.
         history.worlds.push(after.clone());
+        tally.cut_off += u64::from(drops);
         tx.commit(durability)?;
+        tally.cut_off -= u64::from(drops);
+        tally.drops += u64::from(drops);
         *world = after;
         if durability == Durability::Synced {
             tally.synced += 1;
@@ -135,10 +146,30 @@ fn work(
     Ok(())
 }
 
-/// As `scribble`, but the file may stop in the middle.
-fn scribble_some(tx: &WriteTxn, world: &mut World, random: &mut fastrand::Rng, most: usize) -> Result<()> {
-    for _ in 0..random.usize(1..most) {
-        let tree = random.u32(0..TREES);
+/// As `scribble`, but the file may stop in the middle, and a tree may be dropped there.
+fn scribble_some(
+    tx: &WriteTxn,
+    world: &mut World,
+    next: &mut u32,
+    random: &mut fastrand::Rng,
+    (most, drops): (usize, bool),
+) -> Result<()> {
+    // A tree that was found without a key may never have been made: another number is as good.
+    while world.len() < TREES {
+        world.insert(*next, Tree::new());
+        *next += 1;
+    }
+    let mut trees: Vec<u32> = world.keys().copied().collect();
+    let count = random.usize(1..most);
+    let dropped = drops.then(|| random.usize(0..=count));
+    for i in 0..=count {
+        if dropped == Some(i) {
+            drop_one(tx, world, &mut trees, next, random)?;
+        }
+        if i == count {
+            break;
+        }
+        let tree = trees[random.usize(0..trees.len())];
         let model = world.entry(tree).or_default();
         let key = key(random);
         if random.u32(0..10) < 7 {
@@ -153,9 +184,10 @@ fn scribble_some(tx: &WriteTxn, world: &mut World, random: &mut fastrand::Rng, m
     Ok(())
 }
 
-fn read(view: &dyn View) -> Result<World> {
+/// Those that were dropped, too: there must be nothing in them.
+fn read(view: &dyn View, made: u32) -> Result<World> {
     let mut world = World::new();
-    for tree in 0..TREES {
+    for tree in 0..made {
         let mut cursor = view.cursor(TreeId(tree), Bound::Unbounded, Bound::Unbounded)?;
         while let Some((key, value)) = cursor.next()? {
             world.entry(tree).or_default().insert(key.to_vec(), value.to_vec());
@@ -173,7 +205,7 @@ fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) -
     let file = Arc::new(FaultFile::from_image(image.to_vec(), FaultPlan::default()));
     let engine = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, seed + 7))
         .unwrap_or_else(|error| panic!("seed {seed} {policy:?}: does not open: {error}"));
-    let found = normal(&read(&engine.snapshot().unwrap()).unwrap());
+    let found = normal(&read(&engine.snapshot().unwrap(), history.next).unwrap());
     let place = history.worlds.iter().rposition(|world| normal(world) == found);
     let place = place.unwrap_or_else(|| panic!("seed {seed} {policy:?}: a world that no commit made"));
     // What was found is what the next life goes on from; nothing older can come back.
@@ -185,7 +217,7 @@ fn verify(image: &[u8], history: &mut History, seed: u64, policy: CrashPolicy) -
     let opened = Engine::open(Arc::clone(&fixed) as Arc<dyn Storage>, options);
     let read_only = match &opened {
         Ok(engine) => {
-            let seen = normal(&read(&engine.snapshot().unwrap()).unwrap());
+            let seen = normal(&read(&engine.snapshot().unwrap(), history.next).unwrap());
             assert_eq!(seen, found, "seed {seed}: read-only recovery");
             true
         }

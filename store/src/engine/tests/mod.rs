@@ -157,8 +157,19 @@ fn scribble(tx: &WriteTxn, world: &mut World, trees: u32, random: &mut fastrand:
 
 /// The same where storage may fail.
 fn try_scribble(tx: &WriteTxn, world: &mut World, trees: u32, random: &mut fastrand::Rng, count: usize) -> Result<()> {
+    scribble_in(tx, world, &(0..trees).collect::<Vec<_>>(), random, count)
+}
+
+/// The same in trees of these numbers.
+fn scribble_in(
+    tx: &WriteTxn,
+    world: &mut World,
+    trees: &[u32],
+    random: &mut fastrand::Rng,
+    count: usize,
+) -> Result<()> {
     for _ in 0..count {
-        let tree = random.u32(0..trees);
+        let tree = trees[random.usize(0..trees.len())];
         let model = world.entry(tree).or_default();
         if random.u32(0..10) < 6 {
             let (key, value) = (key(random), value(random));
@@ -173,6 +184,22 @@ fn try_scribble(tx: &WriteTxn, world: &mut World, trees: u32, random: &mut fastr
             model.remove(&key);
         }
     }
+    Ok(())
+}
+
+/// Drops a tree, and everything in it. One of another number takes its place: none is used twice.
+fn drop_one(
+    tx: &WriteTxn,
+    world: &mut World,
+    trees: &mut [u32],
+    next: &mut u32,
+    random: &mut fastrand::Rng,
+) -> Result<()> {
+    let place = random.usize(0..trees.len());
+    let gone = std::mem::replace(&mut trees[place], *next);
+    *next += 1;
+    tx.drop_tree(TreeId(gone))?;
+    world.remove(&gone);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::Schema;
 use crate::engine::{Background, Durability};
 use crate::typed::check::tests::{CUSTOMERS, Customer, Shop, fill, options};
 use crate::typed::{Database, Options, TableDef};
-use crate::vfs::{CrashPolicy, FaultFile, FaultPlan, Storage};
+use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan, Storage};
 use std::sync::Arc;
 
 /// What a later program stores in the tables of the shop's names.
@@ -255,4 +255,54 @@ fn i36_a_table_with_one_tree_for_two_things_is_not_half_deleted() {
     let refused = tx.commit().unwrap_err();
     assert!(refused.to_string().starts_with("nothing is committed"), "{refused}");
     assert_eq!(names(&db), ["customers", "hits", "seats"]);
+}
+
+/// A deletion by name, and rows that come to lie where the table lay. Counts the commits that were acknowledged.
+fn delete_and_reuse(file: &Arc<FaultFile>, more: &TableDef<u32, Vec<u8>>, acknowledged: &mut u32) -> Result<()> {
+    let db = Database::<()>::on(Arc::clone(file) as Arc<dyn Storage>, inline())?;
+    db.write(|tx| tx.delete_table_named("customers"))?;
+    *acknowledged += 1;
+    db.checkpoint()?;
+    for row in 0..3 {
+        db.write(|tx| tx.open_table(more)?.insert(row, vec![row as u8; 30_000]))?;
+        *acknowledged += 1;
+        db.checkpoint()?;
+    }
+    db.close()
+}
+
+/// Each call stops the process, or fails. What is left holds the whole table or nothing of it, and all that was acknowledged.
+#[test]
+fn i34_a_crash_at_any_call_of_a_deletion_by_name() {
+    let more = TableDef::<u32, Vec<u8>>::new("more");
+    let image = shop().image();
+    let before = open::<()>(&on(image.clone()), inline());
+    let old = trees(&before.inner.engine.snapshot().unwrap(), "customers");
+    let full = entries(&before.inner.engine.snapshot().unwrap(), &old);
+    let whole = on(image.clone());
+    delete_and_reuse(&whole, &more, &mut 0).unwrap();
+    let (calls, mut left) = (whole.calls(), [0, 0]);
+    for call in 0..calls {
+        let failure = [None, Some(Failure::Io), Some(Failure::NoSpace), Some(Failure::LostSync)][call as usize % 4];
+        for (failure, seed) in [(None, 2 * call), (failure, 2 * call + 1)] {
+            let (fail, stop) = (failure.map(|failure| (call, failure)), failure.is_none().then_some(call));
+            let plan = FaultPlan { fail, stop, direct: seed % 3 == 0, ..FaultPlan::default() };
+            let file = Arc::new(FaultFile::from_image(image.clone(), plan));
+            let mut acknowledged = 0;
+            let _ = delete_and_reuse(&file, &more, &mut acknowledged);
+            let policy = CrashPolicy::ALL[seed as usize % CrashPolicy::ALL.len()];
+            let what = format!("call {call}, {failure:?}, {policy:?}, {acknowledged} acknowledged");
+            let db = open::<()>(&on(file.crash(policy, seed)), inline());
+            let deleted = !names(&db).contains(&"customers".to_owned());
+            left[usize::from(deleted)] += 1;
+            let now = entries(&db.inner.engine.snapshot().unwrap(), &old);
+            assert_eq!(now, if deleted { vec![0; 4] } else { full.clone() }, "{what}");
+            let rows = db.write(|tx| tx.open_table(&more)?.len()).unwrap();
+            assert!(rows == 0 || deleted, "{what}: {rows} rows beside the table");
+            assert!(u64::from(acknowledged) <= rows + u64::from(deleted), "{what}: {rows} rows, deleted: {deleted}");
+            sound(&db);
+        }
+    }
+    println!("{calls} calls; the table was left {} times, and gone {} times", left[0], left[1]);
+    assert!(left[0] > 10 && left[1] > 10, "{left:?}");
 }
