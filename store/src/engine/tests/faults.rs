@@ -1,9 +1,28 @@
-//! Every call of a session fails once, in every way: commits fail with a typed error, acknowledged ones survive a crash right after.
+//! Every call of a session fails once, or from then on, in every way: commits fail with a typed error, acknowledged ones survive a crash
+//! right after.
 
 use super::*;
 use crate::error::ErrorKind;
 use crate::vfs::fault::{Call, Waiting};
 use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan};
+
+/// Numbers of trees that a session uses; two of them are dropped in the middle.
+const TREES: u32 = 4;
+
+/// What a round of a session commits: some records, now and then a large one, and a tree goes with what was large in it.
+fn change(tx: &WriteTxn, round: u8, world: &mut World, trees: &mut [u32], random: &mut fastrand::Rng) -> Result<()> {
+    if round == 5 || round == 9 {
+        let gone = std::mem::replace(&mut trees[1], u32::from(round / 4) + 1);
+        tx.drop_tree(TreeId(gone))?;
+        world.remove(&gone);
+    }
+    scribble_in(tx, world, trees, random, 20)?;
+    if round % 4 == 3 {
+        tx.put(TreeId(trees[1]), b"large", &vec![round; 40_000])?;
+        world.entry(trees[1]).or_default().insert(b"large".to_vec(), vec![round; 40_000]);
+    }
+    Ok(())
+}
 
 /// Runs a session of synced commits, some of them large; returns the worlds that may be found after a crash, and the errors. The first
 /// world is what was acknowledged; a commit that failed after it may be there all the same, as its record can have reached the device.
@@ -17,14 +36,11 @@ fn session(file: &Arc<FaultFile>) -> (Vec<World>, Vec<ErrorKind>) {
         Err(error) => return (vec![acknowledged], vec![error.kind()]),
     };
     let mut random = fastrand::Rng::with_seed(3);
+    let mut trees = [0, 1];
     for round in 0..12 {
         let mut world = acknowledged.clone();
         let committed = engine.begin().and_then(|tx| {
-            try_scribble(&tx, &mut world, 2, &mut random, 20)?;
-            if round % 4 == 3 {
-                tx.put(TreeId(0), b"large", &vec![round; 40_000])?;
-                world.entry(0).or_default().insert(b"large".to_vec(), vec![round; 40_000]);
-            }
+            change(&tx, round, &mut world, &mut trees, &mut random)?;
             tx.commit(Durability::Synced)
         });
         match committed {
@@ -44,12 +60,12 @@ fn session(file: &Arc<FaultFile>) -> (Vec<World>, Vec<ErrorKind>) {
         }
         // What a snapshot sees is always what was acknowledged, whatever failed.
         let seen =
-            engine.snapshot().and_then(|snapshot| (0..2).map(|tree| contents_or_error(&snapshot, tree)).collect());
+            engine.snapshot().and_then(|snapshot| (0..TREES).map(|tree| contents_or_error(&snapshot, tree)).collect());
         match seen {
             Ok(seen) => {
                 let seen: Vec<Tree> = seen;
                 let expected = |tree| acknowledged.get(&tree).cloned().unwrap_or_default();
-                assert!(seen.into_iter().eq((0..2).map(expected)), "round {round}");
+                assert!(seen.into_iter().eq((0..TREES).map(expected)), "round {round}");
             }
             Err(error) => errors.push(error.kind()),
         }
@@ -69,43 +85,95 @@ fn contents_or_error(view: &dyn View, tree: u32) -> Result<Tree> {
     Ok(found)
 }
 
-#[test]
-fn i30_every_call_fails_once_in_every_way() {
+/// Calls of a session on which nothing fails.
+fn calls_of_a_session() -> u64 {
     let whole = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
     let (_, errors) = session(&whole);
     assert_eq!(errors, [], "without faults");
     let calls = whole.calls();
     assert!(calls > 100 && whole.syncs() > 12, "{calls} calls");
-    let step = (calls / super::count("TAMARACK_FAULT_CALLS", 60)).max(1);
-    for fail in (0..calls).step_by(step as usize) {
-        for failure in [Failure::Io, Failure::NoSpace, Failure::Short, Failure::LostSync] {
-            let direct = fail.is_multiple_of(2);
+    calls
+}
+
+/// The calls to let fail: about as many as the environment says, so that a large number takes all of them.
+fn positions(calls: u64, usual: u64) -> impl Iterator<Item = u64> {
+    let step = (calls / super::count("TAMARACK_FAULT_CALLS", usual)).max(1);
+    (0..calls).step_by(step as usize)
+}
+
+fn only_expected(errors: &[ErrorKind], what: &str) {
+    let expected = [ErrorKind::Io, ErrorKind::StorageFull, ErrorKind::Poisoned, ErrorKind::Closed];
+    assert!(errors.iter().all(|kind| expected.contains(kind)), "{what}: {errors:?}");
+}
+
+/// Opens what a session has left, which holds one of these worlds and goes on.
+fn is_whole(image: Vec<u8>, worlds: &[World], what: &str) {
+    let engine = open(&Arc::new(FaultFile::from_image(image, FaultPlan::default())), small(Background::Inline, 11));
+    let snapshot = engine.snapshot().unwrap();
+    let found: Vec<Tree> = (0..TREES).map(|tree| contents(&snapshot, tree)).collect();
+    let is =
+        |world: &World| (0..TREES).all(|tree| found[tree as usize] == world.get(&tree).cloned().unwrap_or_default());
+    assert!(worlds.iter().any(is), "{what}: what was acknowledged is not there");
+    audit(&engine);
+}
+
+#[test]
+fn i30_every_call_fails_once_in_every_way() {
+    let (mut modes, mut failed) = ([0_u32, 0], 0);
+    for (fail, turn) in positions(calls_of_a_session(), 60).zip(0..) {
+        for (failure, i) in [Failure::Io, Failure::NoSpace, Failure::Short, Failure::LostSync].into_iter().zip(0..) {
+            // Both whatever the step is, and each failure meets both.
+            let direct = (turn + i) % 2 == 0;
+            modes[usize::from(direct)] += 1;
             let plan = FaultPlan { fail: Some((fail, failure)), direct, ..FaultPlan::default() };
             let file = Arc::new(FaultFile::from_image(Vec::new(), plan));
             let (worlds, errors) = session(&file);
-            for kind in errors {
-                assert!(
-                    matches!(kind, ErrorKind::Io | ErrorKind::StorageFull | ErrorKind::Poisoned | ErrorKind::Closed),
-                    "call {fail}, {failure:?}: {kind:?}"
-                );
-            }
+            only_expected(&errors, &format!("call {fail}, {failure:?}"));
+            failed += u32::from(!errors.is_empty());
             for policy in [CrashPolicy::DropAll, CrashPolicy::KeepAll, CrashPolicy::Random] {
-                let image = file.crash(policy, fail);
-                let file = FaultFile::from_image(image, FaultPlan::default());
-                let engine = open(&Arc::new(file), small(Background::Inline, 11));
-                let snapshot = engine.snapshot().unwrap();
-                let found: Vec<Tree> = (0..2).map(|tree| contents(&snapshot, tree)).collect();
-                let is = |world: &World| {
-                    (0..2).all(|tree| found[tree as usize] == world.get(&tree).cloned().unwrap_or_default())
-                };
-                assert!(
-                    worlds.iter().any(is),
-                    "call {fail}, {failure:?}, {policy:?}: what was acknowledged is not there"
-                );
-                audit(&engine);
+                let what = format!("call {fail}, {failure:?}, direct: {direct}, {policy:?}");
+                is_whole(file.crash(policy, fail), &worlds, &what);
             }
         }
     }
+    println!("{modes:?} sessions without and with durable writes, {failed} of them with an error");
+    assert!(modes[0] > 0 && modes[0].abs_diff(modes[1]) <= 4 && failed > modes[0] / 2, "{modes:?}, {failed}");
+}
+
+/// From a call on all of its kind fail, until the process ends. The next one finds a file that is whole, after a power cut too.
+#[test]
+fn i30_from_any_call_on_all_of_its_kind_fail() {
+    /// More than a session makes.
+    const ALL: usize = 3000;
+    let kinds = [
+        (Call::Write, Failure::Io),
+        (Call::Write, Failure::NoSpace),
+        (Call::Write, Failure::Short),
+        (Call::Sync, Failure::Io),
+        (Call::Sync, Failure::LostSync),
+        (Call::SetLen, Failure::NoSpace),
+        (Call::Read, Failure::Io),
+    ];
+    let (mut modes, mut failed, mut most) = ([0_u32, 0], [0; 7], 0);
+    for (from, turn) in positions(calls_of_a_session(), 24).zip(0..) {
+        for (i, (on, failure)) in kinds.into_iter().enumerate() {
+            let direct = (turn + i) % 2 == 0;
+            modes[usize::from(direct)] += 1;
+            let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan { direct, ..FaultPlan::default() }));
+            (0..ALL).for_each(|_| file.fail(Waiting { from, on, failure }));
+            let (worlds, errors) = session(&file);
+            let what = format!("from call {from} on, {on:?}, {failure:?}, direct: {direct}");
+            only_expected(&errors, &what);
+            failed[i] += u32::from(!errors.is_empty());
+            most = most.max(file.calls());
+            for policy in [CrashPolicy::DropAll, CrashPolicy::KeepAll, CrashPolicy::Random] {
+                is_whole(file.crash(policy, from), &worlds, &format!("{what}, {policy:?}"));
+            }
+        }
+    }
+    println!("{modes:?} sessions without and with durable writes; with an error, by kind: {failed:?}");
+    assert!(most < ALL as u64, "a fault did not last");
+    assert!(failed.iter().all(|&failed| failed > 0) && modes[0].abs_diff(modes[1]) <= 7, "{failed:?}, {modes:?}");
 }
 
 /// A sync fails, the process ends, and the next one still sees in the operating system's cache what the device never got. A commit that it
