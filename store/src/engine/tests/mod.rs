@@ -11,6 +11,7 @@ mod isolation;
 mod memory;
 mod model;
 mod refused;
+mod retries;
 #[cfg(shuttle)]
 mod schedules;
 mod sessions;
