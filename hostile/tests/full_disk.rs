@@ -1,5 +1,5 @@
-//! The disk is full at each of the first 500 writes of a run: nothing that was acknowledged is lost, what failed is not there in part, reads go
-//! on, and so do commits when there is room again.
+//! The disk is full at each of the first 500 writes of a run, for that write alone or until there is room again: nothing that was acknowledged
+//! is lost, what failed is not there in part, reads go on, and so do commits when there is room again.
 
 use std::collections::BTreeMap;
 use tamarack::simulate::raw::{self, Medium, Tiny};
@@ -12,8 +12,12 @@ const COMMITS: u32 = 90;
 type Model = BTreeMap<u32, Vec<u8>>;
 
 fn open(disk: &Disk) -> Result<Database<()>> {
+    open_as(disk, false)
+}
+
+fn open_as(disk: &Disk, read_only: bool) -> Result<Database<()>> {
     let (block, page, memory, write_buffer) = (512, 1024, 2 << 20, 2000);
-    raw::open(disk, Tiny { block, page, memory, write_buffer, snapshot_isolation: false, read_only: false })
+    raw::open(disk, Tiny { block, page, memory, write_buffer, snapshot_isolation: false, read_only })
 }
 
 fn read(db: &Database<()>) -> Model {
@@ -146,6 +150,143 @@ fn i30_i31_the_disk_is_full_at_each_of_the_first_500_writes() {
         "{calls} runs, the disk was full {full} times: {went_on} went on, {poisoned} when opened again, {at_open} while creating the file"
     );
     assert!(full >= 500 && went_on > 50 && at_open > 3, "{full} {went_on} {at_open}");
+}
+
+/// What was met while the disk was full.
+#[derive(Debug, Default)]
+struct Met {
+    /// Commits that were refused.
+    refused: u32,
+    /// Other operations that were refused.
+    others: u32,
+    /// Processes that could not open the file, to write; those that could.
+    closed: u32,
+    opened: u32,
+    /// Files that were read without writing.
+    read: u32,
+    poisoned: u32,
+    at_open: u32,
+}
+
+/// All that a program may try beside commits. None may fail for another reason.
+fn try_others(db: &Database<()>, call: u64, met: &mut Met) {
+    let tried = [
+        ("flush", db.flush()),
+        ("checkpoint", db.checkpoint()),
+        ("compact", db.compact().map(drop)),
+        ("check", db.check().map(drop)),
+        ("backup", db.backup(&mut Vec::new()).map(drop)),
+        ("a rollback", db.begin_write().and_then(|tx| tx.open_table(&ROWS)?.insert(0, vec![0]).map(drop))),
+    ];
+    for (what, done) in tried {
+        if let Err(error) = done {
+            assert!(
+                matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Poisoned),
+                "call {call}, {what}: {error}"
+            );
+            met.others += 1;
+        }
+    }
+}
+
+/// Works for a while on a full disk; `None`: no process has the file open. One that may not write any more is followed by another.
+fn while_full(
+    disk: &Disk,
+    mut db: Option<Database<()>>,
+    known: &mut Known,
+    number: &mut u32,
+    call: u64,
+    met: &mut Met,
+) -> Option<Database<()>> {
+    for round in 0..4 {
+        let Some(open_one) = &db else {
+            // I28: reading needs no room, where there is a database.
+            if let Ok(reader) = open_as(disk, true) {
+                assert!(known.0.contains(&read(&reader)), "call {call}: what was acknowledged is not there");
+                met.read += 1;
+            }
+            match open(disk) {
+                Ok(opened) => {
+                    known.settle(&opened);
+                    met.opened += 1;
+                    db = Some(opened);
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::StorageFull, "call {call}: {error}");
+                    met.closed += 1;
+                }
+            }
+            continue;
+        };
+        if raw::is_poisoned(open_one) {
+            let error = commit(open_one, *number).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Poisoned, "call {call}: {error}");
+            try_others(open_one, call, met);
+            assert!(known.0.contains(&read(open_one)), "call {call}: reads do not go on");
+            met.poisoned += 1;
+            db = None;
+            continue;
+        }
+        let error = known.commit(open_one, *number).expect_err("there is no room for it");
+        assert!(matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Poisoned), "call {call}: {error}");
+        met.refused += 1;
+        *number += 1;
+        if round % 2 == 1 {
+            try_others(open_one, call, met);
+        }
+        assert!(known.0.contains(&read(open_one)), "call {call}: reads do not go on");
+    }
+    db
+}
+
+/// From each of these writes on there is no room, whatever is written where, until the test makes some.
+#[test]
+fn i30_i31_the_disk_is_full_from_each_of_the_first_500_writes_on() {
+    /// More writes than are tried meanwhile.
+    const MANY: u64 = 2000;
+    let (calls, mut met, mut most) = (calls_of_500_writes(), Met::default(), 0);
+    for call in 0..calls {
+        let disk = Disk::new(1);
+        (0..MANY).for_each(|_| disk.fail(On::Write, call, Fault::Full));
+        let (mut known, mut number) = (Known(vec![Model::new()]), 0);
+        let mut db = open(&disk).map_err(|error| assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}")).ok();
+        met.at_open += u32::from(db.is_none());
+        // A checkpoint may meet it first, of which nobody is told.
+        while let Some(open_one) = db.as_ref().filter(|_| disk.faults().full == 0) {
+            assert!(number < COMMITS, "call {call}: the disk did not become full");
+            if let Err(error) = known.commit(open_one, number) {
+                assert!(matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::Poisoned), "call {call}: {error}");
+                met.refused += 1;
+            }
+            number += 1;
+        }
+        db = while_full(&disk, db, &mut known, &mut number, call, &mut met);
+        most = most.max(disk.faults().full);
+        disk.heal();
+        // There is room again.
+        let db = match db.filter(|db| !raw::is_poisoned(db)) {
+            Some(db) => db,
+            None => {
+                let db = open(&disk).unwrap();
+                known.settle(&db);
+                db
+            }
+        };
+        for number in number..number + 8 {
+            known.commit(&db, number).unwrap();
+        }
+        db.check().unwrap();
+        db.flush().unwrap();
+        disk.cut_power(Crash::DropAll);
+        drop(db);
+        known.settle(&open(&disk).unwrap());
+    }
+    println!("{calls} runs, at most {most} writes refused in one: {met:?}");
+    assert!(most < MANY, "the disk did not stay full");
+    // No write of the log goes through either, so that nothing is made.
+    let Met { refused, others, closed, opened, read, poisoned, at_open } = met;
+    assert!(refused > 500 && others > 500 && poisoned > 500 && at_open > 3, "{refused} {others} {poisoned} {at_open}");
+    assert!(closed > 50 && opened > 500 && read > 500, "{closed} {opened} {read}");
 }
 
 /// A disk that has no room for a longer file, for as long as ten commits: what lies in the file can be written over. Nothing is poisoned.
