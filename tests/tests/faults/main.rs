@@ -67,6 +67,11 @@ pub(crate) fn contents(tx: &ReadTxn<()>) -> Result<Model> {
     tx.open_table(&ROWS)?.iter().collect()
 }
 
+/// Number of salts in a file's first superblock: 0 says that the last session ended by itself.
+pub(crate) fn salts(file: &[u8]) -> u32 {
+    u32::from_le_bytes(file[188..192].try_into().unwrap())
+}
+
 /// All rows of a file that nobody has open; it is checked, and opened for writing, as after any crash.
 pub(crate) fn left(file: &Path) -> Model {
     let report = tamarack::check_file(file, &mut |_| {}).unwrap();

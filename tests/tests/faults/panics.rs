@@ -106,10 +106,8 @@ fn threads_that_panic_lose_their_transaction_and_nothing_else() {
     db.check().unwrap();
 }
 
-/// Number of salts in the superblock: 0 says that the last session ended by itself.
 fn salts(folder: &Folder) -> u32 {
-    let bytes = std::fs::read(folder.file()).unwrap();
-    u32::from_le_bytes(bytes[188..192].try_into().unwrap())
+    super::salts(&std::fs::read(folder.file()).unwrap())
 }
 
 /// I37: an unwinding thread that drops the last handle does not end the session, and loses nothing.

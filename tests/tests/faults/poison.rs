@@ -1,6 +1,6 @@
 //! The storage failed, and with it all writing until the file is opened again (I30): what every public operation says then.
 
-use super::{Model, ROWS, contents, model, put};
+use super::{Model, ROWS, contents, model, put, salts};
 use tamarack::simulate::{Crash, Disk, Fault, On};
 use tamarack::{Database, Durability, Error, ErrorKind, Options, Result};
 
@@ -41,6 +41,12 @@ fn poison(disk: &Disk, fault: Fault, on: On) -> (Database<()>, Error) {
     disk.fail(on, 0, fault);
     let error = put(&db, 600..LAST, 1, Durability::Synced).unwrap_err();
     (db, error)
+}
+
+/// I37: the file says that its last session did not end by itself.
+#[track_caller]
+fn is_not_marked_clean(disk: &Disk) {
+    assert!(salts(&disk.bytes()) > 0, "the session is marked as ended");
 }
 
 fn goes_on_reading(db: &Database<()>, known: &[Model]) {
@@ -116,4 +122,66 @@ fn i30_a_transaction_that_was_open_when_the_storage_failed() {
     drop(db);
     let db = disk.open::<()>(Options::new()).unwrap();
     assert_eq!(db.read(contents).unwrap(), model(0..300, 1));
+}
+
+/// I37: whoever closes it is told, and neither that nor dropping it marks the file, whatever else was tried before.
+#[test]
+fn i37_a_poisoned_database_is_not_marked_clean() {
+    for (fault, on) in
+        [(Fault::Error, On::Write), (Fault::Short, On::Write), (Fault::Error, On::Sync), (Fault::Forgotten, On::Sync)]
+    {
+        for closed in [false, true] {
+            let disk = Disk::new(9);
+            let (db, _) = poison(&disk, fault, on);
+            is_not_marked_clean(&disk);
+            if closed {
+                let error = db.clone().close().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+                is_not_marked_clean(&disk);
+            }
+            drop(db);
+            is_not_marked_clean(&disk);
+            // The next one makes good what is left, and ends by itself.
+            let db = disk.open::<()>(Options::new()).unwrap();
+            goes_on_reading(&db, &[model(0..600, 1), model(0..LAST, 1)]);
+            put(&db, 700..750, 1, Durability::Synced).unwrap();
+            if closed {
+                db.close().unwrap();
+            } else {
+                drop(db);
+            }
+            assert_eq!(salts(&disk.bytes()), 0);
+        }
+    }
+}
+
+/// I37: each call of a close fails once, and it says so. The file is not marked before the checkpoint is there that holds everything: when its
+/// superblocks are written.
+#[test]
+fn i37_a_close_that_fails_is_told_and_marks_nothing_too_early() {
+    let (mut early, mut late) = (0, 0);
+    for (fault, on) in [(Fault::Error, On::Write), (Fault::Full, On::Write), (Fault::Error, On::Sync)] {
+        for after in 0..40 {
+            let disk = Disk::new(10);
+            let db = disk.open::<()>(Options::new().log_size(256 << 10)).unwrap();
+            put(&db, 0..300, 1, Durability::Synced).unwrap();
+            put(&db, 300..600, 1, Durability::Deferred).unwrap();
+            let before = disk.faults().total();
+            disk.fail(on, after, fault);
+            let closed = db.clone().close();
+            drop(db);
+            let (failed, clean) = (disk.faults().total() > before, salts(&disk.bytes()) == 0);
+            assert_eq!(closed.is_err(), failed, "{fault:?}, {on:?}, {after} calls later: {closed:?}");
+            if let Err(error) = &closed {
+                let at_the_end = error.to_string().contains("writing a superblock");
+                assert!(at_the_end || !clean, "marked as ended: {error}");
+                *if at_the_end { &mut late } else { &mut early } += 1;
+            }
+            disk.heal();
+            let there = disk.open::<()>(Options::new()).unwrap().read(contents).unwrap();
+            let all = there == model(0..600, 1);
+            assert!(all || !clean && closed.is_err() && there == model(0..300, 1), "{} rows", there.len());
+        }
+    }
+    assert!(early > 10 && late > 4, "{early} {late}");
 }
