@@ -280,8 +280,8 @@ fn delete_one<S: Kind>(run: &Run, tx: &tamarack::WriteTxn<S>, random: &mut Rng) 
     if !table.is_plain() || random.u8(..) >= 20 {
         return Ok(Vec::new());
     }
-    tables::delete(tx, table, random.bool())?;
-    Ok(vec![Change::Deleted(table)])
+    let there = tables::delete(tx, table, random.bool())?;
+    Ok(there.then_some(Change::Deleted(table)).into_iter().collect())
 }
 
 /// Commits a few times and ends, in one way or another.

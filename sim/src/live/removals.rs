@@ -86,11 +86,13 @@ fn remove_many<S: Kind>(open: &mut Open<S>, shape: &Shape, removal: Removal, ran
     tell!("  {removal:?} of {table:?}");
     if deletes && table.is_plain() {
         let held = open.view.rows(table).len();
-        if !tables::delete(&open.tx, table, named)? && held > 0 {
+        // One that its transaction does not see is not deleted, whoever has made it meanwhile.
+        if tables::delete(&open.tx, table, named)? {
+            note(open, Change::Deleted(table));
+            open.removals += 1;
+        } else if held > 0 {
             violated!("wrong: {table:?} with {held} rows is not there to be deleted");
         }
-        note(open, Change::Deleted(table));
-        open.removals += 1;
     } else {
         if deletes
             && tables::delete(&open.tx, table, named).map_err(|error| error.kind()) != Err(ErrorKind::InvalidArgument)
