@@ -87,28 +87,6 @@ fn what_is_not_a_database() {
     assert_eq!(Database::<()>::open_read_only(folder.0.path().join("y.tam")).unwrap_err().kind(), ErrorKind::Io);
 }
 
-/// A program may have ended while it made the file, and goes on; but who is told to work on a database does not make one.
-#[test]
-fn zeros_are_made_a_database_by_programs_alone() {
-    let folder = Folder::new();
-    let other = folder.0.path().join("other");
-    for length in [0, 4096, 100_000] {
-        let zeros = vec![0; length];
-        std::fs::write(folder.file(), &zeros).unwrap();
-        let refused = [
-            tamarack::backup_file(folder.file(), None, &other, &mut |_| {}).unwrap_err(),
-            tamarack::compact_file(folder.file(), &mut |_| {}).unwrap_err(),
-        ];
-        for error in refused {
-            assert_eq!(error.kind(), ErrorKind::NotADatabase, "{error}");
-            assert!(error.to_string().contains("test.tam"), "{error}");
-        }
-        assert_eq!(std::fs::read(folder.file()).unwrap(), zeros, "nothing was changed");
-        assert!(!other.exists());
-        Database::<()>::open(folder.file()).unwrap().close().unwrap();
-    }
-}
-
 #[test]
 fn damage_is_found_and_names_the_place() {
     let folder = Folder::new();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use tamarack::{Database, Durability, Options, Result, TableDef};
+use tamarack::{Database, Durability, ErrorKind, Options, Result, TableDef};
 
 const ROWS: TableDef<u64, Vec<u8>> = TableDef::new("rows");
 
@@ -69,6 +69,28 @@ fn p2_everything_lies_in_one_file() {
         Ok(())
     })
     .unwrap();
+}
+
+/// A program may have ended while it made the file, and goes on; but who is told to work on a database does not make one.
+#[test]
+fn zeros_are_made_a_database_by_programs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("test.tam"), folder.path().join("other"));
+    for length in [0, 4096, 100_000] {
+        let zeros = vec![0; length];
+        fs::write(&path, &zeros).unwrap();
+        let refused = [
+            tamarack::backup_file(&path, None, &other, &mut |_| {}).unwrap_err(),
+            tamarack::compact_file(&path, &mut |_| {}).unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.kind(), ErrorKind::NotADatabase, "{error}");
+            assert!(error.to_string().contains("test.tam"), "{error}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), zeros, "nothing was changed");
+        assert!(!other.exists());
+        Database::<()>::open(&path).unwrap().close().unwrap();
+    }
 }
 
 /// Speed is measured (`cargo xtask memory`), but what it hangs on is counted: nothing is read of what fits into memory, and about one page a get of what

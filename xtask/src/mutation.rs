@@ -43,7 +43,8 @@ struct Stage {
 /// The log and the nodes need nothing of the engine, and a small part of its time to build.
 const ALONE: Edit = ("store/src/lib.rs", |_| {
     "#![allow(dead_code, unused, missing_docs, unreachable_pub)]\n\
-     mod error;\nmod sync;\nmod vfs;\nmod wal;\nmod tree {\n    pub(crate) mod node;\n}\n"
+     mod error;\nmod sync;\nmod vfs;\nmod wal;\nmod tree {\n    pub(crate) mod node;\n}\n\
+     mod format {\n    pub(crate) const TIMESTAMP_LIMIT: u64 = 1 << 61;\n}\n"
         .to_owned()
 });
 /// cargo-mutants builds all tests of a package, whatever is run: here, the unit tests alone.

@@ -93,6 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn declared_fields_count_as_nothing_else_does() {
+        let of = |does: &dyn Fn(&Trace)| {
+            let trace = Trace::default();
+            does(&trace);
+            trace.hash.get()
+        };
+        let declared: HashSet<u64> = (0..100).map(|len| of(&|trace| trace.declare(len))).collect();
+        assert_eq!(declared.len(), 100);
+        assert!(!declared.contains(&of(&|_| {})));
+        assert!((0..100).all(|word| !declared.contains(&of(&|trace| trace.add(word)))));
+    }
+
+    #[test]
     fn bytes_count_at_their_places() {
         let of = |bytes: &[u8]| {
             let trace = Trace::default();
