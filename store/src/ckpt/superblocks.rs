@@ -91,16 +91,18 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// Writes a slot from its first byte on that changes. So of a write that is cut short, something can be seen: what was there before is not whole any
-/// more. It would otherwise seem untouched and durable, while its sectors are under way ([`Slots`]), and the other slot would be written beside
-/// it. Found by the simulator.
+/// Writes a slot from its first byte on that changes, then what is before. So of a write that is cut short, something can be seen: what was there is not
+/// whole any more. It would otherwise seem untouched and durable, while its sectors are under way ([`Slots`]), and the other slot would be written
+/// beside it. Found by the simulator. (What is before is written too, as the device may never have got it.)
 fn write_changed(storage: &dyn Storage, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> io::Result<()> {
     let mut old = [0; SUPERBLOCK_LEN];
     let read = storage.read_at(&mut old, slot);
     let changed = bytes.iter().zip(&old).position(|(new, old)| new != old);
     // The same bytes are written to make them durable.
     let from = changed.filter(|_| read.is_ok()).unwrap_or(0);
-    storage.write_at(bytes.get(from..).unwrap_or_default(), slot + from as u64)
+    let (same, changed) = bytes.split_at(from);
+    storage.write_at(changed, slot + from as u64)?;
+    if same.is_empty() { Ok(()) } else { storage.write_at(same, slot) }
 }
 
 fn write_slot(base: &Base, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> Result<()> {
@@ -184,7 +186,7 @@ mod tests {
     use crate::format::{Segment, choose};
     use crate::vfs::MemoryFile;
 
-    /// Takes so many bytes of a write, and fails.
+    /// Takes so many bytes of the first write, and fails.
     struct Short(MemoryFile, usize);
 
     impl Storage for Short {

@@ -337,7 +337,8 @@ fn an_increment_costs_what_has_changed() {
     // Leaves that lie next to each other are read together.
     assert!(many < 150, "{many} calls");
     let (nothing, second, few) = measured(Some(&first));
-    assert!(nothing.len() < 8_000 && few < 15, "{} bytes, {few} calls", nothing.len());
+    // Most of them are for the superblocks.
+    assert!(nothing.len() < 8_000 && few < 20, "{} bytes, {few} calls", nothing.len());
     db.write(|tx| {
         tx.open_table(&small)?.insert(20_000, vec![7; 100])?;
         tx.open_table(&small)?.remove(123)?;
