@@ -3,7 +3,7 @@
 use super::Counts;
 use super::base::Base;
 use crate::error::{Error, Result};
-use crate::format::{KnownBackup, MAX_SALTS, SUPERBLOCK_LEN, Slots, Superblock};
+use crate::format::{GENERATION_AT, KnownBackup, MAX_SALTS, SUPERBLOCK_LEN, Slots, Superblock};
 use crate::sync::atomic::Ordering;
 use crate::vfs::Storage;
 use std::io;
@@ -21,7 +21,7 @@ pub(crate) fn write_first(storage: &dyn Storage, superblock: Superblock) -> io::
     let [a, b] = SLOTS;
     let next = Superblock { generation: superblock.generation + 1, ..superblock.clone() };
     for (superblock, slot) in [(&superblock, b), (&next, a), (&next, b)] {
-        write_changed(storage, &superblock.encode(), slot)?;
+        write_in_order(storage, &superblock.encode(), slot)?;
         storage.sync()?;
     }
     Ok(next)
@@ -91,24 +91,20 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// Writes a slot from its first byte on that changes, then what is before. So of a write that is cut short, something can be seen: what was there is not
-/// whole any more. It would otherwise seem untouched and durable, while its sectors are under way ([`Slots`]), and the other slot would be written
-/// beside it. Found by the simulator. (What is before is written too, as the device may never have got it.)
-fn write_changed(storage: &dyn Storage, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> io::Result<()> {
-    let mut old = [0; SUPERBLOCK_LEN];
-    let read = storage.read_at(&mut old, slot);
-    let changed = bytes.iter().zip(&old).position(|(new, old)| new != old);
-    // The same bytes are written to make them durable.
-    let from = changed.filter(|_| read.is_ok()).unwrap_or(0);
-    let (same, changed) = bytes.split_at(from);
-    storage.write_at(changed, slot + from as u64)?;
-    if same.is_empty() { Ok(()) } else { storage.write_at(same, slot) }
+/// Writes a slot: first from the generation on, whose first byte is another one in each switch, then what is before, which is the same in all superblocks of
+/// a file. So of a write that is cut short, something can be seen: what was there is not whole any more. It would otherwise seem untouched and durable,
+/// while its sectors are under way ([`Slots`]), and the other slot would be written beside it. Found by the simulator.
+fn write_in_order(storage: &dyn Storage, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> io::Result<()> {
+    let (before, from) = bytes.split_at(GENERATION_AT);
+    storage.write_at(from, slot + GENERATION_AT as u64)?;
+    // The device may never have got it, so it is written each time.
+    storage.write_at(before, slot)
 }
 
 fn write_slot(base: &Base, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> Result<()> {
     const DOING: &str = "writing a superblock";
     Counts::add(&base.counts.data_bytes, bytes.len() as u64);
-    write_changed(&*base.pager.storage, bytes, slot).map_err(|error| {
+    write_in_order(&*base.pager.storage, bytes, slot).map_err(|error| {
         let error = Error::io(DOING, error);
         base.poison.set(&error);
         error
@@ -240,7 +236,7 @@ mod tests {
             file.set_len(64 * 4096).unwrap();
             SLOTS.iter().for_each(|&slot| file.write_at(&old, slot).unwrap());
             let short = Short(file, bytes);
-            write_changed(&short, &new, SLOTS[0]).unwrap_err();
+            write_in_order(&short, &new, SLOTS[0]).unwrap_err();
             let mut a = [0; SUPERBLOCK_LEN];
             short.read_at(&mut a, SLOTS[0]).unwrap();
             let slots = choose(&a, &old, 64 * 4096).unwrap().slots;

@@ -15,7 +15,7 @@ pub(crate) use page::{PAGE_HEADER_LEN, PageHeader, PageKind};
 #[cfg(test)]
 pub(crate) use superblock::MAX_BACKUPS;
 pub(crate) use superblock::{
-    Chosen, FormatError, KnownBackup, MAX_LOG, MAX_SALTS, SALVAGING, SUPERBLOCK_LEN, Segment, Slots, Superblock,
-    TIMESTAMP_LIMIT, UNFINISHED, choose,
+    Chosen, FormatError, GENERATION_AT, KnownBackup, MAX_LOG, MAX_SALTS, SALVAGING, SUPERBLOCK_LEN, Segment, Slots,
+    Superblock, TIMESTAMP_LIMIT, UNFINISHED, choose,
 };
 pub(crate) use untrusted::Untrusted;

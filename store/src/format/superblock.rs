@@ -39,6 +39,8 @@ use xxhash_rust::xxh3::xxh3_128;
 pub(crate) const SUPERBLOCK_LEN: usize = 4096;
 /// Bytes of the log, at most: the most that `Options::log_size` takes.
 pub(crate) const MAX_LOG: u64 = 1 << 30;
+/// Where the generation is, the first field that changes.
+pub(crate) const GENERATION_AT: usize = 48;
 /// Most ring segments.
 pub(crate) const MAX_SEGMENTS: usize = 8;
 /// Most salts.
@@ -171,7 +173,7 @@ impl Superblock {
         out.put(20, &self.block_size.to_le_bytes());
         out.put(24, &self.page_size.to_le_bytes());
         out.put(32, &self.file_id);
-        out.put(48, &self.generation.to_le_bytes());
+        out.put(GENERATION_AT, &self.generation.to_le_bytes());
         out.put(56, &self.commit_timestamp.to_le_bytes());
         out.put(64, &self.tail.to_le_bytes());
         for (at, blob) in [(72, &self.directory), (120, &self.free_map)] {
@@ -239,7 +241,7 @@ impl Superblock {
             block_size: half(20),
             page_size: half(24),
             file_id: id(32),
-            generation: word(48),
+            generation: word(GENERATION_AT),
             commit_timestamp: word(56),
             tail: word(64),
             directory: blob(72)?,
