@@ -25,6 +25,7 @@ use lines::Source;
 use std::{
     error::Error,
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -51,6 +52,7 @@ struct Arguments {
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if nobody_listens(error.as_ref()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -58,27 +60,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// Who reads the output may stop at any time, as `head` does: nothing is wrong then, and what was stored stays.
+fn nobody_listens(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 fn run(arguments: &Arguments) -> Result {
     let file = &arguments.file;
     let (db, opening) = timed(|| open(file))?;
-    println!("opened {} in {opening:.2?}", file.display());
+    writeln!(io::stdout(), "opened {} in {opening:.2?}", file.display())?;
     let before = count(&db)?;
     match &arguments.import {
         Some(path) => import(&db, before, &Source::File(path.clone()))?,
         None if before == 0 => import(&db, before, &Source::Included)?,
-        None => println!("it holds {} cities already, which are asked as they are", HumanCount(before)),
+        None => writeln!(io::stdout(), "it holds {} cities already, which are asked as they are", HumanCount(before))?,
     }
     arguments.questions.ask(&db)?;
 
     let ((), closing) = timed(|| db.close())?;
     let bytes = HumanBytes(fs::metadata(file)?.len());
-    println!("\nclosed in {closing:.2?}: {} holds {bytes}", full(file).display());
+    writeln!(io::stdout(), "\nclosed in {closing:.2?}: {} holds {bytes}", full(file).display())?;
 
     let (db, opening) = timed(|| Database::<Atlas>::open(file))?;
-    println!("opened again in {opening:.2?}: {} cities\n", HumanCount(count(&db)?));
+    writeln!(io::stdout(), "opened again in {opening:.2?}: {} cities\n", HumanCount(count(&db)?))?;
     arguments.questions.ask(&db)?;
     db.close()?;
-    println!("\nThe atlas is in {}; --help says what else to ask.", full(file).display());
+    writeln!(io::stdout(), "\nThe atlas is in {}; --help says what else to ask.", full(file).display())?;
     Ok(())
 }
 
@@ -88,10 +95,11 @@ fn import(db: &Database<Atlas>, before: u64, source: &Source) -> Result {
         format!("{error}\nnothing of it was stored: the atlas still holds {} cities", HumanCount(before))
     })?;
     let rate = HumanCount((stored as f64 / storing.as_secs_f64()) as u64);
-    println!(
+    writeln!(
+        io::stdout(),
         "stored {} cities with their indexes in one synced transaction in {storing:.2?}, {rate} a second",
         HumanCount(stored)
-    );
+    )?;
     Ok(())
 }
 

@@ -13,10 +13,11 @@ mod salvage;
 
 use clap::{Parser, Subcommand};
 use out::{Out, unsaid};
+use std::error::Error as _;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tamarack::Result;
+use tamarack::{Error, ErrorKind, Result};
 
 /// Tools for Tamarack files.
 #[derive(Parser)]
@@ -82,6 +83,31 @@ enum Command {
     },
 }
 
+impl Command {
+    /// The database that it works on.
+    fn file(&self) -> &Path {
+        match self {
+            Self::Check { file, .. }
+            | Self::Compact { file }
+            | Self::Salvage { file, .. }
+            | Self::Backup { file, .. } => file,
+            Self::Restore { into, .. } => into,
+        }
+    }
+}
+
+/// What an error says here: the library's own advice is for who writes a program, where it is about what that program should call.
+fn said(error: &Error, file: &Path) -> String {
+    let file = file.display();
+    match (error.kind(), error.source()) {
+        (ErrorKind::Locked, _) => format!("`{file}` is open in another process: it has to be closed there first"),
+        (ErrorKind::ReadOnly, Some(reason)) => format!(
+            "`{file}` cannot be opened for writing ({reason}): change its permissions, or copy it to where you may write"
+        ),
+        _ => error.to_string(),
+    }
+}
+
 /// How a command ended.
 enum Outcome {
     Sound,
@@ -103,12 +129,14 @@ fn run(command: Command) -> Result<Outcome> {
 
 fn main() -> ExitCode {
     // Its own errors end with 2 already.
-    match run(Arguments::parse().command) {
+    let command = Arguments::parse().command;
+    let file = command.file().to_owned();
+    match run(command) {
         Ok(Outcome::Sound) => ExitCode::SUCCESS,
         Ok(Outcome::Wrong) => ExitCode::from(1),
         Err(error) => {
             // Where nobody listens there is still the exit code.
-            let _ = writeln!(io::stderr(), "tamarack: {error}");
+            let _ = writeln!(io::stderr(), "tamarack: {}", said(&error, &file));
             ExitCode::from(2)
         }
     }

@@ -8,7 +8,10 @@ use crate::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::HumanCount;
-use std::time::Instant;
+use std::{
+    io::{self, Write},
+    time::Instant,
+};
 use tamarack::Database;
 
 /// What to ask for.
@@ -82,7 +85,11 @@ impl Questions {
                 count += 1;
             }
             let taken = start.elapsed();
-            println!("{} cities of {country} counted in the index alone in {taken:.1?}", HumanCount(count));
+            writeln!(
+                io::stdout(),
+                "{} cities of {country} counted in the index alone in {taken:.1?}",
+                HumanCount(count)
+            )?;
             Ok(())
         })
     }
@@ -92,7 +99,7 @@ fn show(title: &str, find: impl FnOnce() -> tamarack::Result<Vec<City>>) -> Resu
     let start = Instant::now();
     let cities = find()?;
     let taken = start.elapsed();
-    println!("\n{title}: {} rows in {taken:.1?}", cities.len());
+    writeln!(io::stdout(), "\n{title}: {} rows in {taken:.1?}", cities.len())?;
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
     table.set_header(["id", "name", "country", "region", "latitude", "longitude", "people", "time zone"]);
@@ -113,6 +120,6 @@ fn show(title: &str, find: impl FnOnce() -> tamarack::Result<Vec<City>>) -> Resu
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("{table}");
+    writeln!(io::stdout(), "{table}")?;
     Ok(())
 }

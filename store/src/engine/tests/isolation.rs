@@ -64,6 +64,30 @@ fn g0_dirty_writes() {
     }
 }
 
+/// Also where only writes are validated, and where nobody has read a thing: what was dropped is written to by nobody.
+#[test]
+fn i18_who_drops_a_tree_conflicts_with_who_writes_to_it() {
+    for (level, engine, _) in both() {
+        for (tree, first, second) in [(2, "drop", "write"), (3, "write", "drop"), (4, "drop", "drop")] {
+            let act = |tx: &WriteTxn, what| match what {
+                "drop" => tx.drop_tree(TreeId(tree)).unwrap(),
+                _ => tx.put(TreeId(tree), b"new", b"1").unwrap(),
+            };
+            let before = engine.begin().unwrap();
+            before.put(TreeId(tree), b"old", b"0").unwrap();
+            commit(before).unwrap();
+            let (a, b) = (engine.begin_optimistic().unwrap(), engine.begin_optimistic().unwrap());
+            act(&a, first);
+            act(&b, second);
+            commit(a).unwrap();
+            assert_eq!(commit(b), Err(ErrorKind::Conflict), "{level:?}: {second} after {first}");
+            let left = contents(&engine.snapshot().unwrap(), tree).len();
+            assert_eq!(left, if first == "drop" { 0 } else { 2 }, "{level:?}: {second} after {first}");
+        }
+        audit(&engine);
+    }
+}
+
 #[test]
 fn g1a_aborted_reads() {
     for (_, engine, _) in both() {
