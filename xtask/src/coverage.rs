@@ -13,8 +13,8 @@ use syn::{Attribute, Item, Meta, spanned::Spanned};
 
 /// The crates whose lines count, where they are, and the share of them, in per cent, that has to run: a little less than does.
 const CRATES: [(&str, &str, f64); 3] = [
-    ("tamarack", "store/src/", 92.0),
-    ("tamarack-codec", "codec/src/", 86.0),
+    ("tamarack", "store/src/", 93.5),
+    ("tamarack-codec", "codec/src/", 96.0),
     ("tamarack-macros", "macros/src/", 83.0),
 ];
 /// The packages whose tests run. `measure` is left out: that module is no part of the product.

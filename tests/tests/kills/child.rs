@@ -162,10 +162,20 @@ pub(crate) fn run(folder: &Path, clients: Clients) {
     }
 }
 
-/// Checkpoints and checks at any time.
+/// What goes on beside the transactions, by the words that tell of it.
+pub(crate) const ASIDE: [&str; 3] = ["checkpoint", "compaction", "backup"];
+
+/// Checkpoints, compactions, backups and checks at any time. What was finished is told.
 fn disturb(db: &Database<()>) {
+    let mut last = None;
     loop {
-        db.checkpoint().unwrap();
+        let what = fastrand::usize(0..ASIDE.len());
+        match ASIDE[what] {
+            "checkpoint" => db.checkpoint().unwrap(),
+            "compaction" => drop(db.compact().unwrap()),
+            _ => last = Some(db.backup_with(last.as_ref(), &mut std::io::sink(), &mut |_| {}).unwrap()),
+        }
+        std::io::stdout().lock().write_all(format!("aside {what}\n").as_bytes()).unwrap();
         std::thread::sleep(Duration::from_millis(fastrand::u64(0..20)));
         let report = db.check_with(&mut |_| {}).unwrap();
         assert!(report.is_sound(), "{report}");

@@ -9,7 +9,7 @@
 mod child;
 mod proof;
 
-use child::{COMMITS, Clients, DURABILITIES, LISTS, WRONG};
+use child::{ASIDE, COMMITS, Clients, DURABILITIES, LISTS, WRONG};
 use proof::{Acknowledged, Left, Proven, Told, prove};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ fn child() {
 struct Life {
     process: u64,
     acknowledged: Acknowledged,
+    /// What was finished beside the transactions.
+    aside: [u64; ASIDE.len()],
 }
 
 /// Starts a process and kills it: so long after its first acknowledgement, or else after its start.
@@ -54,6 +56,7 @@ fn live(folder: &Path, clients: Clients, early: bool, random: &mut fastrand::Rng
         })
     };
     let mut acknowledged = Acknowledged::new();
+    let mut aside = [0; ASIDE.len()];
     let mut child = Some(child);
     let mut killer = early.then(|| kill(child.take().unwrap(), random.u64(200..8_000)));
     let mut line = String::new();
@@ -69,6 +72,9 @@ fn live(folder: &Path, clients: Clients, early: bool, random: &mut fastrand::Rng
                 killer = Some(kill(child, random.u64(0..150_000)));
             }
         }
+        if let Some(at) = line.find("aside ").filter(|_| line.ends_with('\n')) {
+            aside[line[at..].split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()] += 1;
+        }
         line.clear();
     }
     let end = match child {
@@ -76,7 +82,7 @@ fn live(folder: &Path, clients: Clients, early: bool, random: &mut fastrand::Rng
         None => killer.unwrap().join().unwrap(),
     };
     assert!(is_killed(end), "the process ended by itself: {end}");
-    Life { process, acknowledged }
+    Life { process, acknowledged, aside }
 }
 
 /// Whether it was a kill of ours that ended a process: a crash is a signal too, but another one.
@@ -135,6 +141,7 @@ struct Counts {
     clients: [u64; 3],
     /// By durability, of threads and of tasks.
     acknowledged: [[u64; 2]; 3],
+    aside: [u64; ASIDE.len()],
     proven: Proven,
 }
 
@@ -146,6 +153,7 @@ impl Counts {
         for told in life.acknowledged.values() {
             self.acknowledged[told.durability as usize][usize::from(told.task)] += 1;
         }
+        self.aside.iter_mut().zip(life.aside).for_each(|(all, some)| *all += some);
         self.proven.gone += proven.gone;
         self.proven.unheard += proven.unheard;
         self.proven.relations += proven.relations;
@@ -161,6 +169,10 @@ impl Counts {
             let gone = if durability == Durability::Deferred { self.proven.gone } else { 0 };
             println!("{:<14}{threads:>12}{tasks:>12}{gone:>12}", format!("{durability:?}"));
         }
+        let [checkpoints, compactions, backups] = self.aside;
+        println!(
+            "beside them {checkpoints} checkpoints, {compactions} compactions and {backups} backups were finished"
+        );
         let Proven { unheard, relations, .. } = self.proven;
         println!("{unheard} committed unheard, {relations} relations without a cycle");
         println!("0 acknowledged and lost, 0 partial transactions, 0 holes in the order, 0 findings of checks");
@@ -210,6 +222,7 @@ fn i15_i18_i21_what_a_killed_process_leaves_is_complete_and_serializable() {
     counts.print(begun);
     assert!(kills > 0 && counts.kills == kills, "nothing was killed");
     assert!(counts.acknowledged.iter().flatten().all(|&count| count > kills), "too little was acknowledged");
+    assert!(kills < 60 || counts.aside.iter().all(|&count| count > 0), "nothing went on beside the transactions");
 }
 
 /// The control: processes that call synced what is not are found out.

@@ -83,23 +83,32 @@ fn remains_of_a_lost_tail_are_not_shown() {
     }
     let mut image = log.file.image();
     image[(1024 + log.commits[1].0) as usize + 64] ^= 1;
-    // The next session's: one commit.
-    let stamp = Stamp { position: UNIT, chain: log.commits[0].4, durable: UNIT, timestamp: 2 };
-    let mut next = Vec::new();
-    let sealed = Sealer::new(200, UNIT).commit(&mut next, stamp, b"second", body_check(b"second"));
-    let stamp = Stamp { position: sealed.position, chain: sealed.chain, ..stamp };
-    Sealer::new(200, UNIT).pad(&mut next, stamp);
+    // The next session's: two commits, a unit each, with the timestamps of what was lost.
+    let mut stamp = Stamp { position: UNIT, chain: log.commits[0].4, durable: UNIT, timestamp: 2 };
+    let (mut next, mut real) = (Vec::new(), vec![(0, b"first".to_vec())]);
+    for (timestamp, body) in [(2, b"second".as_slice()), (3, b"third")] {
+        real.push((stamp.position, body.to_vec()));
+        stamp.timestamp = timestamp;
+        let sealed = Sealer::new(200, UNIT).commit(&mut next, stamp, body, body_check(body));
+        (stamp.position, stamp.chain) = (sealed.position, sealed.chain);
+        let sealed = Sealer::new(200, UNIT).pad(&mut next, stamp);
+        (stamp.position, stamp.chain) = (sealed.position, sealed.chain);
+    }
     image[1024 + UNIT as usize..][..next.len()].copy_from_slice(&next);
-    let found = |released| {
-        let file = FaultFile::from_image(image.clone(), FaultPlan::default());
+    let found = |image: &[u8], released| {
+        let file = FaultFile::from_image(image.to_vec(), FaultPlan::default());
         let mut found = Vec::new();
         remains(&file, &log.ring, released, &mut |position, body| found.push((position, body.to_vec())));
         found
     };
-    let real = [(0, b"first".to_vec()), (UNIT, b"second".to_vec())];
-    assert_eq!(found((2 * UNIT, 2)), real);
-    assert_eq!(found((2 * UNIT, 1)), real[..1], "what is newer than the checkpoint");
-    assert_eq!(found(ALL)[..2], real, "without a checkpoint, what lies between them at least");
+    assert_eq!(found(&image, (3 * UNIT, 3)), real);
+    assert_eq!(found(&image, (3 * UNIT, 1)), real[..1], "what is newer than the checkpoint");
+    assert_eq!(found(&image, (UNIT, 2)), real[..1], "what the log still holds");
+    assert_eq!(found(&image, ALL)[..3], real, "without a checkpoint, what lies between them at least");
+    // Of two with one timestamp the lower one never was, also if what lies between them is gone.
+    image[1024 + UNIT as usize + 8] ^= 1;
+    real.remove(1);
+    assert_eq!(found(&image, (3 * UNIT, 3)), real);
 }
 
 /// The format says so: a header needs 64 bytes of its unit, and takes them if they are there.
