@@ -312,6 +312,9 @@ impl Superblock {
         {
             return Err("log positions do not ascend");
         }
+        if self.segments.first().is_none_or(|segment| segment.first > self.log_start) {
+            return Err("the log starts before its first segment");
+        }
         Ok(())
     }
 }
@@ -413,11 +416,12 @@ mod tests {
 
     #[test]
     fn impossible_numbers_are_refused_even_under_a_valid_checksum() {
-        let spoil: [fn(&mut Superblock); 10] = [
+        let spoil: [fn(&mut Superblock); 11] = [
             |s| s.block_size = 100,
             |s| s.page_size = 1 << 30,
             |s| s.tail = u64::MAX,
             |s| s.log_start = u64::MAX,
+            |s| s.segments[0].first = 8192,
             |s| s.segments[0].length = 0,
             |s| s.segments[0].length = 1 << 50,
             |s| {

@@ -115,7 +115,9 @@ impl Target {
         let (key, value) = catalog::header_entry(last.map_or(1, |table| table.saturating_add(1)), next_tree);
         self.put(catalog::TREE.0, &key, &value)?;
         for (key, value) in &raw.entries {
-            if let Ok(catalog::Explained::Table { .. }) = catalog::explain(key, value) {
+            if let Ok(catalog::Explained::Table { entry, fingerprint, .. }) = catalog::explain(key, value) {
+                // A wrong fingerprint is noted already. What tells which rows these are is the description.
+                let value = if fingerprint == entry.fingerprint() { value } else { &entry.encode() };
                 self.put(catalog::TREE.0, key, value)?;
             }
         }
