@@ -122,6 +122,9 @@ fn bring(
     }
     source.log(notes, &mut |notes, change| target.change(schema, change, notes))?;
     target.flush()?;
+    for (at, &(_, as_tree)) in unknown.iter().enumerate() {
+        target.count(as_tree, notes, schema.tables.len() + at)?;
+    }
     schema.tables.iter().enumerate().try_for_each(|(at, plan)| target.index(plan, notes, at))
 }
 
