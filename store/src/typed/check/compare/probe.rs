@@ -25,7 +25,8 @@ pub(super) struct Probe<'a> {
     pages: Pages<'a>,
     tree: u32,
     root: Option<ChildEntry>,
-    cache: BTreeMap<u64, Arc<Page>>,
+    /// Pages that were read, by their place: with what their parents say of them.
+    cache: BTreeMap<u64, (ChildEntry, Arc<Page>)>,
     /// Pages that could not be read, by their place: with what their parents say of them.
     damaged: BTreeMap<u64, (Option<u8>, ChildEntry)>,
     /// How many keys were looked up.
@@ -58,8 +59,12 @@ impl<'a> Probe<'a> {
         }
     }
 
-    fn page(&mut self, level: Option<u8>, entry: &ChildEntry) -> Option<Arc<Page>> {
-        if let Some(page) = self.cache.get(&entry.address) {
+    pub(super) fn page(&mut self, level: Option<u8>, entry: &ChildEntry) -> Option<Arc<Page>> {
+        // I36: under what another page says of the same place it would be the wrong page, and could be one from further above.
+        if let Some((read, page)) = self.cache.get(&entry.address)
+            && read == entry
+            && level.is_none_or(|level| level == page.header.level)
+        {
             return Some(Arc::clone(page));
         }
         if self.damaged.get(&entry.address) == Some(&(level, *entry)) {
@@ -77,7 +82,7 @@ impl<'a> Probe<'a> {
             if self.cache.len() >= CACHED {
                 self.cache.clear();
             }
-            self.cache.insert(entry.address, Arc::clone(&page));
+            self.cache.insert(entry.address, (*entry, Arc::clone(&page)));
         }
         Some(page)
     }

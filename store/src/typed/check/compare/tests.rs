@@ -108,3 +108,26 @@ fn a_few_wrong_entries_cost_a_few_lookups() {
     assert!(found.len() >= 4, "{found:?}");
     assert!(all > 500 && few < 12, "{all} and {few} lookups");
 }
+
+/// A page that names one above it as its child made lookups go round for ever, with pages kept by their place alone.
+#[test]
+fn i36_a_kept_page_is_not_taken_for_another() {
+    let world = World::new();
+    let (tree, root) = (0..8)
+        .map(|role| world.tree(role))
+        .find_map(|tree| {
+            world.pages(tree).into_iter().find(|(_, level)| *level > 0).map(|(page, level)| (tree, (page, level)))
+        })
+        .expect("a tree of several levels");
+    let (root, level) = root;
+    let superblock = world.superblock();
+    let file = world.file();
+    let mut probe = Probe::new(Pages::new(&file, &superblock), tree, Some(root));
+    for known in [None, Some(level)] {
+        assert!(probe.page(known, &root).is_some_and(|page| page.header.level == level));
+    }
+    assert!(probe.page(Some(level - 1), &root).is_none(), "a child of the level of its parent");
+    let other = ChildEntry { checksum: !root.checksum, ..root };
+    assert!(probe.page(None, &other).is_none(), "with another checksum");
+    assert!(probe.page(Some(level), &root).is_some());
+}
