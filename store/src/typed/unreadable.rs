@@ -6,7 +6,7 @@ use crate::engine::Background;
 use crate::vfs::fault::{Call, Waiting};
 use crate::vfs::{Failure, FaultFile, FaultPlan, Storage};
 use crate::{ErrorKind, Id};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 type Write = fn(&Database<Shop>) -> crate::Result<()>;
 
@@ -93,8 +93,10 @@ fn i20_after_a_clear_that_failed_nothing_is_committed() {
 /// commit was in the log. A refused read ended all writing, and a damaged page kept the file from opening.
 #[test]
 fn i20_a_table_is_not_deleted_while_its_counter_cannot_be_read() {
-    let names: Vec<&str> = (0..60).map(|i| &*format!("{i}{}", "x".repeat(200)).leak()).collect();
-    let table = |i: u32| TableDef::<u32, u32>::new(names[i as usize]);
+    // Names live for ever; in a static, so that LeakSanitizer does not take them for lost.
+    static NAMES: LazyLock<Vec<String>> =
+        LazyLock::new(|| (0..60).map(|i| format!("{i}{}", "x".repeat(200))).collect());
+    let table = |i: u32| TableDef::<u32, u32>::new(&NAMES[i as usize]);
     let open = |file: &Arc<FaultFile>| {
         let mut options = options();
         options.engine.background = Background::Inline;
