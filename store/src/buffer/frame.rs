@@ -21,7 +21,8 @@ use std::ptr::NonNull;
 
 /// Bytes of a frame's header.
 pub(crate) const HEADER: usize = 64;
-const LINE: usize = 64;
+/// Bytes of a line of the caches.
+pub(super) const LINE: usize = 64;
 const WORD: usize = size_of::<AtomicU64>();
 const _: () = assert!(size_of::<SwipWord>() == WORD && align_of::<SwipWord>() == WORD);
 const COLD_WORDS: usize = 4;
@@ -55,6 +56,12 @@ pub(super) fn prefetch(line: *const u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = line;
+}
+
+/// Asks the caches for bytes that will be read.
+#[inline]
+pub(crate) fn prefetch_bytes(bytes: &[u8]) {
+    bytes.chunks(LINE).for_each(|line| prefetch(line.as_ptr()));
 }
 
 const fn round_up(n: usize, to: usize) -> usize {

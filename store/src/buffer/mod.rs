@@ -23,7 +23,7 @@ mod word;
 #[cfg(all(test, shuttle))]
 pub(crate) use epoch::reset;
 pub(crate) use epoch::{Guard, about_to_wait, all_have_left, pin};
-pub(crate) use frame::{Building, Child, Frame, HEADER as FRAME_HEADER, PinnedFrame, RootSlot};
+pub(crate) use frame::{Building, Child, Frame, HEADER as FRAME_HEADER, PinnedFrame, RootSlot, prefetch_bytes};
 pub(crate) use latch::{Locked, OptimisticLatch};
 pub(crate) use pool::{Pool, PoolOptions};
 pub(crate) use swip::{FrameId, Swip};

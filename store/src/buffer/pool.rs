@@ -8,7 +8,7 @@
 
 use super::bodies::{self, Bodies};
 use super::epoch::Guard;
-use super::frame::{Building, Frame, HEADER, frame_bytes, prefetch};
+use super::frame::{Building, Frame, HEADER, LINE, frame_bytes, prefetch};
 use super::poison;
 use super::region::{Part, Region, Reservation};
 use super::slots::Slots;
@@ -366,10 +366,23 @@ impl Pool {
     /// together, and not for one after the other.
     #[inline]
     pub(crate) fn prefetch(&self, id: FrameId) {
-        /// Of 64 bytes: 8 cost a get beyond the caches 15 % more, 24 cost 5 % more.
+        /// 8 cost a get beyond the caches 15 % more, 24 cost 5 % more.
         const LINES: usize = 16;
+        self.prefetch_lines(id, LINES);
+    }
+
+    /// The same for a leaf that a scan comes to: also the keys, and the first values; what lies behind them the scan asks for itself.
+    #[inline]
+    pub(crate) fn prefetch_for_scan(&self, id: FrameId) {
+        /// With 16, a scan beyond the caches of values of 150 bytes returned a quarter fewer in a second.
+        const LINES: usize = 48;
+        self.prefetch_lines(id, LINES);
+    }
+
+    #[inline]
+    fn prefetch_lines(&self, id: FrameId, lines: usize) {
         if let Some(base) = self.classes.get(id.class()).and_then(|class| class.base(id.slot())) {
-            (0..LINES).for_each(|line| prefetch(base.as_ptr().wrapping_add(64 * line)));
+            (0..lines).for_each(|line| prefetch(base.as_ptr().wrapping_add(LINE * line)));
         }
     }
 

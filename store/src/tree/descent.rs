@@ -32,6 +32,15 @@ impl Target<'_> {
             Target::Last => body.len(),
         }
     }
+
+    /// Asks the caches for the node that a scan comes to after child `i`, if it is in memory.
+    #[inline]
+    fn prefetch_next(self, pager: &Pager, parent: Frame<'_>, i: usize) {
+        let next = if matches!(self, Target::At(_)) { i + 1 } else { i.wrapping_sub(1) };
+        if let Some(Swip::Resident(id)) = parent.child(next).map(|child| child.swip()) {
+            pager.pool.prefetch_for_scan(id);
+        }
+    }
 }
 
 fn separator_is(body: Body<'_>, i: usize, key: &[u8]) -> bool {
@@ -94,6 +103,9 @@ impl Tree {
             }
             let i = target.child_of(frame);
             let Some(child) = frame.child(i) else { return Walk::Restart };
+            if access == Access::Scan && level == stop + 1 {
+                target.prefetch_next(pager, frame, i);
+            }
             place = Place { child, level: level.checked_sub(1), parent: Some((frame, i)) };
         }
         Walk::Restart

@@ -2,9 +2,13 @@
 
 use super::node::{Body, Value, ValuePlace};
 use super::{Access, Pager, Seen, Target, Tree};
-use crate::buffer::{Frame, Guard, PinnedFrame};
+use crate::buffer::{Frame, Guard, PinnedFrame, prefetch_bytes};
 use crate::error::Result;
 use std::ops::Bound;
+
+/// So many bytes ahead of a value that a scan returns, it asks the caches for those that come next: beyond the caches it would wait for one after the
+/// other. The descent asks for the next leaf. Without both, a scan of values of 150 bytes returned half as many in a second.
+const AHEAD: usize = 2048;
 
 impl Tree {
     /// Runs `with` on what `snapshot` sees under a key, while the page stays where it is. `None` if there is nothing.
@@ -68,6 +72,8 @@ pub(crate) struct Leaf<'a> {
     /// Fences of the current leaf, which may be narrower than the version's.
     lower: Vec<u8>,
     upper: Option<Vec<u8>>,
+    /// Whether to ask the caches for values ahead: the first leaf of a range is often the last, and only a few of its values are wanted.
+    ahead: bool,
 }
 
 impl Leaf<'_> {
@@ -151,10 +157,13 @@ impl<'a> SnapshotCursor<'a> {
     #[inline]
     pub(crate) fn value(&self, at: At) -> Value<'_> {
         let leaf = if self.forward { &self.front } else { &self.back };
-        match leaf {
-            Some(leaf) => at.0.of(leaf.frame.body()),
-            None => Value::Inline(&[]),
+        let Some(leaf) = leaf else { return Value::Inline(&[]) };
+        let body = leaf.frame.body();
+        let value = at.0.of(body);
+        if leaf.ahead {
+            ask_for(body, value.bytes(), self.forward, AHEAD, value.bytes().len());
         }
+        value
     }
 
     /// The next entry from the front.
@@ -279,6 +288,11 @@ impl<'a> SnapshotCursor<'a> {
                 end = end.min(first_at(body, Bound::Included(fence)));
             }
             let (start, end) = if version.is_some() { (start, end.max(start)) } else { (0, 0) };
+            let ahead = access == Access::Scan && start < end;
+            if ahead {
+                let first = body.value(if forward { start } else { end - 1 });
+                ask_for(visible.body(), first.bytes(), forward, 0, AHEAD);
+            }
             Ok(Leaf {
                 frame: PinnedFrame::new(&self.pager.pool, visible),
                 start,
@@ -287,12 +301,30 @@ impl<'a> SnapshotCursor<'a> {
                 last: end,
                 lower: fences.lower().to_vec(),
                 upper: fences.upper().map(<[u8]>::to_vec),
+                ahead,
             })
         });
         match leaf.or_else(|error| seen.check().and(Err(error)))? {
             Some(leaf) => leaf.map(Some),
             None => tree.check_empty(seen).map(|()| None),
         }
+    }
+}
+
+/// Asks the caches for what a scan reads after a value: `len` bytes of the body that begin (backwards, end) `distance` behind its begin
+/// (backwards, before its end). Values mostly lie in the order of their keys.
+#[inline]
+fn ask_for(body: &[u8], value: &[u8], forward: bool, distance: usize, len: usize) {
+    let start = value.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
+    let (from, to) = if forward {
+        let from = start.saturating_add(distance);
+        (from, from.saturating_add(len).min(body.len()))
+    } else {
+        let to = start.saturating_add(value.len()).saturating_sub(distance);
+        (to.saturating_sub(len), to)
+    };
+    if let Some(bytes) = body.get(from..to) {
+        prefetch_bytes(bytes);
     }
 }
 
