@@ -31,8 +31,8 @@ pub(crate) const MUTANTS: [Mutant; 15] = [
         what: "both superblocks are written together, with one sync behind them (I34)",
         file: "store/src/ckpt/superblocks.rs",
         changes: &[(
-            "    base.syncs.sync(DOING)\n",
-            "    if slot == SLOTS[1] { base.syncs.sync(DOING) } else { base.poison.check() }\n",
+            "written.and_then(|()| base.syncs.sync(DOING));\n",
+            "written.and_then(|()| if slot == SLOTS[1] { base.syncs.sync(DOING) } else { base.poison.check() });\n",
         )],
     },
     Mutant {

@@ -31,9 +31,10 @@ pub(crate) use evict::evict;
 #[cfg(any(test, feature = "simulate"))]
 pub(crate) use reclaim::tree_extents;
 pub(crate) use reclaim::{blob_parts, extent_of};
-#[cfg(feature = "simulate")]
-pub(crate) use superblocks::settle_slots;
-pub(crate) use superblocks::{SLOTS, next_generation, note_backup, note_slots, open_log, write_both, write_first};
+pub(crate) use superblocks::{
+    SLOTS, next_generation, note_backup, note_slots, open_log, settle_broken_slot, settle_slots, write_both,
+    write_first,
+};
 pub(crate) use syncs::Syncs;
 pub(crate) use tidy::tidy;
 
@@ -101,7 +102,8 @@ fn run_one(base: &Base, why: Why) -> Result<()> {
         let salts = why == Why::Last && !superblock.salts.is_empty();
         let new = why == Why::Anyway || salts || !unchanged(base, &state, &superblock);
         if !new && !base.space()?.is_loose(superblock.tail) {
-            return Ok(());
+            // Who asked for it takes all that is visible for durable.
+            return settle_slots(base);
         }
         base.space()?.shrink();
         Capture::take(base, &mut state)?

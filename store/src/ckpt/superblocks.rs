@@ -66,7 +66,8 @@ pub(crate) fn note_slots(base: &Base, slots: Slots) -> Result<()> {
     Ok(())
 }
 
-/// Comes before a slot is overwritten for the first time, and before any block is written that is free.
+/// Comes before a slot is overwritten for the first time, before any block is written that is free, and before anybody is told that what is visible is
+/// durable.
 ///
 /// - Makes slot B durable, if it may not be. On the device B may be older than A, and that is what counts when the power fails twice: first so, then
 ///   while recovery writes A again.
@@ -91,6 +92,12 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
     Ok(())
 }
 
+/// The same at the end of a session that changed nothing, if it was seen that slot B is to be written: a file whose slots are the same is left as it is.
+pub(crate) fn settle_broken_slot(base: &Base) -> Result<()> {
+    let slots = *base.unsettled.lock();
+    if slots == Some(Slots::OnlyA) { settle_slots(base) } else { Ok(()) }
+}
+
 /// Writes a slot: first from the generation on, whose first byte is another one in each switch, then what is before, which is the same in all superblocks of
 /// a file. So of a write that is cut short, something can be seen: what was there is not whole any more. It would otherwise seem untouched and durable,
 /// while its sectors are under way ([`Slots`]), and the other slot would be written beside it. Found by the simulator.
@@ -101,15 +108,23 @@ fn write_in_order(storage: &dyn Storage, bytes: &[u8; SUPERBLOCK_LEN], slot: u64
     storage.write_at(before, slot)
 }
 
+/// Writes a slot and makes it durable.
 fn write_slot(base: &Base, bytes: &[u8; SUPERBLOCK_LEN], slot: u64) -> Result<()> {
     const DOING: &str = "writing a superblock";
     Counts::add(&base.counts.data_bytes, bytes.len() as u64);
-    write_in_order(&*base.pager.storage, bytes, slot).map_err(|error| {
+    let storage = &base.pager.storage;
+    let written = write_in_order(&**storage, bytes, slot).map_err(|error| {
         let error = Error::io(DOING, error);
         base.poison.set(&error);
         error
-    })?;
-    base.syncs.sync(DOING)
+    });
+    let synced = written.and_then(|()| base.syncs.sync(DOING));
+    if synced.is_err() && slot == SLOTS[1] {
+        // The device may have an older one there, which nothing shows: the next process would see both slots the same. If this fails as well, or the
+        // process ends first, it takes that into account whenever it writes, and before it promises anything but at the end of a session that did nothing.
+        let _ = storage.write_at(&FILLER, slot);
+    }
+    synced
 }
 
 /// Records durably that this session's log records begin at `position` under `salt` (I35). Comes before the first of them is written.

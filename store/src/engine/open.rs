@@ -232,7 +232,7 @@ impl Engine {
     pub(crate) fn flush(&self) -> Result<()> {
         self.shared.check_open()?;
         if !self.read_only() {
-            self.shared.settle_recovered()?;
+            self.shared.settle_visible()?;
         }
         self.shared.flush()
     }
@@ -314,11 +314,18 @@ impl Core {
         Ok(())
     }
 
+    /// Before anything promises that what is visible is durable. What was found in a superblock may be in one alone on the device (I34).
+    pub(super) fn settle_visible(&self) -> Result<()> {
+        self.settle_recovered()?;
+        ckpt::settle_slots(&self.base)
+    }
+
     /// The last flush and checkpoint of a session. One that committed nothing leaves the file as it found it.
     fn finish(&self) -> Result<()> {
         // A compaction, a backup or somebody's checkpoint may be under way.
         self.base.close();
         if self.options.read_only || self.pipeline.sequenced() == self.opened_at {
+            ckpt::settle_broken_slot(&self.base)?;
             return self.base.poison.check();
         }
         self.pipeline.flush(&self.base)?;

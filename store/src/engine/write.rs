@@ -79,7 +79,7 @@ impl Sequenced {
             // What it saw was perhaps only sequenced.
             core.wait_visible(seen)?;
             if durability == Durability::Synced {
-                core.settle_recovered()?;
+                core.settle_visible()?;
             }
             if durability == Durability::Synced && core.pipeline.has_unflushed(&core.base) {
                 core.flush()?;

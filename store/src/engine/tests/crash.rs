@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::vfs::Failure::LostSync;
 use crate::vfs::{CrashPolicy, FaultFile, FaultPlan};
 
 /// At a time.
@@ -293,9 +294,10 @@ fn i34_no_free_block_is_written_while_slot_b_may_be_behind() {
             engine.checkpoint().unwrap();
         }
         put(&engine, 4, Durability::Synced).unwrap();
-        let plan =
-            FaultPlan { fail: Some((file.calls() + fail, crate::vfs::Failure::LostSync)), ..FaultPlan::default() };
-        file.set_plan(plan);
+        // It ends right there, before it can leave a mark.
+        let fail = file.calls() + fail;
+        let fail = FaultPlan { fail: Some((fail, LostSync)), stop: Some(fail + 1), ..FaultPlan::default() };
+        file.set_plan(fail);
         let failed = engine.checkpoint().is_err();
         file.set_plan(FaultPlan { stop: Some(0), ..FaultPlan::default() });
         drop(engine);
@@ -332,6 +334,62 @@ fn i34_no_free_block_is_written_while_slot_b_may_be_behind() {
     assert!(behind > 5, "{behind}");
 }
 
+/// The sync of slot B failed, and a deferred commit was in slot A's checkpoint alone. The next process found it there, and promised that it is durable: by a
+/// flush, a checkpoint, a synced transaction that writes nothing, a clean close. On the device slot B was still older, and after two power cuts, the
+/// second one within the write of A by which recovery begins, it was all there was. Found by the simulator, by a check that writes a checkpoint.
+#[test]
+fn i34_what_is_promised_is_in_both_slots() {
+    let promises: [fn(&Engine) -> Result<()>; 4] = [
+        Engine::flush,
+        Engine::checkpoint,
+        |engine| engine.begin_optimistic()?.commit(Durability::Synced).map(drop),
+        Engine::close,
+    ];
+    let slot = |image: &[u8], slot: usize| image[slot * 65_536..][..4096].to_vec();
+    // Whether the process whose sync fails ends right there. Slot B then looks as it should, and a close of a session that did nothing does nothing.
+    for (marked, promise) in [(true, &promises[..]), (false, &promises[..3])]
+        .into_iter()
+        .flat_map(|(marked, promises)| promises.iter().map(move |promise| (marked, promise)))
+    {
+        let mut behind = 0;
+        for fail in 0..60 {
+            let file = Arc::new(FaultFile::from_image(Vec::new(), FaultPlan::default()));
+            let engine = open(&file, small(Background::Inline, 1));
+            let put = |key: u8, durability| {
+                let tx = engine.begin().unwrap();
+                tx.put(TreeId(0), &[key], b"value").unwrap();
+                tx.commit(durability).unwrap();
+            };
+            put(1, Durability::Synced);
+            engine.checkpoint().unwrap();
+            put(2, Durability::Deferred);
+            let at = file.calls() + fail;
+            let stop = (!marked).then_some(at + 1);
+            file.set_plan(FaultPlan { fail: Some((at, LostSync)), stop, ..FaultPlan::default() });
+            let failed = engine.checkpoint().is_err();
+            file.set_plan(FaultPlan { stop: Some(0), ..FaultPlan::default() });
+            drop(engine);
+            file.set_plan(FaultPlan::default());
+            let device = file.crash(CrashPolicy::DropAll, 0);
+            let ahead = |image: &[u8]| slot(image, 0) != slot(image, 1);
+            if !failed || !ahead(&device) || slot(&device, 0) != slot(&file.image(), 0) {
+                continue;
+            }
+            behind += 1;
+            promise(&open(&file, small(Background::Inline, 2))).unwrap();
+            let mut image = file.crash(CrashPolicy::DropAll, 0);
+            if ahead(&image) {
+                image[..4096].fill(0xa5);
+            }
+            let engine =
+                open(&Arc::new(FaultFile::from_image(image, FaultPlan::default())), small(Background::Inline, 3));
+            assert_eq!(contents(&engine.snapshot().unwrap(), 0).len(), 2, "marked: {marked}, call {fail}");
+            audit(&engine);
+        }
+        assert!(behind > 0, "no sync of slot B failed");
+    }
+}
+
 /// A process was killed after a buffered commit. The next one finds it in the system's cache, and promises that it is durable: by a flush,
 /// by a clean close, by a synced transaction that writes nothing. All three looked at this session's own commits alone.
 #[test]
@@ -362,7 +420,7 @@ fn i34_a_file_whose_making_failed_is_made_again() {
     let mut failed = 0;
     for (fail, seed) in (0..12).flat_map(|fail| (0..12).map(move |seed| (fail, seed))) {
         for stop in 0..12 {
-            let plan = FaultPlan { fail: Some((fail, crate::vfs::Failure::LostSync)), ..FaultPlan::default() };
+            let plan = FaultPlan { fail: Some((fail, LostSync)), ..FaultPlan::default() };
             let file = Arc::new(FaultFile::from_image(Vec::new(), plan));
             let first = Engine::open(Arc::clone(&file) as Arc<dyn Storage>, small(Background::Inline, 1));
             if first.is_ok() {
@@ -426,7 +484,7 @@ fn i34_what_is_left_of_a_superblock_stays_broken() {
 /// too; the one after it could not tell which of the two was under way, and a power cut that left noise took the other one. Found by the simulator.
 #[test]
 fn i34_a_new_file_never_has_both_superblocks_under_way() {
-    let lost = |at: u64| FaultPlan { fail: Some((at, crate::vfs::Failure::LostSync)), ..FaultPlan::default() };
+    let lost = |at: u64| FaultPlan { fail: Some((at, LostSync)), ..FaultPlan::default() };
     let commit = |file: &Arc<FaultFile>, salt: u64| -> Result<()> {
         let engine = Engine::open(Arc::clone(file) as Arc<dyn Storage>, small(Background::Inline, salt))?;
         let tx = engine.begin()?;
