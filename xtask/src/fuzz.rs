@@ -78,7 +78,8 @@ fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<Option<u64>> {
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&found)?;
     let mut fuzz = command(program, name);
-    fuzz.args(["-print_final_stats=1", "-timeout=10", "-rss_limit_mb=512", "-malloc_limit_mb=256", "-max_len=8192"]);
+    // What hangs does so for ever; what is slow may be the machine, beside other work.
+    fuzz.args(["-print_final_stats=1", "-timeout=30", "-rss_limit_mb=512", "-malloc_limit_mb=256", "-max_len=8192"]);
     fuzz.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/{name}-", found.display()));
     let output = fuzz.arg(&corpus).arg(&seeds).arg(root().join("tests/corpus").join(name)).output()?;
     let text = String::from_utf8_lossy(&output.stderr);
@@ -98,6 +99,7 @@ fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<Option<u64>> {
     if !output.status.success() {
         let from = text.lines().position(|line| line.contains("panicked at") || line.starts_with("==")).unwrap_or(0);
         text.lines().skip(from).take(12).for_each(|line| println!("    {line}"));
+        fs::write(found.join(format!("{name}.log")), text.as_bytes())?;
         return Ok(None);
     }
     if executions == 0 {
