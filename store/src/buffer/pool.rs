@@ -366,7 +366,7 @@ impl Pool {
     /// together, and not for one after the other.
     #[inline]
     pub(crate) fn prefetch(&self, id: FrameId) {
-        /// 8 cost a get beyond the caches 15 % more, 24 cost 5 % more.
+        /// Of 64 bytes: 8 cost a get beyond the caches 15 % more, 24 cost 5 % more.
         const LINES: usize = 16;
         self.prefetch_lines(id, LINES);
     }
