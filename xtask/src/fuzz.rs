@@ -78,7 +78,7 @@ fn fuzz(program: &Path, name: &str, seconds: u64) -> Result<Option<u64>> {
     fs::create_dir_all(&corpus)?;
     fs::create_dir_all(&found)?;
     let mut fuzz = command(program, name);
-    // What hangs does so for ever; what is slow may be the machine, beside other work.
+    // By the clock: what hangs does so for ever, what is slow may have waited for a processor, beside other work.
     fuzz.args(["-print_final_stats=1", "-timeout=30", "-rss_limit_mb=512", "-malloc_limit_mb=256", "-max_len=8192"]);
     fuzz.arg(format!("-max_total_time={seconds}")).arg(format!("-artifact_prefix={}/{name}-", found.display()));
     let output = fuzz.arg(&corpus).arg(&seeds).arg(root().join("tests/corpus").join(name)).output()?;
