@@ -25,8 +25,8 @@ impl<S: Kind> Live<S> {
         let up_to = self.history.finished();
         self.begin_call();
         let checked = check(&self.run, &db).and_then(|()| db.check_with(&mut |_| {}));
-        // It writes a checkpoint if it can; on a full device it looks at the one before.
-        let written = db.stats().commits_since_checkpoint == 0;
+        // It writes a checkpoint if it can; on a full or failing device it looks at the one before.
+        let written = db.stats().commits_since_checkpoint == 0 && !raw::is_poisoned(&db);
         drop(db);
         match checked {
             Ok(report) => {

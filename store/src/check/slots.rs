@@ -7,7 +7,7 @@ use crate::format::{FormatError, SUPERBLOCK_LEN, Superblock};
 use crate::vfs::Storage;
 
 /// What else a bad slot of a closed file may be.
-const MAYBE_A_CRASH: &str = "; the other one counts. If a crash cut off the first write of a session or the last one of a close, nothing else is wrong, and \
+const MAYBE_A_CRASH: &str = "; the other one counts. If a crash or a failed write cut off the first write of a session or the last one of a close, nothing else is wrong, and \
     the next commit writes both anew";
 
 /// What both slots say.

@@ -92,10 +92,23 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
     Ok(())
 }
 
-/// The same at the end of a session that changed nothing, if it was seen that slot B is to be written: a file whose slots are the same is left as it is.
-pub(crate) fn settle_broken_slot(base: &Base) -> Result<()> {
-    let slots = *base.unsettled.lock();
-    if slots == Some(Slots::OnlyA) { settle_slots(base) } else { Ok(()) }
+/// The same at the end of a session that changed nothing. It writes only if it was seen that slot B is to be written: a file whose slots are the same is
+/// left as it is, but slot B may still be on its way to the device, if the process that wrote it was killed.
+pub(crate) fn settle_idle(base: &Base) -> Result<()> {
+    let mut unsettled = base.unsettled.lock();
+    match *unsettled {
+        Some(Slots::OnlyA) => {
+            drop(unsettled);
+            settle_slots(base)
+        }
+        Some(Slots::Same) => {
+            base.syncs.sync("closing the database")?;
+            // A flush that this close has overtaken finds nothing left to write.
+            *unsettled = None;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes a slot: first from the generation on, whose first byte is another one in each switch, then what is before, which is the same in all superblocks of

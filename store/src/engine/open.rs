@@ -325,7 +325,7 @@ impl Core {
         // A compaction, a backup or somebody's checkpoint may be under way.
         self.base.close();
         if self.options.read_only || self.pipeline.sequenced() == self.opened_at {
-            ckpt::settle_broken_slot(&self.base)?;
+            ckpt::settle_idle(&self.base)?;
             return self.base.poison.check();
         }
         self.pipeline.flush(&self.base)?;
