@@ -20,6 +20,7 @@ use crate::vfs::Storage;
 use crate::wal::{
     Commit, LogEnd, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, scan, unit_ceil,
 };
+use std::io;
 use std::sync::Arc;
 
 /// What a file is opened with.
@@ -67,13 +68,14 @@ pub(crate) fn open(storage: Arc<dyn Storage>, parameters: &OpenParameters) -> Re
     let applied = LogPosition { position: superblock.log_start, chain: superblock.chain };
     let base = Base::new(pager, superblock, ring, window, applied);
     read_directory(&base)?;
-    claim_all(&base)?;
+    same_log(log, claim_all(&base)?)?;
     if slots == Slots::NewerA {
         drop(base.space()?);
     }
     // What a write needs of this superblock is whole: the older one may go.
     note_slots(&base, slots)?;
     let end = replay(&base)?;
+    same_log(log, end)?;
     let position = LogPosition { position: end.position, chain: end.chain };
     base.apply.lock().applied = position;
     Ok(Opened { base, end: position, first })
@@ -108,19 +110,16 @@ fn read_superblock(storage: &dyn Storage, parameters: &OpenParameters) -> Result
     if length == 0 {
         return Ok(None);
     }
-    let mut slots = [[0; SUPERBLOCK_LEN]; 2];
-    for (slot, offset) in slots.iter_mut().zip(SLOTS) {
-        let end = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
-        if let Some(part) = slot.get_mut(..end).filter(|part| !part.is_empty()) {
-            storage.read_at(part, offset).map_err(io)?;
-        }
-    }
-    let [a, b] = &slots;
-    let interrupted = || create::was_interrupted(storage, a, length).map_err(io);
-    match choose(a, b, length) {
+    let [(a, a_refused), (b, b_refused)] = SLOTS.map(|offset| read_slot(storage, offset, length));
+    let interrupted = || create::was_interrupted(storage, &a, length).map_err(io);
+    match choose(&a, &b, length) {
         // A process wrote slot B of a new file and failed: nothing says that it is more than the system's cache has. Nothing was committed.
         Ok(Chosen { superblock, slots: Slots::OnlyB }) if create::is_first(&superblock, length) && interrupted()? => {
             Ok(None)
+        }
+        // The device may read B another time, and A be in the system's cache alone.
+        Ok(Chosen { superblock, slots: Slots::OnlyA }) if b_refused.is_some() => {
+            Ok(Some(Chosen { superblock, slots: Slots::NewerA }))
         }
         Ok(chosen) => Ok(Some(chosen)),
         Err(_) if interrupted()? => match create::new_length(parameters) {
@@ -133,8 +132,29 @@ fn read_superblock(storage: &dyn Storage, parameters: &OpenParameters) -> Result
                 ),
             )),
         },
+        Err(error @ (FormatError::Foreign | FormatError::Damaged { .. })) => {
+            Err(a_refused.or(b_refused).map_or_else(|| refusal(&error), io))
+        }
         Err(error) => Err(refusal(&error)),
     }
+}
+
+/// What a slot holds. One that the device refuses time after time is not whole: it may do so with what was under way when the power failed, until it
+/// is written again.
+fn read_slot(storage: &dyn Storage, offset: u64, length: u64) -> ([u8; SUPERBLOCK_LEN], Option<io::Error>) {
+    const AGAIN: u32 = 3;
+    let mut bytes = [0; SUPERBLOCK_LEN];
+    let end = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
+    let Some(part) = bytes.get_mut(..end).filter(|part| !part.is_empty()) else { return (bytes, None) };
+    let mut refused = None;
+    for _ in 0..AGAIN {
+        match storage.read_at(part, offset) {
+            Ok(()) => return (bytes, None),
+            Err(error) => refused = Some(error),
+        }
+    }
+    // Not zeros: a slot that was never written is like that.
+    ([0xff; SUPERBLOCK_LEN], refused)
 }
 
 fn refusal(error: &FormatError) -> Error {
@@ -190,8 +210,17 @@ fn read_log(
     })
 }
 
-/// Claims what the log names.
-fn claim_all(base: &Base) -> Result<()> {
+/// A sync that failed leaves in the system's cache what the device never got, and the cache may give it up between two passes. A session that
+/// began behind what only the first pass has seen would be lost with the first crash.
+fn same_log(before: LogEnd, now: LogEnd) -> Result<()> {
+    if before == now {
+        return Ok(());
+    }
+    Err(Error::io("reading the log", io::Error::other("it changed between two readings; open the file again")))
+}
+
+/// Claims what the log names. Returns where it ends.
+fn claim_all(base: &Base) -> Result<LogEnd> {
     let superblock = base.superblock.lock().clone();
     let storage = Arc::clone(&base.pager.storage);
     read_log(&*storage, &base.ring, &superblock, &mut |commit| {
@@ -200,8 +229,7 @@ fn claim_all(base: &Base) -> Result<()> {
             claim(base, &read_page(base, &blob)?, commit.timestamp)?;
         }
         claim(base, commit.body, commit.timestamp)
-    })?;
-    Ok(())
+    })
 }
 
 /// Makes the log's commits again.

@@ -19,6 +19,8 @@ use std::{error, fmt, io};
 
 /// Bytes read at once. Longer records are read whole.
 const CHUNK: u64 = 256 << 10;
+/// So many units behind the log's end may be unreadable.
+const UNREAD: u32 = 16;
 /// The first read; each one after it is longer.
 const FIRST_CHUNK: u64 = 4 << 10;
 
@@ -159,6 +161,10 @@ impl Scan<'_> {
 
     /// Reads one record; false if there is none that continues the log.
     fn step<E>(&mut self, visitor: &mut dyn FnMut(Commit<'_>) -> Result<(), E>) -> Result<bool, LogError<E>> {
+        // No session has written here: nothing is read that nobody needs.
+        if self.salt.is_none() {
+            return Ok(false);
+        }
         let limit = self.later.first().map_or(self.reader.limit, |&(_, first)| first.min(self.reader.limit));
         let position = self.end.position;
         let Some(header) = self.reader.header(position)? else {
@@ -210,6 +216,9 @@ impl Scan<'_> {
     /// A session's first records say that the log was durable up to their session's beginning: that is no proof of anything lost, as the end
     /// of the last unit before it may never have held a record that counts. What was lost there is shown by the very first record alone,
     /// if it is whole, so that it was not torn itself, and continues another chain.
+    ///
+    /// A few units that the device does not read are no reason to refuse the log: nothing that is needed lies there, as far as anybody knows, and
+    /// a proof is followed by others.
     fn search_proof<E>(&mut self) -> Result<(), LogError<E>> {
         let stopped = self.end.position;
         let Some(salt) = self.salt else { return Ok(()) };
@@ -219,8 +228,15 @@ impl Scan<'_> {
             return Err(LogError::Damaged { position, proof: stopped });
         }
         let mut at = stopped;
+        let mut unread = 0;
         while at < self.reader.limit {
-            let header = self.reader.header(at)?.filter(|header| header.salt == salt);
+            let header = match self.reader.header(at) {
+                Err(_) if at > stopped && unread < UNREAD => {
+                    unread += 1;
+                    None
+                }
+                header => header?.filter(|header| header.salt == salt),
+            };
             at = match header {
                 Some(header) if header.durable > stopped => {
                     return Err(LogError::Damaged { position: self.suspect.unwrap_or(stopped), proof: at });
@@ -278,16 +294,24 @@ impl Reader<'_> {
             if wanted < length {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
-            let wanted = usize::try_from(wanted).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            self.buffer.clear();
-            self.buffer.try_reserve_exact(wanted).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            self.buffer.resize(wanted, 0);
-            self.at = position;
-            self.ring.read(self.storage, position, &mut self.buffer).inspect_err(|_| self.buffer.clear())?;
+            // What lies ahead may be unreadable, and nobody needs it yet.
+            self.read(position, wanted).or_else(|error| match error.kind() {
+                io::ErrorKind::OutOfMemory => Err(error),
+                _ => self.read(position, length),
+            })?;
         }
         let from = (position - self.at) as usize;
         let bytes = self.buffer.get(from..).and_then(|rest| rest.get(..length as usize));
         bytes.ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    fn read(&mut self, position: u64, wanted: u64) -> io::Result<()> {
+        let wanted = usize::try_from(wanted).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.buffer.clear();
+        self.buffer.try_reserve_exact(wanted).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.buffer.resize(wanted, 0);
+        self.at = position;
+        self.ring.read(self.storage, position, &mut self.buffer).inspect_err(|_| self.buffer.clear())
     }
 }
 

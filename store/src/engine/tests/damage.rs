@@ -1,5 +1,6 @@
 //! Pages that cannot be read, where nobody has asked for what they hold.
 
+use super::unread::Refusing;
 use super::*;
 use crate::blob::BlobRef;
 use crate::check::{FindingKind, Findings, Lost, Visit, Walker, read_slots};
@@ -237,7 +238,8 @@ fn only_leaks(file: &FaultFile) {
     }
 }
 
-struct Unseen;
+/// A visitor of trees in which nothing may be damaged.
+pub(super) struct Unseen;
 
 impl Visit for Unseen {
     fn entry(&mut self, _: u32, _: &[u8], _: &[u8], _: &mut Findings) -> Result<()> {
@@ -345,51 +347,13 @@ fn i20_a_counter_on_a_damaged_page_fails_one_transaction() {
     assert_eq!(contents(&engine.snapshot().unwrap(), 6).len(), 3000);
 }
 
-/// A device that does not read some of its sectors any more, until they are written to.
-struct Refusing {
-    below: Arc<FaultFile>,
-    /// Bytes from here on; nothing at first.
-    refused: std::sync::Mutex<std::ops::Range<u64>>,
-}
-
-impl Storage for Refusing {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-        let refused = self.refused.lock().unwrap();
-        if offset < refused.end && refused.start < offset + buffer.len() as u64 {
-            return Err(std::io::Error::other("a bad sector"));
-        }
-        self.below.read_at(buffer, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
-        // Another sector takes the place of a bad one.
-        let mut refused = self.refused.lock().unwrap();
-        if offset < refused.end && refused.start < offset + bytes.len() as u64 {
-            *refused = 0..0;
-        }
-        self.below.write_at(bytes, offset)
-    }
-
-    fn sync(&self) -> std::io::Result<()> {
-        self.below.sync()
-    }
-
-    fn len(&self) -> std::io::Result<u64> {
-        self.below.len()
-    }
-
-    fn set_len(&self, length: u64) -> std::io::Result<()> {
-        self.below.set_len(length)
-    }
-}
-
 /// The same where the device says that it cannot read. Each checkpoint failed, and with it all commits as soon as the log was full, also after the
 /// file was opened again.
 #[test]
 fn what_the_device_cannot_read_can_be_dropped() {
     for whole_tree in [false, true] {
         let file = new_file();
-        let storage = Arc::new(Refusing { below: Arc::clone(&file), refused: std::sync::Mutex::new(0..0) });
+        let storage = Refusing::new(&file, 0..0);
         let open = || {
             let storage = Arc::clone(&storage) as Arc<dyn Storage>;
             Engine::open(storage, small(Background::Inline, 1)).unwrap()

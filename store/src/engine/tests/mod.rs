@@ -16,6 +16,7 @@ mod retries;
 mod schedules;
 mod sessions;
 mod unlogged;
+mod unread;
 mod waits;
 
 use super::*;

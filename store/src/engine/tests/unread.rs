@@ -1,0 +1,250 @@
+//! A device that refuses to read what nobody needs, and a system that gives up what it kept in its cache.
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::vfs::{CrashPolicy, FaultFile, FaultPlan};
+use crate::wal::UNIT;
+use std::io;
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// A device that does not read some of its sectors any more, until they are written to.
+pub(super) struct Refusing {
+    pub(super) below: Arc<FaultFile>,
+    /// Bytes from here on; nothing at first.
+    pub(super) refused: std::sync::Mutex<std::ops::Range<u64>>,
+}
+
+impl Storage for Refusing {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let refused = self.refused.lock().unwrap();
+        if offset < refused.end && refused.start < offset + buffer.len() as u64 {
+            return Err(std::io::Error::other("a bad sector"));
+        }
+        self.below.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+        // Another sector takes the place of a bad one.
+        let mut refused = self.refused.lock().unwrap();
+        if offset < refused.end && refused.start < offset + bytes.len() as u64 {
+            *refused = 0..0;
+        }
+        self.below.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        self.below.sync()
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        self.below.len()
+    }
+
+    fn set_len(&self, length: u64) -> std::io::Result<()> {
+        self.below.set_len(length)
+    }
+}
+
+impl Refusing {
+    pub(super) fn new(below: &Arc<FaultFile>, refused: Range<u64>) -> Arc<Self> {
+        Arc::new(Self { below: Arc::clone(below), refused: Mutex::new(refused) })
+    }
+}
+
+const SLOTS: [Range<u64>; 2] = [0..4096, 65_536..69_632];
+
+fn of_image(image: Vec<u8>) -> Arc<FaultFile> {
+    Arc::new(FaultFile::from_image(image, FaultPlan::default()))
+}
+
+fn put(engine: &Engine, key: u8, durability: Durability) -> Result<u64> {
+    let tx = engine.begin()?;
+    tx.put(TreeId(0), &[key], b"value")?;
+    tx.commit(durability)
+}
+
+fn keys(engine: &Engine) -> usize {
+    contents(&engine.snapshot().unwrap(), 0).len()
+}
+
+/// The process is gone. What it wrote is in the system's cache.
+fn kill(file: &FaultFile, engine: Engine) {
+    file.set_plan(FaultPlan { stop: Some(0), ..FaultPlan::default() });
+    drop(engine);
+    file.set_plan(FaultPlan::default());
+}
+
+/// A file with two commits, one of them in the log.
+fn killed() -> Arc<FaultFile> {
+    let file = of_image(Vec::new());
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 1, Durability::Synced).unwrap();
+    engine.checkpoint().unwrap();
+    put(&engine, 2, Durability::Synced).unwrap();
+    kill(&file, engine);
+    file
+}
+
+/// Power that failed while a slot was written may leave a sector that the device refuses to read, until it is written again. Each open failed.
+#[test]
+fn i34_a_slot_that_the_device_refuses_is_not_whole() {
+    for slot in SLOTS {
+        let file = killed();
+        let storage = Refusing::new(&file, slot.clone());
+        let engine = open(&storage, small(Background::Inline, 2));
+        assert_eq!(keys(&engine), 2, "{slot:?}");
+        put(&engine, 3, Durability::Synced).unwrap();
+        assert!(storage.refused.lock().unwrap().is_empty(), "{slot:?} was not written again");
+        kill(&file, engine);
+        let engine = open(&file, small(Background::Inline, 3));
+        assert_eq!(keys(&engine), 3);
+        audit(&engine);
+    }
+    let storage = Refusing::new(&killed(), 0..69_632);
+    let error = Engine::open(storage, small(Background::Inline, 2)).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+}
+
+/// A file with three commits. The process was killed at this call of a checkpoint: if slot A is in the system's cache alone.
+fn killed_before_a_sync(call: u64) -> Option<Arc<FaultFile>> {
+    let slot_a = |image: &[u8]| image[..4096].to_vec();
+    let file = killed();
+    let engine = open(&file, small(Background::Inline, 2));
+    put(&engine, 3, Durability::Deferred).unwrap();
+    file.set_plan(FaultPlan { stop: Some(file.calls() + call), ..FaultPlan::default() });
+    let _ = engine.checkpoint();
+    kill(&file, engine);
+    (slot_a(&file.image()) != slot_a(&file.crash(CrashPolicy::DropAll, 0))).then_some(file)
+}
+
+/// Slot A was in the system's cache alone, and B, which the device refused, might be read another time: A is durable before B is written.
+#[test]
+fn i34_a_refused_slot_is_not_overwritten_while_it_may_be_the_only_one() {
+    let mut cached = 0;
+    for call in 0..60 {
+        for stop in 0..30 {
+            let Some(file) = killed_before_a_sync(call) else { break };
+            cached += 1;
+            file.set_plan(FaultPlan { stop: Some(file.calls() + stop), ..FaultPlan::default() });
+            let opened = Engine::open(Refusing::new(&file, SLOTS[1].clone()), small(Background::Inline, 3));
+            let flushed = opened.is_ok_and(|engine| engine.flush().is_ok());
+            file.set_plan(FaultPlan::default());
+            let after = of_image(file.crash(CrashPolicy::DropAll, 0));
+            let engine = open(&after, small(Background::Inline, 4));
+            assert!(keys(&engine) >= if flushed { 3 } else { 2 }, "call {call}, stop {stop}");
+            audit(&engine);
+        }
+    }
+    assert!(cached > 0);
+}
+
+/// A bad sector of the ring where no commit lies kept the file from being opened; one where a commit may lie still does, and nothing is changed.
+#[test]
+fn i24_what_the_device_refuses_of_the_log_matters_where_it_is_needed() {
+    let closed = of_image(Vec::new());
+    let engine = open(&closed, small(Background::Inline, 1));
+    put(&engine, 1, Durability::Synced).unwrap();
+    engine.close().unwrap();
+    let ring = engine.base().superblock.lock().segments[0];
+    drop(engine);
+    let units = |ring: &crate::format::Segment| {
+        let at = ring.address * 256;
+        (0..ring.length / UNIT).map(move |unit| at + unit * UNIT..at + (unit + 1) * UNIT)
+    };
+    for unit in units(&ring) {
+        let engine = open(&Refusing::new(&of_image(closed.image()), unit), small(Background::Inline, 2));
+        assert_eq!(keys(&engine), 1);
+        put(&engine, 2, Durability::Synced).unwrap();
+    }
+    let (mut opened, mut refused) = (0, 0);
+    let killed = killed();
+    for unit in units(&ring) {
+        let file = of_image(killed.image());
+        let storage = Refusing::new(&file, unit);
+        match Engine::open(Arc::clone(&storage) as Arc<dyn Storage>, small(Background::Inline, 2)) {
+            Ok(engine) => {
+                opened += 1;
+                assert_eq!(keys(&engine), 2);
+                put(&engine, 3, Durability::Synced).unwrap();
+            }
+            Err(error) => {
+                refused += 1;
+                assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+                assert!(file.image() == killed.image());
+            }
+        }
+    }
+    // The units of the two commits, and the one that the next commit would have been in.
+    assert!(opened > 10 && refused == 3, "{opened} and {refused}");
+}
+
+/// Reads what the system's cache has, and from one read on what the device has.
+struct Forgetting {
+    below: Arc<FaultFile>,
+    reads: Mutex<u32>,
+    /// What is forgotten at which read, counted from now on.
+    at: u32,
+    device: Vec<u8>,
+}
+
+impl Storage for Forgetting {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut reads = self.reads.lock().unwrap();
+        if *reads == self.at {
+            self.below.damage(|image| image.put(0, &self.device));
+        }
+        *reads += 1;
+        self.below.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.below.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.below.sync()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.below.len()
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.below.set_len(length)
+    }
+}
+
+/// A sync of the log had failed, and between two of recovery's passes the system gave up what the device never got. The session began behind what the first
+/// pass had seen, and what it acknowledged was behind a hole.
+#[test]
+fn i35_a_log_that_changes_while_it_is_read_is_not_gone_on_with() {
+    let file = of_image(Vec::new());
+    let engine = open(&file, small(Background::Inline, 1));
+    put(&engine, 1, Durability::Synced).unwrap();
+    put(&engine, 2, Durability::Synced).unwrap();
+    let device = file.image();
+    put(&engine, 3, Durability::Buffered).unwrap();
+    kill(&file, engine);
+    let cached = file.image();
+    let (mut refused, mut opened) = (0, 0);
+    for at in 0..60 {
+        let file = of_image(cached.clone());
+        let storage =
+            Arc::new(Forgetting { below: Arc::clone(&file), reads: Mutex::new(0), at, device: device.clone() });
+        match Engine::open(Arc::clone(&storage) as Arc<dyn Storage>, small(Background::Inline, 3)) {
+            Ok(engine) => {
+                opened += 1;
+                put(&engine, 4, Durability::Synced).unwrap();
+                kill(&file, engine);
+                let engine = open(&file, small(Background::Inline, 4));
+                assert!(engine.snapshot().unwrap().get(TreeId(0), &[4]).unwrap().is_some(), "read {at}");
+            }
+            Err(error) => {
+                refused += 1;
+                assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+            }
+        }
+    }
+    assert!(opened > 0 && refused > 0, "{opened} and {refused}");
+}
