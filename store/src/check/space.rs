@@ -32,7 +32,11 @@ impl Walker<'_> {
                         return self.found.add(about(format!("it contradicts itself: {error}")));
                     }
                 },
-                Err(_) => return,
+                Err(_) => {
+                    // Also if it was not read at all, as it lies behind the end of the file.
+                    self.blind = true;
+                    return;
+                }
             },
         };
         for extent in free {
@@ -53,12 +57,13 @@ impl Walker<'_> {
     pub(crate) fn directory(&mut self) -> Vec<DirectoryEntry> {
         let about = |what: String| Found::new(FindingKind::Directory, what);
         let Some(blob) = self.superblock.directory else { return Vec::new() };
-        let Ok(bytes) = self.blob(PageKind::Blob, &blob, about) else { return Vec::new() };
-        decode_directory(&bytes).unwrap_or_else(|what| {
-            self.blind = true;
-            self.found.add(about(what));
-            Vec::new()
-        })
+        let read = self.blob(PageKind::Blob, &blob, about).map(|bytes| decode_directory(&bytes));
+        // Also if it was not read at all, as it lies behind the end of the file.
+        self.blind |= !matches!(read, Ok(Ok(_)));
+        if let Ok(Err(what)) = &read {
+            self.found.add(about(what.clone()));
+        }
+        read.ok().and_then(|decoded| decoded.ok()).unwrap_or_default()
     }
 
     /// Blocks that nobody owns and that are not listed as free. Only if everything that names blocks was read: returns them as lost otherwise.

@@ -121,6 +121,11 @@ fn bring(
         source.rows(tree, &mut |row| target.bytes(as_tree, row, notes, schema.tables.len() + at))?;
     }
     source.log(notes, &mut |notes, change| target.change(schema, change, notes))?;
+    for (tree, (changes, first)) in std::mem::take(&mut notes.strange) {
+        notes.remark(format!(
+            "the log: {changes} changes of tree {tree}, the first of {first}, were left out, as it belongs to no table"
+        ));
+    }
     target.flush()?;
     for (at, &(_, as_tree)) in unknown.iter().enumerate() {
         target.count(as_tree, notes, schema.tables.len() + at)?;

@@ -1,6 +1,7 @@
 //! What a salvage says.
 
 use crate::typed::check::printable;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Keys whose records could not be brought over.
@@ -178,9 +179,19 @@ pub(super) struct Notes {
     pub(super) tables: Vec<Counted>,
     pub(super) log_commits: u64,
     pub(super) remarks: Vec<String>,
+    /// Changes in the log of trees that belong to no table: how many of each tree, and the keys of the first.
+    pub(super) strange: BTreeMap<u32, (u64, String)>,
 }
 
 impl Notes {
+    /// Adds a remark, once.
+    pub(super) fn remark(&mut self, remark: impl Into<String>) {
+        let remark = remark.into();
+        if !self.remarks.contains(&remark) {
+            self.remarks.push(remark);
+        }
+    }
+
     /// Notes that a record was left out.
     pub(super) fn refuse(&mut self, table: usize, key: &[u8], why: impl Into<String>) {
         if let Some(counted) = self.tables.get_mut(table) {

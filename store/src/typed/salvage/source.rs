@@ -113,6 +113,30 @@ struct Gather<'a> {
     entry: Entries<'a>,
 }
 
+/// The same for a tree that is gone through again: notes what cannot be read now and could be read before, as its records were counted on.
+struct Again<'a> {
+    known: BTreeSet<u64>,
+    lost: Vec<(Keys, String)>,
+    entry: Entries<'a>,
+}
+
+impl Visit for Again<'_> {
+    fn entry(&mut self, _: u32, key: &[u8], value: &[u8], _: &mut Findings) -> Result<()> {
+        (self.entry)(key, value)
+    }
+
+    fn lost(&mut self, _: u32, lower: &[u8], upper: Option<&[u8]>, why: &Lost) -> Result<()> {
+        if !self.known.contains(&why.block) {
+            let keys = match why.value {
+                true => Keys::One(lower.to_vec()),
+                false => Keys::Range(lower.to_vec(), upper.map(<[u8]>::to_vec)),
+            };
+            self.lost.push((keys, format!("block {} could be read at first, and not again: {}", why.block, why.what)));
+        }
+        Ok(())
+    }
+}
+
 impl Visit for Gather<'_> {
     fn entry(&mut self, _: u32, key: &[u8], value: &[u8], _: &mut Findings) -> Result<()> {
         (self.entry)(key, value)
@@ -165,6 +189,10 @@ impl<'a> Source<'a> {
         if self.guessed {
             notes.remarks.push("neither superblock is whole, the better one was believed nevertheless".into());
         }
+        let expected = self.superblock.tail.saturating_mul(u64::from(self.superblock.block_size));
+        if self.length < expected {
+            notes.remarks.push(format!("the file was cut short: it has {} bytes of {expected}", self.length));
+        }
         let mut silent = |_| {};
         let mut walker = Walker::new(self.storage, &self.superblock, self.length, &mut silent)?;
         walker.free_map();
@@ -189,11 +217,11 @@ impl<'a> Source<'a> {
         drop(walker);
         let mut older = Older::new();
         if !self.rooted || self.damage.contains_key(&catalog::TREE.0) {
-            let written = self.written_by_log()?;
+            let written = self.written_by_log(notes)?;
             older = self.old_catalog(&written, notes);
             raw.lost = true;
         }
-        let dropped = self.log_of_catalog(&mut raw, &mut older)?;
+        let dropped = self.log_of_catalog(&mut raw, &mut older, notes)?;
         let stays = |key: &[u8], value: &[u8]| match catalog::explain(key, value) {
             Ok(Explained::Table { entry, .. }) => !dropped.contains(&entry.tree.0),
             _ => true,
@@ -206,9 +234,9 @@ impl<'a> Source<'a> {
     }
 
     /// The trees that the log writes to.
-    fn written_by_log(&mut self) -> Result<BTreeSet<u32>> {
+    fn written_by_log(&mut self, notes: &mut Notes) -> Result<BTreeSet<u32>> {
         let mut written = BTreeSet::new();
-        self.log(&mut Notes::default(), &mut |_, change| {
+        self.log_ahead(notes, &mut |_, change| {
             if let Change::Put { tree, .. } | Change::Lost { tree, .. } = change {
                 written.insert(tree);
             }
@@ -218,9 +246,9 @@ impl<'a> Source<'a> {
     }
 
     /// What the log says of the catalog; returns the trees that it drops. Its end is looked at when the records are.
-    fn log_of_catalog(&mut self, raw: &mut Raw, older: &mut Older) -> Result<BTreeSet<u32>> {
+    fn log_of_catalog(&mut self, raw: &mut Raw, older: &mut Older, notes: &mut Notes) -> Result<BTreeSet<u32>> {
         let mut dropped = BTreeSet::new();
-        self.log(&mut Notes::default(), &mut |_, change| {
+        self.log_ahead(notes, &mut |_, change| {
             match change {
                 Change::Put { tree, key, value } if tree == catalog::TREE.0 => {
                     older.remove(key);
@@ -359,13 +387,22 @@ impl<'a> Source<'a> {
             let mut walker = Walker::new(self.storage, &self.superblock, self.length, &mut silent)?;
             let mut entry = |key: &[u8], value: &[u8]| with(Row { key, value, verified: true });
             // What is damaged was noted when the tree was gone through first.
-            walker.tree(tree, root, &mut Gather { damage: &mut BTreeMap::new(), entry: &mut entry })?;
+            let known = self.damage.get(&tree).map(|damage| damage.blocks.iter().copied().collect());
+            let mut again = Again { known: known.unwrap_or_default(), lost: Vec::new(), entry: &mut entry };
+            walker.tree(tree, root, &mut again)?;
+            if !again.lost.is_empty() {
+                self.damage.entry(tree).or_default().lost.extend(again.lost);
+            }
         }
         let pages = Pages::new(self.storage, &self.superblock);
         for (at, lower, upper) in self.pieces.get(&tree).cloned().unwrap_or_default() {
             let Some(leaf) = self.strays.get(at) else { continue };
             let (verified, address) = (leaf.verified, leaf.entry.address);
-            let Ok(Some(stray)) = pages.stray(address) else { continue };
+            let Ok(Some(stray)) = pages.stray(address) else {
+                let what = format!("the page at block {address} could be read at first, and not again");
+                self.damage.entry(tree).or_default().lost.push((Keys::Range(lower, upper), what));
+                continue;
+            };
             let body = stray.page.body();
             let mut key = Vec::new();
             for i in 0..body.len() {
@@ -385,10 +422,18 @@ impl<'a> Source<'a> {
         Ok(())
     }
 
+    /// The same before the records come over. A device may refuse now what it reads then, so that is noted, too.
+    fn log_ahead(&self, notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
+        let mut ahead = Notes::default();
+        self.log(&mut ahead, apply)?;
+        ahead.remarks.into_iter().for_each(|remark| notes.remark(remark));
+        Ok(())
+    }
+
     /// Shows what the log's commits do, in order, up to where it ends or is damaged.
     pub(super) fn log(&self, notes: &mut Notes, apply: Apply<'_>) -> Result<()> {
         let Some(ring) = self.ring() else {
-            notes.remarks.push("the place of the log is impossible: what it held is lost".into());
+            notes.remark("the place of the log is impossible: what it held is lost");
             return Ok(());
         };
         let start = LogStart {
@@ -407,7 +452,7 @@ impl<'a> Source<'a> {
             Err(LogError::Visitor(Stop::Failed(error))) => return Err(error),
             Err(error) => error,
         };
-        notes.remarks.push(format!("the log: {stopped}; what commits from there on did is lost"));
+        notes.remark(format!("the log: {stopped}; what commits from there on did is lost"));
         Ok(())
     }
 

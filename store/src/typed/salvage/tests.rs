@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 mod log;
 mod numbers;
+mod unread;
 
 type Customers = BTreeMap<u64, Customer>;
 
