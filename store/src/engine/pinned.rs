@@ -34,7 +34,7 @@ impl Pin {
 /// What a check of a running database reads: a checkpoint that stays in the file until this is dropped.
 pub(crate) struct PinnedImage {
     shared: Arc<Shared>,
-    /// Nobody writes to a file that was opened for reading.
+    /// A backup of a file that was opened for reading writes a checkpoint in memory; without its free map there is none.
     _pin: Option<Pin>,
     pub(crate) superblock: Superblock,
     /// The log as it was when the checkpoint was pinned.
@@ -55,7 +55,10 @@ impl Engine {
             // A full or failing device is no reason not to look: then it is the checkpoint before, and the log behind it.
             _ => {}
         }
-        let pin = if self.read_only() { None } else { Some(Pin::of(shared, &superblock)?) };
+        let pin = match Pin::of(shared, &superblock) {
+            Err(_) if self.read_only() => None,
+            pin => Some(pin?),
+        };
         let storage = &*base.pager.storage;
         let log = read_log(storage, &superblock, !self.read_only());
         // What a crash left of the slots before this session stays until it switches them.

@@ -94,12 +94,16 @@ impl<'a> Again<'a> {
             self.pass(doubt.tree, &mut extra)?;
             found.append(extra.found);
             looked += doubt.probe.looked + extra.probe.looked;
+            if doubt.probe.gave_up || extra.probe.gave_up {
+                let what = "not all of its entries were compared: too many name the same long records".to_owned();
+                found.add(Found::new(FindingKind::Index, what).in_tree(doubt.tree));
+            }
         }
         Ok(looked)
     }
 
     fn probe(&self, tree: u32) -> Probe<'a> {
-        Probe::new(Pages::new(self.storage, self.superblock), tree, self.roots.get(&tree).copied())
+        Probe::new(Pages::new(self.storage, self.superblock), tree, self.roots.get(&tree).copied(), self.length)
     }
 
     /// Shows a tree to a visitor. What the walker finds was reported before.

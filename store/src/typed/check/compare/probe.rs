@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 /// Inner pages that lookups keep.
 const CACHED: usize = 256;
+/// So many times the file's length may the values have together that lookups read. Entries that many records have come to less; a forged file could have
+/// a value read again for each of a million entries (I36).
+const VALUES: u64 = 8;
 /// Damaged pages that they remember.
 const REMEMBERED: usize = 4096;
 
@@ -31,11 +34,17 @@ pub(super) struct Probe<'a> {
     damaged: BTreeMap<u64, (Option<u8>, ChildEntry)>,
     /// How many keys were looked up.
     pub(super) looked: u64,
+    /// Bytes of values that may still be read.
+    left: u64,
+    /// Whether that was too little.
+    pub(super) gave_up: bool,
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(pages: Pages<'a>, tree: u32, root: Option<ChildEntry>) -> Self {
-        Self { pages, tree, root, cache: BTreeMap::new(), damaged: BTreeMap::new(), looked: 0 }
+    /// `length`: the file's, in bytes.
+    pub(super) fn new(pages: Pages<'a>, tree: u32, root: Option<ChildEntry>, length: u64) -> Self {
+        let left = length.saturating_mul(VALUES);
+        Self { pages, tree, root, cache: BTreeMap::new(), damaged: BTreeMap::new(), looked: 0, left, gave_up: false }
     }
 
     pub(super) fn look(&mut self, key: &[u8]) -> Looked {
@@ -87,11 +96,16 @@ impl<'a> Probe<'a> {
         Some(page)
     }
 
-    fn value(&self, reference: &[u8]) -> Looked {
+    fn value(&mut self, reference: &[u8]) -> Looked {
+        let Ok(blob) = BlobRef::decode(reference) else { return Looked::Unknown };
+        let Some(left) = self.left.checked_sub(blob.length) else {
+            self.gave_up = true;
+            return Looked::Unknown;
+        };
+        self.left = left;
         let Pages { storage, file_id, block_size } = self.pages;
         let max_chunk = crate::blob::MAX_CHUNK;
         let ctx = crate::blob::BlobCtx { file_id, block_size, kind: PageKind::Overflow, generation: 0, max_chunk };
-        let read = BlobRef::decode(reference).and_then(|blob| crate::blob::read(storage, &ctx, &blob));
-        read.map_or(Looked::Unknown, Looked::Found)
+        crate::blob::read(storage, &ctx, &blob).map_or(Looked::Unknown, Looked::Found)
     }
 }

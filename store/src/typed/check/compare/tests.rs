@@ -109,6 +109,23 @@ fn a_few_wrong_entries_cost_a_few_lookups() {
     assert!(all > 500 && few < 12, "{all} and {few} lookups");
 }
 
+/// Entries that all name one long record had it read again for each: a small forged file kept a check busy for days.
+#[test]
+fn i36_entries_of_one_long_record_are_not_all_looked_up() {
+    let world = World::new();
+    world.scribble(|txn| {
+        for i in 0..400 {
+            txn.put(TreeId(world.tree(2)), format!("nobody{i}").as_bytes(), &108_u64.to_be_bytes()).unwrap();
+        }
+    });
+    let (found, _) = compared(&world, 1);
+    let says = |what: &str| found.iter().filter(|found| found.what.contains(what)).count();
+    let length = world.bytes().len();
+    // 10,000 bytes each.
+    assert!(says("says otherwise") <= 8 * length / 10_000, "{length} bytes");
+    assert!(says("says otherwise") > 0 && says("not all of its entries were compared") == 1, "{found:?}");
+}
+
 /// A page that names one above it as its child made lookups go round for ever, with pages kept by their place alone.
 #[test]
 fn i36_a_kept_page_is_not_taken_for_another() {
@@ -122,7 +139,7 @@ fn i36_a_kept_page_is_not_taken_for_another() {
     let (root, level) = root;
     let superblock = world.superblock();
     let file = world.file();
-    let mut probe = Probe::new(Pages::new(&file, &superblock), tree, Some(root));
+    let mut probe = Probe::new(Pages::new(&file, &superblock), tree, Some(root), 0);
     for known in [None, Some(level)] {
         assert!(probe.page(known, &root).is_some_and(|page| page.header.level == level));
     }
