@@ -76,6 +76,10 @@ fn attempt(storage: &dyn Storage, superblock: &Superblock, summary: &mut LogSumm
     match read {
         Ok(end) => {
             summary.bytes = end.position - superblock.log_start;
+            if end.unread > 0 {
+                let what = format!("{} parts of it could not be read, behind the last commit", end.unread);
+                summary.found.add(Found::new(FindingKind::Log, what).unread(true));
+            }
             Ok(())
         }
         Err(LogError::Damaged { position, proof }) => {

@@ -1,9 +1,9 @@
 //! The two superblocks.
 
 use super::{FindingKind, Findings, Found};
-use crate::ckpt::SLOTS;
+use crate::ckpt::{SLOTS, read_slot};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{FormatError, SUPERBLOCK_LEN, Superblock};
+use crate::format::{FormatError, Superblock};
 use crate::vfs::Storage;
 
 /// What else a bad slot of a closed file may be.
@@ -41,15 +41,17 @@ fn read(storage: &dyn Storage, own: bool) -> Result<ReadSlots> {
     let io = |error| Error::io("reading the superblocks", error);
     let length = storage.len().map_err(io)?;
     let mut found = Findings::default();
-    let (mut slots, mut guesses) = (Vec::new(), Vec::new());
+    let (mut slots, mut guesses, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for offset in SLOTS {
-        let mut bytes = [0; SUPERBLOCK_LEN];
-        let here = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
-        if let Some(part) = bytes.get_mut(..here).filter(|part| !part.is_empty()) {
-            storage.read_at(part, offset).map_err(io)?;
-        }
+        let (bytes, error) = read_slot(storage, offset, length);
+        refused.push(error);
         slots.push(Superblock::decode(&bytes));
         guesses.extend(Superblock::guess(&bytes));
+    }
+    if slots.iter().all(Result::is_err)
+        && let Some(error) = refused.iter_mut().find_map(Option::take)
+    {
+        return Err(io(error));
     }
     refuse(slots.iter())?;
     let [a, b] = slots.as_slice() else { return Err(Error::corrupt("there are two superblocks")) };
@@ -59,16 +61,16 @@ fn read(storage: &dyn Storage, own: bool) -> Result<ReadSlots> {
     let cut_off = !own && [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if !whole.salts.is_empty()));
     // A crash while the file was being made leaves one slot that is not whole, and nothing committed.
     let being_made = !own && [a, b].into_iter().any(|slot| matches!(slot, Ok(whole) if whole.generation <= 2));
-    for (name, slot, block) in [("A", a, 0), ("B", b, SLOTS.into_iter().max().unwrap_or(0))] {
-        if let Err(error) = slot
+    let places = [("A", a, 0), ("B", b, SLOTS.into_iter().max().unwrap_or(0))];
+    for ((name, slot, block), refused) in places.into_iter().zip(refused) {
+        if let Some(error) = refused {
+            let what = format!("superblock {name}, at byte {block}, could not be read: {error}");
+            found.add(Found::new(FindingKind::Superblock, what).unread(true));
+        } else if let Err(error) = slot
             && !being_made
             && !cut_off
         {
-            let what = match error {
-                FormatError::Foreign => "its first bytes are not those of a superblock".to_owned(),
-                FormatError::Damaged { what } => (*what).to_owned(),
-                other => other.to_string(),
-            };
+            let what = damage(error);
             found.add(Found::new(
                 FindingKind::Superblock,
                 format!(
@@ -93,6 +95,14 @@ fn read(storage: &dyn Storage, own: bool) -> Result<ReadSlots> {
         }
     }
     Ok(ReadSlots { superblocks, guesses, length, found })
+}
+
+fn damage(error: &FormatError) -> String {
+    match error {
+        FormatError::Foreign => "its first bytes are not those of a superblock".to_owned(),
+        FormatError::Damaged { what } => (*what).to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Fails for what is no database of this format.

@@ -32,7 +32,8 @@ pub(crate) use evict::evict;
 pub(crate) use reclaim::tree_extents;
 pub(crate) use reclaim::{blob_parts, extent_of};
 pub(crate) use superblocks::{
-    SLOTS, next_generation, note_backup, note_slots, open_log, settle_idle, settle_slots, write_both, write_first,
+    SLOTS, next_generation, note_backup, note_slots, open_log, read_slot, settle_idle, settle_slots, write_both,
+    write_first,
 };
 pub(crate) use syncs::Syncs;
 pub(crate) use tidy::tidy;

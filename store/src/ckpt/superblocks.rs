@@ -14,6 +14,24 @@ pub(crate) const SLOTS: [u64; 2] = [0, 65_536];
 /// What a slot that is not whole is filled with before a superblock is written there: no sector of a superblock is like this.
 const FILLER: [u8; SUPERBLOCK_LEN] = [0xff; SUPERBLOCK_LEN];
 
+/// What a slot holds. One that the device refuses time after time is not whole: it may do so with what was under way when the power failed, until it
+/// is written again.
+pub(crate) fn read_slot(storage: &dyn Storage, offset: u64, length: u64) -> ([u8; SUPERBLOCK_LEN], Option<io::Error>) {
+    const AGAIN: u32 = 3;
+    let mut bytes = [0; SUPERBLOCK_LEN];
+    let end = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
+    let Some(part) = bytes.get_mut(..end).filter(|part| !part.is_empty()) else { return (bytes, None) };
+    let mut refused = None;
+    for _ in 0..AGAIN {
+        match storage.read_at(part, offset) {
+            Ok(()) => return (bytes, None),
+            Err(error) => refused = Some(error),
+        }
+    }
+    // Not zeros: a slot that was never written is like that.
+    (FILLER, refused)
+}
+
 /// Writes the first superblocks of a file, all else of which is durable; returns what both slots hold then. Slot B first, and alone: until it
 /// is durable, slot A says that there is no database yet. Then both, a generation later and in the order of every switch, so that what the two slots
 /// say together means the same in a file that is new ([`Slots`]).
@@ -79,8 +97,12 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
     let Some(slots) = *unsettled else { return Ok(()) };
     base.poison.check()?;
     let [a, b] = SLOTS;
-    if slots == Slots::OnlyB {
+    if matches!(slots, Slots::OnlyB | Slots::RefusedA) {
         write_slot(base, &FILLER, a)?;
+    }
+    if slots == Slots::RefusedA {
+        // Only then may B be written.
+        write_slot(base, &base.opened.encode(), a)?;
     }
     if slots == Slots::OnlyA {
         write_slot(base, &FILLER, b)?;
@@ -97,7 +119,7 @@ pub(crate) fn settle_slots(base: &Base) -> Result<()> {
 pub(crate) fn settle_idle(base: &Base) -> Result<()> {
     let mut unsettled = base.unsettled.lock();
     match *unsettled {
-        Some(Slots::OnlyA) => {
+        Some(Slots::OnlyA | Slots::RefusedA) => {
             drop(unsettled);
             settle_slots(base)
         }

@@ -340,6 +340,8 @@ pub(crate) enum Slots {
     OnlyB,
     /// Slot A is newer than B, which is durable; A may not be.
     NewerA,
+    /// The device does not read slot A. B counts, and may not be durable.
+    RefusedA,
 }
 
 /// Chooses between the slots. `length` is the file's length in bytes.

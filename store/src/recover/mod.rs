@@ -7,9 +7,11 @@
 mod create;
 
 use crate::blob::BlobRef;
-use crate::ckpt::{Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space, note_slots};
+use crate::ckpt::{
+    Base, LogPosition, SLOTS, accounting, blob_parts, decode_directory, no_space, note_slots, read_slot,
+};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Chosen, FormatError, PageKind, SUPERBLOCK_LEN, Slots, Superblock, choose};
+use crate::format::{Chosen, FormatError, PageKind, Slots, Superblock, choose};
 use crate::space::Extent;
 use crate::sync::atomic::Ordering;
 use crate::trace::span;
@@ -121,6 +123,10 @@ fn read_superblock(storage: &dyn Storage, parameters: &OpenParameters) -> Result
         Ok(Chosen { superblock, slots: Slots::OnlyA }) if b_refused.is_some() => {
             Ok(Some(Chosen { superblock, slots: Slots::NewerA }))
         }
+        // Nothing says that B is broken on the device, or durable.
+        Ok(Chosen { superblock, slots: Slots::OnlyB }) if a_refused.is_some() => {
+            Ok(Some(Chosen { superblock, slots: Slots::RefusedA }))
+        }
         Ok(chosen) => Ok(Some(chosen)),
         Err(_) if interrupted()? => match create::new_length(parameters) {
             longest if length <= longest => Ok(None),
@@ -137,24 +143,6 @@ fn read_superblock(storage: &dyn Storage, parameters: &OpenParameters) -> Result
         }
         Err(error) => Err(refusal(&error)),
     }
-}
-
-/// What a slot holds. One that the device refuses time after time is not whole: it may do so with what was under way when the power failed, until it
-/// is written again.
-fn read_slot(storage: &dyn Storage, offset: u64, length: u64) -> ([u8; SUPERBLOCK_LEN], Option<io::Error>) {
-    const AGAIN: u32 = 3;
-    let mut bytes = [0; SUPERBLOCK_LEN];
-    let end = length.saturating_sub(offset).min(SUPERBLOCK_LEN as u64) as usize;
-    let Some(part) = bytes.get_mut(..end).filter(|part| !part.is_empty()) else { return (bytes, None) };
-    let mut refused = None;
-    for _ in 0..AGAIN {
-        match storage.read_at(part, offset) {
-            Ok(()) => return (bytes, None),
-            Err(error) => refused = Some(error),
-        }
-    }
-    // Not zeros: a slot that was never written is like that.
-    ([0xff; SUPERBLOCK_LEN], refused)
 }
 
 fn refusal(error: &FormatError) -> Error {
@@ -213,7 +201,8 @@ fn read_log(
 /// A sync that failed leaves in the system's cache what the device never got, and the cache may give it up between two passes. A session that
 /// began behind what only the first pass has seen would be lost with the first crash.
 fn same_log(before: LogEnd, now: LogEnd) -> Result<()> {
-    if before == now {
+    // How much of what nobody needs could not be read is another matter.
+    if before == (LogEnd { unread: before.unread, ..now }) {
         return Ok(());
     }
     Err(Error::io("reading the log", io::Error::other("it changed between two readings; open the file again")))

@@ -1,4 +1,4 @@
-//! A new file that is no database yet: until it is shown, slot A on the device says that a salvage did not end.
+//! A new file that is no database yet: until it is shown, slot A on the device says that a salvage did not end, and slot B is empty.
 
 use crate::ckpt::SLOTS;
 use crate::error::{Error, Result};
@@ -6,18 +6,36 @@ use crate::format::{SALVAGING, SUPERBLOCK_LEN};
 use crate::sync::Mutex;
 use crate::vfs::Storage;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Keeps in memory what is written to slot A. All else goes to the file: an engine on it makes checkpoints, compacts and closes as on any other,
-/// and whoever opens the file meanwhile, or after the process was killed, is refused.
+/// Keeps in memory what is written to the slots. All else goes to the file: an engine on it makes checkpoints, compacts and closes as on any other,
+/// and whoever opens the file meanwhile, or after the process was killed, is refused. Without slot B it is no database, even if slot A cannot be read.
 pub(crate) struct Hidden {
     file: Arc<dyn Storage>,
-    slot: Mutex<[u8; SUPERBLOCK_LEN]>,
+    slots: Mutex<[[u8; SUPERBLOCK_LEN]; 2]>,
 }
 
-/// The part of a range in the file that lies in slot A.
-fn inside(offset: u64, length: usize) -> usize {
-    (SLOTS[0] + SUPERBLOCK_LEN as u64).saturating_sub(offset).min(length as u64) as usize
+/// A part of a range in the file: which of its bytes, and in which slot they lie where, if they do.
+type Part = (Range<usize>, Option<(usize, usize)>);
+
+fn parts(offset: u64, length: usize) -> Vec<Part> {
+    let (mut at, end) = (offset, offset.saturating_add(length as u64));
+    let mut parts = Vec::new();
+    while at < end {
+        let within = |slot: u64| at.checked_sub(slot).filter(|place| *place < SUPERBLOCK_LEN as u64);
+        let slot =
+            SLOTS.iter().enumerate().find_map(|(number, &slot)| within(slot).map(|place| (number, place as usize)));
+        let next = SLOTS.iter().flat_map(|slot| [*slot, slot + SUPERBLOCK_LEN as u64]).filter(|edge| *edge > at).min();
+        let stop = next.map_or(end, |edge| edge.min(end));
+        parts.push(((at - offset) as usize..(stop - offset) as usize, slot));
+        at = stop;
+    }
+    parts
+}
+
+fn touches_slot(offset: u64, length: usize) -> bool {
+    parts(offset, length).iter().any(|(_, slot)| slot.is_some())
 }
 
 impl Hidden {
@@ -29,13 +47,15 @@ impl Hidden {
         }
         let begun = file.write_at(&marker, SLOTS[0]).and_then(|()| file.sync());
         begun.map_err(|error| Error::io("making a new file", error))?;
-        Ok(Self { file, slot: Mutex::new([0; SUPERBLOCK_LEN]) })
+        Ok(Self { file, slots: Mutex::new([[0; SUPERBLOCK_LEN]; 2]) })
     }
 
-    /// Makes a database of it. Slot B, and all that it names, is durable: the engine was closed.
+    /// Makes a database of it. All that the slots name is durable: the engine was closed.
     pub(crate) fn show(&self) -> Result<()> {
-        let slot = *self.slot.lock();
-        let shown = self.file.write_at(&slot, SLOTS[0]).and_then(|()| self.file.sync());
+        let [a, b] = *self.slots.lock();
+        let shown = [(b, SLOTS[1]), (a, SLOTS[0])]
+            .into_iter()
+            .try_for_each(|(slot, at)| self.file.write_at(&slot, at).and_then(|()| self.file.sync()));
         shown.map_err(|error| Error::io("writing a superblock", error))
     }
 }
@@ -43,22 +63,31 @@ impl Hidden {
 impl Storage for Hidden {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_at(buffer, offset)?;
-        let (slot, inside) = (self.slot.lock(), inside(offset, buffer.len()));
-        let kept = slot.get(offset as usize..).and_then(|rest| rest.get(..inside));
-        if let (Some(kept), Some(part)) = (kept, buffer.get_mut(..inside)) {
-            part.copy_from_slice(kept);
+        for (part, slot) in parts(offset, buffer.len()) {
+            let Some((slot, at)) = slot else { continue };
+            let slots = self.slots.lock();
+            let kept = slots.get(slot).and_then(|slot| slot.get(at..at + part.len()));
+            if let (Some(kept), Some(part)) = (kept, buffer.get_mut(part)) {
+                part.copy_from_slice(kept);
+            }
         }
         Ok(())
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let (kept, rest) = bytes.split_at(inside(offset, bytes.len()));
-        let mut slot = self.slot.lock();
-        if let Some(place) = slot.get_mut(offset as usize..).and_then(|slot| slot.get_mut(..kept.len())) {
-            place.copy_from_slice(kept);
+        for (part, slot) in parts(offset, bytes.len()) {
+            let start = offset + part.start as u64;
+            let Some(bytes) = bytes.get(part) else { continue };
+            let Some((slot, at)) = slot else {
+                self.file.write_at(bytes, start)?;
+                continue;
+            };
+            let mut slots = self.slots.lock();
+            if let Some(place) = slots.get_mut(slot).and_then(|slot| slot.get_mut(at..at + bytes.len())) {
+                place.copy_from_slice(bytes);
+            }
         }
-        drop(slot);
-        if rest.is_empty() { Ok(()) } else { self.file.write_at(rest, offset + kept.len() as u64) }
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -67,11 +96,11 @@ impl Storage for Hidden {
 
     // Neither log nor pages lie in a slot.
     fn write_durable(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
-        if inside(offset, bytes.len()) > 0 { Ok(false) } else { self.file.write_durable(bytes, offset) }
+        if touches_slot(offset, bytes.len()) { Ok(false) } else { self.file.write_durable(bytes, offset) }
     }
 
     fn write_past_cache(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
-        if inside(offset, bytes.len()) > 0 {
+        if touches_slot(offset, bytes.len()) {
             return self.write_at(bytes, offset).map(|()| false);
         }
         self.file.write_past_cache(bytes, offset)

@@ -48,6 +48,8 @@ pub(crate) struct LogEnd {
     pub(crate) timestamp: u64,
     /// Commits read.
     pub(crate) records: u64,
+    /// Units behind it that the device did not read.
+    pub(crate) unread: u32,
 }
 
 /// A commit as it was read.
@@ -113,7 +115,8 @@ pub(crate) fn scan<E>(
     start: LogStart<'_>,
     visitor: &mut dyn FnMut(Commit<'_>) -> Result<(), E>,
 ) -> Result<LogEnd, LogError<E>> {
-    let end = LogEnd { position: start.position, chain: start.chain, timestamp: start.timestamp, records: 0 };
+    let end =
+        LogEnd { position: start.position, chain: start.chain, timestamp: start.timestamp, records: 0, unread: 0 };
     let begun = start.salts.partition_point(|&(_, first)| first <= start.position);
     let mut scan = Scan {
         reader: Reader { storage, ring, limit: ring.limit(start.position), buffer: Vec::new(), at: 0 },
@@ -228,11 +231,12 @@ impl Scan<'_> {
             return Err(LogError::Damaged { position, proof: stopped });
         }
         let mut at = stopped;
-        let mut unread = 0;
         while at < self.reader.limit {
             let header = match self.reader.header(at) {
-                Err(_) if at > stopped && unread < UNREAD => {
-                    unread += 1;
+                Err(error)
+                    if error.kind() != io::ErrorKind::OutOfMemory && at > stopped && self.end.unread < UNREAD =>
+                {
+                    self.end.unread += 1;
                     None
                 }
                 header => header?.filter(|header| header.salt == salt),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::vfs::{CrashPolicy, FaultFile, FaultPlan};
+use crate::vfs::{CrashPolicy, Failure, FaultFile, FaultPlan};
 use crate::wal::UNIT;
 use std::io;
 use std::ops::Range;
@@ -106,16 +106,23 @@ fn i34_a_slot_that_the_device_refuses_is_not_whole() {
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
 }
 
-/// A file with three commits. The process was killed at this call of a checkpoint: if slot A is in the system's cache alone.
-fn killed_before_a_sync(call: u64) -> Option<Arc<FaultFile>> {
-    let slot_a = |image: &[u8]| image[..4096].to_vec();
+/// A file with three commits. The process was killed at this call of a checkpoint, which was a sync that failed, if `fail`: if of the slots only this one is
+/// in the system's cache alone.
+fn killed_before_a_sync(slot: usize, call: u64, fail: bool) -> Option<Arc<FaultFile>> {
     let file = killed();
     let engine = open(&file, small(Background::Inline, 2));
     put(&engine, 3, Durability::Deferred).unwrap();
-    file.set_plan(FaultPlan { stop: Some(file.calls() + call), ..FaultPlan::default() });
+    let at = file.calls() + call;
+    let (fail, stop) = if fail { (Some((at, Failure::LostSync)), at + 1) } else { (None, at) };
+    file.set_plan(FaultPlan { fail, stop: Some(stop), ..FaultPlan::default() });
     let _ = engine.checkpoint();
     kill(&file, engine);
-    (slot_a(&file.image()) != slot_a(&file.crash(CrashPolicy::DropAll, 0))).then_some(file)
+    let (cached, device) = (file.image(), file.crash(CrashPolicy::DropAll, 0));
+    let differs = |slot: usize| {
+        let slot = SLOTS[slot].start as usize..SLOTS[slot].end as usize;
+        cached[slot.clone()] != device[slot]
+    };
+    (differs(slot) && !differs(1 - slot)).then_some(file)
 }
 
 /// Slot A was in the system's cache alone, and B, which the device refused, might be read another time: A is durable before B is written.
@@ -124,7 +131,7 @@ fn i34_a_refused_slot_is_not_overwritten_while_it_may_be_the_only_one() {
     let mut cached = 0;
     for call in 0..60 {
         for stop in 0..30 {
-            let Some(file) = killed_before_a_sync(call) else { break };
+            let Some(file) = killed_before_a_sync(0, call, false) else { break };
             cached += 1;
             file.set_plan(FaultPlan { stop: Some(file.calls() + stop), ..FaultPlan::default() });
             let opened = Engine::open(Refusing::new(&file, SLOTS[1].clone()), small(Background::Inline, 3));
@@ -137,6 +144,49 @@ fn i34_a_refused_slot_is_not_overwritten_while_it_may_be_the_only_one() {
         }
     }
     assert!(cached > 0);
+}
+
+/// Slot B was in the system's cache alone, also after a sync that failed, and the device refuses to read A: what B holds is durable before free blocks are
+/// written, which an older B on the device may need.
+#[test]
+fn i34_the_other_slot_is_durable_where_one_is_refused() {
+    let mut cached = 0;
+    for (call, fail) in (0..60).flat_map(|call| [(call, false), (call, true)]) {
+        for stop in 0..200 {
+            let Some(file) = killed_before_a_sync(1, call, fail) else { break };
+            cached += 1;
+            let device = file.crash(CrashPolicy::DropAll, 0);
+            file.set_plan(FaultPlan { stop: Some(file.calls() + stop), ..FaultPlan::default() });
+            let opened = Engine::open(Refusing::new(&file, SLOTS[0].clone()), small(Background::Inline, 3));
+            let mut put = 0;
+            if let Ok(engine) = opened {
+                // More than its buffer takes, and so to free blocks before anything is in the log.
+                let spilled = engine.begin().and_then(|tx| {
+                    (0..200_u8).try_for_each(|key| tx.put(TreeId(1), &[key], &[key; 50]))?;
+                    tx.commit(Durability::Synced)
+                });
+                put = (10..if spilled.is_ok() { 30 } else { 10 })
+                    .take_while(|&key| put_and_checkpoint(&engine, key).is_ok())
+                    .count();
+                kill(&file, engine);
+            }
+            file.set_plan(FaultPlan::default());
+            let mut image = file.crash(CrashPolicy::DropAll, 0);
+            // What the device did not read is gone, if it was not written again.
+            if image[..4096] == device[..4096] {
+                image[..4096].fill(0xa5);
+            }
+            let engine = open(&of_image(image), small(Background::Inline, 4));
+            assert!(keys(&engine) >= 2 + put, "call {call}, {fail}, stop {stop}, {put} put");
+            audit(&engine);
+        }
+    }
+    assert!(cached > 0);
+}
+
+fn put_and_checkpoint(engine: &Engine, key: u8) -> Result<()> {
+    put(engine, key, Durability::Synced)?;
+    engine.checkpoint()
 }
 
 /// A bad sector of the ring where no commit lies kept the file from being opened; one where a commit may lie still does, and nothing is changed.

@@ -13,7 +13,7 @@ use crate::typed::MAX_TABLES;
 use crate::typed::catalog::{self, Explained};
 use crate::typed::check::{Progress, Raw, Role, Schema};
 use crate::vfs::Storage;
-use crate::wal::{Commit, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, scan};
+use crate::wal::{Commit, LogEnd, LogError, LogStart, Malformed, Op, OpsReader, Ring, RingSegment, UNIT, scan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -90,6 +90,8 @@ pub(super) struct Source<'a> {
     progress: &'a mut dyn FnMut(Progress),
     pub(super) superblock: Superblock,
     guessed: bool,
+    /// Superblocks that the device refused to read.
+    refused: Vec<String>,
     pub(super) roots: BTreeMap<u32, ChildEntry>,
     /// Whether the directory was read: every tree that had been written to is in `roots`.
     pub(super) rooted: bool,
@@ -163,6 +165,7 @@ impl<'a> Source<'a> {
     pub(super) fn open(storage: &'a dyn Storage, progress: &'a mut dyn FnMut(Progress)) -> Result<Self> {
         let slots = read_slots(storage)?;
         let guessed = slots.superblocks.is_empty();
+        let refused = slots.found.list.iter().filter(|found| found.unread).map(|found| found.what.clone()).collect();
         let guesses = slots.guesses.into_iter().max_by_key(|superblock| superblock.generation);
         let superblock = slots.superblocks.into_iter().next().or(guesses).ok_or_else(|| {
             Error::corrupt(
@@ -175,6 +178,7 @@ impl<'a> Source<'a> {
             progress,
             superblock,
             guessed,
+            refused,
             roots: BTreeMap::new(),
             rooted: false,
             dropped: BTreeSet::new(),
@@ -189,6 +193,7 @@ impl<'a> Source<'a> {
         if self.guessed {
             notes.remarks.push("neither superblock is whole, the better one was believed nevertheless".into());
         }
+        notes.remarks.append(&mut self.refused);
         let expected = self.superblock.tail.saturating_mul(u64::from(self.superblock.block_size));
         if self.length < expected {
             notes.remarks.push(format!("the file was cut short: it has {} bytes of {expected}", self.length));
@@ -248,7 +253,12 @@ impl<'a> Source<'a> {
     /// What the log says of the catalog; returns the trees that it drops. Its end is looked at when the records are.
     fn log_of_catalog(&mut self, raw: &mut Raw, older: &mut Older, notes: &mut Notes) -> Result<BTreeSet<u32>> {
         let mut dropped = BTreeSet::new();
-        self.log_ahead(notes, &mut |_, change| {
+        self.log_ahead(notes, &mut |notes, change| {
+            if let Change::Lost { tree, what, .. } = &change
+                && *tree == catalog::TREE.0
+            {
+                notes.remark(format!("the log: an entry of the catalog could not be read: {what}"));
+            }
             match change {
                 Change::Put { tree, key, value } if tree == catalog::TREE.0 => {
                     older.remove(key);
@@ -448,7 +458,11 @@ impl<'a> Source<'a> {
             Ok(())
         });
         let stopped = match read {
-            Ok(_) => return Ok(()),
+            Ok(LogEnd { unread: 0, .. }) => return Ok(()),
+            Ok(LogEnd { unread, .. }) => {
+                notes.remark(format!("the log: {unread} parts of it could not be read, behind the last commit"));
+                return Ok(());
+            }
             Err(LogError::Visitor(Stop::Failed(error))) => return Err(error),
             Err(error) => error,
         };

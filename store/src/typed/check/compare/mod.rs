@@ -8,7 +8,7 @@ mod probe;
 #[cfg(test)]
 mod tests;
 
-use super::rows::{Sums, hash};
+use super::rows::{Sums, TableSum, hash};
 use super::schema::Schema;
 use crate::check::{FindingKind, Findings, Found, Keys, Lost, Pages, Visit, Walker};
 use crate::error::Result;
@@ -32,7 +32,25 @@ pub(super) fn indexes(
 ) -> Result<()> {
     let (storage, superblock) = (walker.pages.storage, walker.superblock);
     let again = Again { storage, superblock, length, roots, buckets: Buckets::MOST };
-    again.compare(schema, sums, &mut walker.found).map(drop)
+    again.compare(schema, sums, &mut walker.found)?;
+    let mut tables = schema.tables.iter().zip(&sums.tables);
+    if walker.found.list.is_empty()
+        && let Some((_, tree, _)) = tables.find_map(|(plan, sum)| differing(plan, sum).into_iter().next())
+    {
+        // Everything could be read at first. Then the device refused what it had read.
+        let what = "it differs from its table, and which entries do could not be read again".to_owned();
+        walker.found.add(Found::new(FindingKind::Index, what).in_tree(tree).unread(true));
+    }
+    Ok(())
+}
+
+/// The indexes whose sums differ from their table's: number, tree, entries.
+fn differing(plan: &TablePlan, sum: &TableSum) -> Vec<(usize, u32, u64)> {
+    let indexes = plan.entry.indexes.iter().zip(&sum.indexes).enumerate();
+    indexes
+        .filter(|(at, (_, (must, holds)))| must != holds && plan.derives(*at))
+        .map(|(at, (index, (must, holds)))| (at, index.tree.0, must.count.max(holds.count)))
+        .collect()
 }
 
 /// Reads trees once more.
@@ -60,12 +78,7 @@ impl<'a> Again<'a> {
     fn compare(&self, schema: &Schema, sums: &Sums, found: &mut Findings) -> Result<u64> {
         let mut looked = 0;
         for (plan, sum) in schema.tables.iter().zip(&sums.tables) {
-            let indexes = plan.entry.indexes.iter().zip(&sum.indexes).enumerate();
-            let differ: Vec<_> = indexes
-                .filter(|(at, (_, (must, holds)))| must != holds && plan.derives(*at))
-                .map(|(at, (index, (must, holds)))| (at, index.tree.0, must.count.max(holds.count)))
-                .collect();
-            for some in differ.chunks(TOGETHER) {
+            for some in differing(plan, sum).chunks(TOGETHER) {
                 let doubts = some.iter().map(|&(index, tree, entries)| Doubt {
                     index,
                     tree,

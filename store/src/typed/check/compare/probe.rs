@@ -1,6 +1,6 @@
 //! Looks keys up in one tree of the file, past the pool.
 
-use crate::blob::BlobRef;
+use crate::blob::{BlobRef, inspect};
 use crate::check::{Page, Pages};
 use crate::format::{ChildEntry, PageKind};
 use crate::tree::node::Value;
@@ -98,14 +98,20 @@ impl<'a> Probe<'a> {
 
     fn value(&mut self, reference: &[u8]) -> Looked {
         let Ok(blob) = BlobRef::decode(reference) else { return Looked::Unknown };
-        let Some(left) = self.left.checked_sub(blob.length) else {
-            self.gave_up = true;
-            return Looked::Unknown;
-        };
-        self.left = left;
         let Pages { storage, file_id, block_size } = self.pages;
         let max_chunk = crate::blob::MAX_CHUNK;
         let ctx = crate::blob::BlobCtx { file_id, block_size, kind: PageKind::Overflow, generation: 0, max_chunk };
-        crate::blob::read(storage, &ctx, &blob).map_or(Looked::Unknown, Looked::Found)
+        let mut bytes = Vec::new();
+        let mut enter = |chunk: &ChildEntry| {
+            // What is read counts, and not what it says of its length.
+            let left = self.left.checked_sub(u64::from(chunk.length));
+            self.gave_up |= left.is_none();
+            self.left = left.unwrap_or(0);
+            left.is_some()
+        };
+        let sound = inspect(storage, &ctx, &blob, &mut enter, &mut |_, chunk| {
+            bytes.extend_from_slice(chunk.unwrap_or_default());
+        });
+        if sound { Looked::Found(bytes) } else { Looked::Unknown }
     }
 }

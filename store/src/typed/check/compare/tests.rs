@@ -126,6 +126,25 @@ fn i36_entries_of_one_long_record_are_not_all_looked_up() {
     assert!(says("says otherwise") > 0 && says("not all of its entries were compared") == 1, "{found:?}");
 }
 
+/// Lookups read so many bytes of values, and no more.
+#[test]
+fn i36_lookups_of_long_values_end() {
+    let world = World::new();
+    let mut rows = Vec::new();
+    world.scribble(|txn| {
+        use crate::engine::View;
+        rows.extend(txn.get(TreeId(world.tree(0)), &108_u64.to_be_bytes()).unwrap().map(|row| row.len()));
+    });
+    assert!(rows[0] > 9000);
+    let (superblock, directory) = (world.superblock(), world.directory());
+    let file = world.file();
+    let root = directory.iter().find(|entry| entry.tree == world.tree(0)).unwrap().root;
+    // The file has room for one such value and not for eight.
+    let mut probe = Probe::new(Pages::new(&file, &superblock), world.tree(0), Some(root), 2000);
+    assert!(matches!(probe.look(&108_u64.to_be_bytes()), Looked::Found(_)) && !probe.gave_up);
+    assert!(matches!(probe.look(&108_u64.to_be_bytes()), Looked::Unknown) && probe.gave_up);
+}
+
 /// A page that names one above it as its child made lookups go round for ever, with pages kept by their place alone.
 #[test]
 fn i36_a_kept_page_is_not_taken_for_another() {

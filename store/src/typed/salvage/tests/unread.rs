@@ -46,6 +46,23 @@ fn what_a_cut_takes_is_told() {
     assert!(whole > 0 && parts > 0, "{whole} and {parts}");
 }
 
+/// A superblock that the device refuses to read is not needed, and named. Check and salvage could not begin.
+#[test]
+fn a_superblock_that_cannot_be_read_is_told() {
+    let (world, all) = (World::new(), original());
+    for slot in SLOTS {
+        let storage = Tired { below: of_bytes(&world.bytes()), bytes: slot..slot + 4096, left: Mutex::new(0) };
+        let slots = read_slots(&storage).unwrap();
+        assert!(slots.superblocks.len() == 1 && slots.found.list.len() == 1, "{:?}", slots.found);
+        assert!(slots.found.list[0].unread && slots.found.list[0].what.contains("could not be read"));
+        let (report, rows) = salvaged_from(&storage);
+        assert_eq!(rows, all);
+        assert!(!report.is_complete() && report.lost().is_empty(), "{report}");
+    }
+    let storage = Tired { below: of_bytes(&world.bytes()), bytes: 0..SLOTS[1] + 4096, left: Mutex::new(0) };
+    assert_eq!(read_slots(&storage).map(drop).unwrap_err().kind(), crate::ErrorKind::Io);
+}
+
 /// Reads some bytes so often, and no more.
 struct Tired {
     below: MemoryFile,
@@ -104,4 +121,21 @@ fn what_can_be_read_once_and_not_again_is_told() {
         }
     }
     assert!(whole > 0 && parts > 0 && bytes == world.bytes(), "{whole} and {parts}");
+}
+
+/// A check goes over an index that is wrong, and over its table, three times, and looks entries up. What it could not read again it passed over, and the
+/// file was sound.
+#[test]
+fn a_wrong_index_is_told_though_it_cannot_be_read_again() {
+    let world = World::new();
+    world.scribble(|txn| txn.delete(TreeId(world.tree(2)), b"c41@example.org").unwrap());
+    let blocks = [world.tree(0), world.tree(2)].into_iter().flat_map(|tree| world.pages(tree));
+    for block in blocks.map(|(page, _)| page.address) {
+        for times in 0..4 {
+            let bytes = block * 512..(block + 1) * 512;
+            let storage = Tired { below: of_bytes(&world.bytes()), bytes, left: Mutex::new(times) };
+            let report = crate::typed::check::check_storage(&storage, &mut |_| {}).unwrap();
+            assert!(!report.is_sound(), "block {block}, {times} times: {report}");
+        }
+    }
 }
