@@ -102,7 +102,15 @@ const PARTS: [Part; 3] = [
             Stage {
                 name: "more",
                 edits: &[],
-                tests: &["--lib", "--", "wal::", "engine::tests::basics", "engine::tests::crash", "salvage::"],
+                tests: &[
+                    "--lib",
+                    "--",
+                    "wal::",
+                    "engine::tests::basics",
+                    "engine::tests::crash",
+                    "engine::tests::unread",
+                    "salvage::",
+                ],
             },
         ],
     },

@@ -229,6 +229,21 @@ fn i24_what_the_device_refuses_of_the_log_matters_where_it_is_needed() {
     assert!(opened > 10 && refused == 3, "{opened} and {refused}");
 }
 
+/// A device that refuses more than a few parts of the log may hide the proof that a commit was durable.
+#[test]
+fn only_a_few_parts_of_the_log_may_be_unreadable() {
+    let options = |seed| EngineOptions { log_size: 1 << 18, ..small(Background::Inline, seed) };
+    let file = of_image(Vec::new());
+    let engine = open(&file, options(1));
+    put(&engine, 1, Durability::Synced).unwrap();
+    let first = engine.base().superblock.lock().segments[0].address * 256 + 8 * UNIT;
+    kill(&file, engine);
+    for (units, opens) in [(16, true), (17, false)] {
+        let storage = Refusing::new(&of_image(file.image()), first..first + units * UNIT);
+        assert_eq!(Engine::open(storage, options(2)).is_ok(), opens, "{units} units");
+    }
+}
+
 /// Reads what the system's cache has, and from one read on what the device has.
 struct Forgetting {
     below: Arc<FaultFile>,
