@@ -92,6 +92,7 @@ pub(crate) fn note_slots(base: &Base, slots: Slots) -> Result<()> {
 /// - Fills a slot that is not whole. It may hold a superblock that was never durable, all but one sector of it. If that sector is the same in the next
 ///   one, all zeros most likely, and alone reaches the device in a power cut, then the old one is whole, of the same generation as what the other slot
 ///   holds or a later one, and its pages were used again long ago.
+/// - Writes a slot A that the device refuses to read, and then B: nothing says that B is durable.
 pub(crate) fn settle_slots(base: &Base) -> Result<()> {
     let mut unsettled = base.unsettled.lock();
     let Some(slots) = *unsettled else { return Ok(()) };
